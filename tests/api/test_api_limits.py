@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from proofs import KEYS
+from simulacra_api.auth import tenant_lookup
 from simulacra_api.http.problems import Problem
 from simulacra_api.quotas import quota_usage, rate_limit
 from simulacra_api.quotas.quota_usage import Consumption
@@ -29,21 +30,27 @@ from simulacra_custody.audit.check import CheckState
 
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 TABLE_BYTES = len(CSV)
+SEGMENT: dict[str, Any] = {"segment": [{"column": "segment"}], "questions": ["price"]}
 
 
 @asynccontextmanager
-async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx2.AsyncClient]:
-    """Yield a client of a tenant while the tenant has these quotas."""
+async def _quotas(
+    world: Any, tenant: str, retention: int | None = None, **quotas: int
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Yield a client of a tenant while the tenant has these quotas and this longest retention."""
     before = (await world.cluster.get(TENANTS, tenant))["spec"].get("quotas", {})
-    await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": quotas}})
-    await asyncio.sleep(3.2)  # tenants are cached for three seconds
-    try:
-        async with world.client(tenant) as http:
-            yield http
-    finally:
-        kept = {name: before.get(name) for name in quotas}
-        await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": kept}})
-        await asyncio.sleep(3.2)
+    spec = {"quotas": quotas, "maxRetentionSeconds": retention}
+    async with world.client(tenant) as http:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tenant_lookup, "CACHE_SECONDS", -1.0)  # each request reads the Tenants
+            await world.cluster.patch(TENANTS, tenant, {"spec": spec})
+            try:
+                yield http
+            finally:
+                kept = {name: before.get(name) for name in quotas}
+                spec = {"quotas": kept, "maxRetentionSeconds": None}
+                await world.cluster.patch(TENANTS, tenant, {"spec": spec})
+                await http.get("/v1/usage")
 
 
 async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV) -> httpx2.Response:
@@ -122,14 +129,21 @@ async def test_process_far_below_the_limit_writes_nothing(world: Any) -> None:
     assert await world.cluster.find(CONFIGMAPS, quiet._name, "simulacra-system") is None
 
 
-async def test_daily_rows_count_deleted_generations(
+async def test_daily_rows_count_deleted_generations_and_a_tenant_limits_the_retention(
     world: Any, acme: Any, ready: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     path = f"/v1/datasets/{ready}/generations"
     async with world.client("acme") as http:
         used = (await http.get("/v1/usage")).json()["rows"]["used"]
-    async with _quotas(world, "acme", rowsPerDay=used + 100) as http:
+    async with _quotas(world, "acme", retention=90_000, rowsPerDay=used + 100) as http:
+        for asked, body in (("generations", {"row_count": 1}), ("segments", SEGMENT)):
+            refused = await http.post(
+                f"/v1/datasets/{ready}/{asked}",
+                json=body | {"retention_seconds": 90_001},
+                headers={"Idempotency-Key": key + asked},
+            )
+            assert refused.json()["errors"][0]["pointer"] == "/retention_seconds"
         first = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key})
         assert first.status_code == 202, first.text
         refused = await http.post(

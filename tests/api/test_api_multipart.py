@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.uploads.form import FormStream
+from simulacra_api.uploads.form import MAX_FIELDS, FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:
@@ -69,3 +69,15 @@ async def test_chunks_have_a_bounded_size() -> None:
     sizes = [len(chunk) async for chunk in form.chunks()]
     assert sum(sizes) == len(content)
     assert max(sizes) <= (1 << 20) + 65_536
+
+
+@pytest.mark.parametrize("fields", [MAX_FIELDS - 1, MAX_FIELDS])
+async def test_fields_before_the_file_are_limited(fields: int) -> None:
+    content_type, body = _form(b"a\n1\n", {f"field{i}": "1" for i in range(fields)})
+    form = FormStream(content_type, _pieces(body, []))
+    if fields < MAX_FIELDS:
+        assert await form.read_head(4) == b"a\n1\n"
+        return
+    with pytest.raises(Problem) as refused:
+        await form.read_head(4)
+    assert "more than 16 fields" in refused.value.detail

@@ -203,6 +203,16 @@ def test_shell_completes_commands_and_options() -> None:
         assert done.stdout.split() == [wanted]
 
 
+def test_up_gets_the_folder_and_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "execv", lambda _, arguments: started.append(arguments))
+    for more in ([], ["--port", "7001"]):
+        done = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path), *more])
+        assert done.exit_code == 0, done.output
+        assert started.pop()[3:] == ["--data-dir", str(tmp_path), *more]
+
+
 def test_ocsf_export_goes_on_where_it_ended(
     connection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,8 @@ async def test_verdicts_go_with_the_rows_in_the_words_of_the_sdk(tools: Tools) -
     assert POOR in wanted
     saved = await tools.download("gen-1", "rows.csv")
     assert "sep=';'" in saved["read_csv"]
+    plain = await tools.download("gen-1", "rows.csv", plain=True)
+    assert "sep=';'" not in plain["read_csv"]
     waited = await tools.wait("job-gen-1")
     state = await tools.status("gen-1")
     reported = await tools.report("gen-1")

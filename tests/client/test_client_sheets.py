@@ -109,6 +109,8 @@ def test_command_reads_what_came_before_and_after_one_lever() -> None:
         {"column": "income", "value": 2.0, "baseline": 1.0, "before": ["school, years", "age"]},
         {"column": "school, years", "after": ["income"]},
     ]
+    twice = _levers(_by_name(columns), ["income"], ["income=age", 'income="school, years"'])
+    assert twice == [{"column": "income", "before": ["age", "school, years"]}]
     for text, wrong in [
         ("income=agee", "--lever-before: the table has no column agee. Did you mean age?"),
         ("incom=age", "Did you mean income?"),

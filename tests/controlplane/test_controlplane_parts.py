@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulacra_controlplane import create_app, jsonpath
+from simulacra_controlplane.app import LastResort
 from simulacra_controlplane.background.controllers import expire_events
 from simulacra_controlplane.errors import ApiError
 from simulacra_controlplane.objects import now
 from simulacra_controlplane.schema import cel, pruning
+from simulacra_controlplane.schema.schemas import _inline
 from simulacra_controlplane.state import ControlPlane, WriteOptions
 from simulacra_controlplane.store import Key, Store
 from simulacra_controlplane.verbs import durations, patch, strategic, watch, writes
@@ -301,3 +303,22 @@ def test_strategic_merge_retains_the_named_keys() -> None:
     assert done == {"a": 1, "c": 3}
     with pytest.raises(ApiError, match="Unknown patch type"):
         strategic.merge({}, {"$patch": "invent"}, {})
+
+
+async def test_an_error_in_an_answer_breaks_the_connection() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    with pytest.raises(ConnectionAbortedError):
+        await LastResort(broken)({"type": "http"}, send, send)
+    assert [one["status"] for one in sent] == [200]
+
+
+def test_a_field_of_a_built_in_kind_may_be_null() -> None:
+    assert _inline({"type": "array", "items": {"type": "string"}})["nullable"] is True

@@ -1,23 +1,26 @@
 """Tasks and results fit an environment variable and a termination message."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact
+from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, utcnow
 from simulacra_crds.kinds.model import ModelStatus
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import (
     RESULT_LIMIT,
     TERMINATION_LIMIT,
     KeyedRef,
+    ProgressReport,
     TaskResult,
     TaskSpec,
     part_name,
     result_name,
 )
 from simulacra_schema.base import MAX_FIGURES
+from simulacra_schema.questions.fit import check_strict
 
 
 def test_task_spec_reads_back() -> None:
@@ -108,3 +111,19 @@ def test_parts_sort_by_shard() -> None:
         part_name(10),
         part_name(999),
     ]
+
+
+def test_an_estimate_holds_until_the_pod_is_silent() -> None:
+    then = utcnow()
+    report = ProgressReport(percent=50, eta_seconds=20, step="learning", reported_at=then)
+    assert report.seconds_left(then + timedelta(seconds=9)) == 20
+    assert report.seconds_left(then + timedelta(seconds=30)) == 50
+    assert report.seconds_left(then + timedelta(seconds=100)) == 120
+
+
+def test_a_strict_fit_runs_on_cpus() -> None:
+    check_strict("auto", None, gpu=0)
+    check_strict("forest", None, gpu=1)
+    for family, gpu in (("auto", 1), ("neural", 0)):
+        with pytest.raises(ValueError, match="needs family forest"):
+            check_strict(family, None, gpu)

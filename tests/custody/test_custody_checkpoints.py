@@ -133,6 +133,10 @@ def rewrite(store: LocalStore) -> None:
             lambda store: store.put(checkpoint_key(3), [content(store, checkpoint_key(1))]),
             "checkpoint 3 does not continue",
         ),
+        (
+            lambda store: store.put(checkpoint_key(4), [content(store, checkpoint_key(3))]),
+            "checkpoint 4 does not continue",
+        ),
     ],
 )
 def test_every_kind_of_change_is_detected(

@@ -171,3 +171,10 @@ def test_two_processes_lose_no_key(tmp_path: Path) -> None:
     # Both created "shared" at once: there is one key.
     for token in tokens:
         assert LocalKeyring(path).unwrap("shared", token, {}) == bytes(32)
+
+
+def test_a_token_with_signs_that_base64_skips_is_refused(keyring: LocalKeyring) -> None:
+    token = keyring.wrap("acme", KEY, {"kind": "models"})
+    assert keyring.unwrap("acme", token, {"kind": "models"}) == KEY
+    with pytest.raises(KeyUnavailable):
+        keyring.unwrap("acme", f"{token}!!!!", {"kind": "models"})

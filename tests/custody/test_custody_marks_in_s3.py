@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.s3.buckets import S3Buckets
+from simulacra_custody.stores.s3.client import S3Location
 from simulacra_custody.wiring import open_store
 from simulacra_operator.tasks.canary.marks import Marks
 from simulacra_operator.tasks.canary.places import NotSearched, Tally, search_store
@@ -48,3 +50,10 @@ def test_replaced_version_makes_the_store_unsearched(s3: str) -> None:
     store.put(KEY, [b"another"])
     with pytest.raises(NotSearched, match="versions"):
         found(store, marks)
+
+
+def test_a_tenants_prefix_is_listed_in_its_own_bucket_alone() -> None:
+    """Listing all buckets takes a right that the service need not have."""
+    location = S3Location("acme-{tenant}", "", None, None, "us-east-1", None)
+    buckets = S3Buckets(None, location)
+    assert list(buckets._under("tenants/globex/")) == ["acme-globex"]

@@ -10,7 +10,7 @@ import pytest
 
 from simulacra_custody.errors import KeyUnavailable
 from simulacra_custody.keys.keyring import LocalKeyring
-from simulacra_custody.keys.sealed_secrets import seal, unseal
+from simulacra_custody.keys.sealed_secrets import reseal, seal, unseal
 
 
 @pytest.fixture
@@ -50,3 +50,12 @@ def test_sealed_secret_needs_the_tenants_key(keys: LocalKeyring) -> None:
     keys.destroy_tenant_key("acme")
     with pytest.raises(KeyUnavailable):
         unseal(keys, "acme", "webhook/1", sealed)
+
+
+def test_only_a_secret_under_an_older_key_is_sealed_again(keys: LocalKeyring) -> None:
+    sealed = seal(keys, "acme", "p", b"secret")
+    assert reseal(keys, "acme", "p", sealed) == sealed
+    keys.rotate_tenant_key("acme")
+    again = reseal(keys, "acme", "p", sealed)
+    assert again != sealed
+    assert unseal(keys, "acme", "p", again) == b"secret"

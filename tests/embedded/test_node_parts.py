@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from simulacra_embedded.node import status
 from simulacra_embedded.node.agent import refusal
 from simulacra_embedded.node.environment import INHERITED, TRAINER, command
 from simulacra_embedded.node.pod_dir import PodDir
@@ -198,3 +199,15 @@ def test_memory_includes_descendants() -> None:
 )
 def test_pods_inherit_only_custody_variables(name: str, passed: bool) -> None:
     assert bool(INHERITED.fullmatch(name)) is passed
+
+
+def test_a_condition_keeps_the_time_of_its_last_change() -> None:
+    old = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    body = {"spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"conditions": [old]}}
+    pod = status.PodStatus(body)
+    times = []
+    for phase in ("Running", "Failed"):
+        made = pod.build(phase, status.waiting("x") if phase == "Failed" else {"running": {}})
+        (ready,) = [one for one in made["conditions"] if one["type"] == "Ready"]
+        times.append((ready["status"], ready["lastTransitionTime"] == old["lastTransitionTime"]))
+    assert times == [("True", True), ("False", False)]

@@ -253,3 +253,13 @@ def test_certificate_lists_a_kept_upload_once() -> None:
     world.read()
     names = [one.name for one in erased_artifacts(parse(world.body))]
     assert names == ["upload", TABLE["name"]]
+
+
+def test_reading_a_held_source_again_does_not_keep_it_longer() -> None:
+    world = DatasetWorld(hold=True, tableDescription=FIRST)
+    world.read()
+    until = world.status["sourceUntil"]
+    world.later(30)
+    world.change(tableDescription=SECOND)
+    world.end()
+    assert (world.status["phase"], world.status["sourceUntil"]) == ("Held", until)

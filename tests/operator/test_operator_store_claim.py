@@ -15,6 +15,7 @@ import pytest
 from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster
+from simulacra_custody.errors import StoreForeign
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
 from simulacra_operator.runtime import store_claim
 from simulacra_operator.runtime.custody_client import CustodyClient
@@ -139,6 +140,19 @@ async def test_a_store_that_does_not_answer_does_not_block_the_start(
     assert claim.refused is not None
     await claim.acquire()
     assert claim.refused is None
+
+
+class _Taken:
+    """Custody whose store another installation took over."""
+
+    async def claim_store(self, installation: str, take_over: str | None) -> None:
+        raise StoreForeign("another installation")
+
+
+async def test_a_store_that_was_taken_over_ends_the_claim() -> None:
+    claim = store_claim.StoreClaim(cast(Cluster, _Named()), cast(CustodyClient, _Taken()), None)
+    with pytest.raises(StoreForeign):
+        await asyncio.wait_for(claim.hold(), 1)
 
 
 async def _is_refused(world: World) -> str | None:

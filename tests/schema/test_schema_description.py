@@ -99,6 +99,7 @@ def test_all_faults_are_named_at_once_with_their_pointers() -> None:
         ({"categories": ["a", "a"]}, "/fields/0/categories"),
         ({"x-simulacra": {"role": "pii"}}, "/fields/0/x-simulacra/pii"),
         ({"x-simulacra": {"replace": "fake"}}, "/fields/0/x-simulacra/replace"),
+        ({"x-simulacra": {"pii": "email", "publish": True}}, "/fields/0/x-simulacra/publish"),
         ({"x-simulacra": {"role": "key", "pii": "email"}}, "/fields/0/x-simulacra/pii"),
         ({"type": "string", "x-simulacra": {"role": "weight"}}, "/fields/0/type"),
     ],

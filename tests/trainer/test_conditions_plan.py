@@ -11,6 +11,8 @@ from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
+from simulacra_trainer.conditions.cells import Cells
+from simulacra_trainer.conditions.rounding import round_greedily
 
 
 def people(rows: int, seed: int = 0) -> pa.Table:
@@ -246,3 +248,11 @@ def test_the_summary_holds_no_names():
     text = got.attainment.summary().model_dump_json()
     assert not any(word in text for word in ("segment", "zebra", "price"))
     assert got.attainment.to_wire()["conditions"][0]["level"] == "zebra"
+
+
+def test_a_table_whose_floors_overfill_a_margin_is_not_rounded() -> None:
+    one = np.array([[0], [1]])
+    cells = Cells(one, np.array([2]), np.array([0.5, 0.5]), np.array([0, 1]))
+    rng = np.random.default_rng(1)
+    table, is_whole = round_greedily(cells, np.array([0.5, 0.4]), np.array([4, 6]), 10, rng)
+    assert (table.tolist(), is_whole) == ([5, 4], False)

@@ -17,7 +17,7 @@ from simulacra_intake.output.files import write_tables
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
 from simulacra_intake.read import open_table, read_table
-from simulacra_schema.formats.file_labels import AnswerSet, Declared, with_sets
+from simulacra_schema.formats.file_labels import AnswerSet, Declared, declared_of, with_sets
 from simulacra_schema.formats.sav import SavWriter
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 
@@ -209,3 +209,8 @@ def test_a_workbook_has_typed_cells_and_a_sheet_of_labels(upload: Path, tmp_path
     labels = list(book["Columns"].values)
     assert labels[1][:3] == ("sex", "Geschlecht", "1 = männlich; 2 = weiblich")
     assert labels[2][3] == "8 to 9"
+
+
+def test_a_declaration_leaves_the_other_metadata_of_a_field() -> None:
+    field = Declared(label="Age").on(pa.field("age", pa.int64(), metadata={"unit": "years"}))
+    assert (field.metadata[b"unit"], declared_of(field).label) == (b"years", "Age")

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +67,7 @@ from simulacra_trainer.families.forest.family import Forest
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.tasks import context, entry, fit
+from simulacra_trainer.tasks import generate as generate_task
 from simulacra_trainer.tasks.artifacts import Artifacts
 from trainer_pod import COLUMNS, Pod, upload_bytes
 
@@ -562,3 +565,21 @@ def test_reading_a_table_does_not_import_the_engine() -> None:
     code = "import sys\nfrom simulacra_trainer.tasks import entry, prepare\n"
     code += "sys.exit(bool({'numba', 'lightgbm', 'scipy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_part_under_a_customers_key_is_written_again() -> None:
+    """It cannot be read, so nothing is known of one that is there."""
+
+    class LoadedError(Exception):
+        pass
+
+    def load_model(*, linked: bool) -> None:
+        raise LoadedError
+
+    own = SimpleNamespace(load=lambda *_: GenerateRequest(row_count=5), exists=lambda _: True)
+    spec = SimpleNamespace(customer_key="arn:aws:kms:eu-west-1:1:key/a", shards=1)
+    context: Any = SimpleNamespace(
+        own=own, spec=spec, shard=0, load_model=load_model, report_progress=lambda _: None
+    )
+    with pytest.raises(LoadedError):
+        generate_task.generate(context)
