@@ -281,6 +281,8 @@ async def measure(plane: Plane, root: Path, size: int, limit_s: float) -> Figure
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
     operator = OperatorProcess(root, plane.kubeconfig)
+    # A fork of the test support would share most of its memory and start without imports.
+    operator.program = ["-m", "simulacra_operator"]
     scene = Scene(cluster, operator, size)
     stubs = asyncio.create_task(Stubs(cluster, real=plane.real).run())
     operator.start()
@@ -327,7 +329,11 @@ async def after(scene: Scene, figures: Figures) -> None:
     """Measure a restart among settled resources, and the expiry of some."""
     operator = scene.operator
     operator.end()
+    operator.log.write_text("")  # it says the port of the process that has ended
     operator.start()
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit and '"started"' not in operator.log.read_text():  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
     await asyncio.sleep(5 + scene.size / 500)
     figures.values["restart_writes"] = writes(metrics(operator.port())).total()
     few = min(100, scene.size)

@@ -18,6 +18,7 @@ from typing import Any
 
 import helm_chart
 import yaml
+from operator_fork import OperatorFork
 from ports import free_port
 from simulacra.certificates import verify_certificate
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
@@ -96,9 +97,10 @@ class OperatorProcess:
     def __init__(self, root: Path, kubeconfig: Path) -> None:
         self.root, self.kubeconfig = root, kubeconfig
         self.log = root / "operator.log"
-        self.program = ["-m", "simulacra_operator"]
+        self.program: list[str] | None = None
+        """Another program than `python -m simulacra_operator`, which is forked."""
         self.extra: dict[str, str] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | OperatorFork | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -119,6 +121,9 @@ class OperatorProcess:
         } | self.env
         env["KUBECONFIG"] = str(kubeconfig or self.kubeconfig)
         env |= self.extra
+        if self.program is None:
+            self._process = OperatorFork(env, self.log)
+            return
         command = [sys.executable, "-W", "ignore", *self.program]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=env, stderr=log)
