@@ -18,8 +18,8 @@ from builder import detect
 
 import yaml
 
-COMMIT = "5c85e94492b8215e889c1eb79e62c560e3fca283"
-"""Release 0.1.0. Move it with each release."""
+COMMIT = "d065715f6953dff7fb84608af92afaff1e678371"
+"""Release 0.2.0. Move it with each release."""
 EXTRAS = {role: f"{role},s3,vault,aws" for role in ("api", "operator", "trainer")}
 """That release's extras of each role."""
 FOLDER = layout.BUILD / "previous"
