@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("docs", "benchmarks", "charts", "controlplane", "embedded")
+FOLDERS = ("docs", "benchmarks", "charts", "embedded", "examples", "images", "locks")
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))]
 )
