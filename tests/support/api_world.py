@@ -465,9 +465,10 @@ class World:
         """Serve one more API, which knows nothing of earlier requests; yield a client of it."""
         listener = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with serve(self.settings, listener), self.client(tenant) as client:
-            client.base_url = httpx2.URL(url)
-            yield client
+        with _stores_of(self.folder):
+            async with serve(self.settings, listener), self.client(tenant) as client:
+                client.base_url = httpx2.URL(url)
+                yield client
 
     def stored(self) -> list[str]:
         """Return the keys of all objects and unfinished puts."""
@@ -512,6 +513,15 @@ def _variables(folder: Path) -> dict[str, str]:
     }
 
 
+@contextmanager
+def _stores_of(folder: Path) -> Iterator[None]:
+    """Set the three custody variables: another folder's world may live in the same session."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _variables(folder).items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Set the three custody variables to a folder of their own."""
@@ -523,15 +533,23 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def own_environment(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set them again for one test: another folder's world may live in the same session."""
-    for name, value in _variables(environment).items():
-        monkeypatch.setenv(name, value)
+def own_environment(environment: Path) -> Iterator[None]:
+    """Set them again for one test; a fixture of the session does so by itself."""
+    with _stores_of(environment):
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(
     plane: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    with _stores_of(environment):
+        async for served in _world(plane, environment, tmp_path_factory):
+            yield served
+
+
+async def _world(
+    plane: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     cluster = await Cluster.connect(str(plane))
     await _install(cluster)
@@ -547,7 +565,7 @@ async def world(
         public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0
     )
     async with serve(settings, listener):
-        yield World(url, settings, cluster, custody, environment, kubeconfig)
+        yield World(url, settings, cluster, custody, folder, kubeconfig)
     await cluster.close()
 
 
