@@ -44,7 +44,8 @@ def kinds(actions: list[act.Action]) -> list[str]:
 
 
 def findings(actions: list[act.Action]) -> dict[str, tuple[str, str]]:
-    (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
+    patches = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
+    (patch,) = [one for one in patches if "conditions" in one]
     return {one["type"]: (one["status"], one["reason"]) for one in patch["conditions"]}
 
 

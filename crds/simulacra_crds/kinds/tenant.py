@@ -275,6 +275,16 @@ class KeyRotation(KubeModel):
     )
 
 
+class Suspension(KubeModel):
+    """The newest suspension of a tenant, for the audit log."""
+
+    began_at: Timestamp = Field(description="When the operator saw it.")
+    ended_at: Timestamp | None = Field(default=None, description="When the tenant resumed.")
+    recorded: bool = Field(
+        default=False, description="Whether its begin, or its end, is in the audit log."
+    )
+
+
 CANARY_CONDITION = "CanaryClean"
 """Condition of the canary's Tenant: whether its last run left no mark."""
 
@@ -294,6 +304,7 @@ class TenantStatus(KubeModel):
     rotation: KeyRotation | None = Field(
         default=None, description="The last requested rotation of its key."
     )
+    suspension: Suspension | None = Field(default=None, description="The newest suspension.")
     support_access: list[SupportAccess] = Field(
         default_factory=list,
         max_length=KEPT,

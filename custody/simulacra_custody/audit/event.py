@@ -29,6 +29,8 @@ class EventType(StrEnum):
     ACCESS_REQUESTED = "dev.simulacra.access.requested"
     ACCESS_APPROVED = "dev.simulacra.access.approved"
     ACCESS_DENIED = "dev.simulacra.access.denied"
+    TENANT_SUSPENDED = "dev.simulacra.tenant.suspended"
+    TENANT_RESUMED = "dev.simulacra.tenant.resumed"
     TENANT_ERASED = "dev.simulacra.tenant.erased"
     KEY_CREATED = "dev.simulacra.key.created"
     KEY_CHECKED = "dev.simulacra.key.checked"

@@ -13,7 +13,7 @@ from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.support_access import KIND as SUPPORT_ACCESS
 from simulacra_crds.kinds.support_access import SupportAccess
-from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.kinds.tenant import Encryption, Suspension
 from simulacra_crds.kube.client import (
     CUSTOM,
     JOBS,
@@ -275,6 +275,8 @@ class Executor:
                 await self._custody.record(event, tenant)
             case act.RecordSupport(access):
                 await self._record_support(access)
+            case act.RecordSuspension(suspension):
+                await self._record_suspension(suspension)
             case act.RegisterClient(tenant):
                 assert self._state.auth0 is not None, "planned only with an identity provider"
                 client_id = await self._state.auth0.ensure_client(self._resource.meta.uid, tenant)
@@ -283,6 +285,15 @@ class Executor:
                 await self._tenant_eraser.certify()
             case _:
                 raise TypeError(f"unknown action: {type(action).__name__}")
+
+    async def _record_suspension(self, suspension: Suspension) -> None:
+        await self._confirm_unchanged()  # whoever changed it has recorded it
+        meta, ended = self._resource.meta, suspension.ended_at
+        event = EventType.TENANT_SUSPENDED if ended is None else EventType.TENANT_RESUMED
+        at = ended or suspension.began_at
+        named = f"{event}/{meta.uid}/{at.isoformat()}"
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, named))
+        await self._custody.record_once(event, event_id, at, tenant=meta.name)
 
     async def _record_support(self, access: SupportAccess) -> None:
         await self._confirm_unchanged()  # whoever changed it has recorded it

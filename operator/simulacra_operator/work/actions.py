@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.support_access import SupportAccess
-from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.kinds.tenant import Encryption, Suspension
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.audit.event import EventType, Outcome
 from simulacra_operator.observed.custom_resource import Key
@@ -222,6 +222,13 @@ class RecordSupport:
 
 
 @dataclass(frozen=True)
+class RecordSuspension:
+    """Record the begin of a tenant's suspension, or its end, unless the log has it already."""
+
+    suspension: Suspension
+
+
+@dataclass(frozen=True)
 class RegisterClient:
     """Create the client of an AccessRequest at the identity provider; write its id to status."""
 
@@ -252,6 +259,7 @@ TenantAction = (
     | DeleteObject
     | RecordDecision
     | RecordSupport
+    | RecordSuspension
     | RegisterClient
     | RecordTenantErased
 )

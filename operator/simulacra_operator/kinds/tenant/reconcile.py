@@ -11,6 +11,7 @@ from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.kinds.tenant.observe import TenantObserved
 from simulacra_operator.kinds.tenant.status import deletion_status, tenant_status
 from simulacra_operator.kinds.tenant.support import support_access
+from simulacra_operator.kinds.tenant.suspension import suspension
 from simulacra_operator.work.actions import (
     Action,
     CheckTenantKey,
@@ -44,7 +45,7 @@ def reconcile(seen: TenantObserved) -> list[Action]:
     rails = _guard_rails(seen)
     patch = tenant_status(seen, complete=not rails)
     status: list[Action] = [PatchStatus(patch)] if patch else []
-    return [*status, *rails, *_key(seen), *support]
+    return [*status, *rails, *_key(seen), *support, *suspension(seen)]
 
 
 def _guard_rails(seen: TenantObserved) -> list[Action]:

@@ -33,6 +33,7 @@ def tenant_status(seen: TenantObserved, complete: bool) -> Object:
         namespace=seen.namespace_name if seen.owns_namespace else current.namespace,
         conditions=[*conditions(current.conditions, findings, generation, seen.now), *kept],
         rotation=current.rotation,
+        suspension=current.suspension,
         support_access=current.support_access,
     )
     return status_patch(current, desired)
