@@ -109,14 +109,11 @@ async def test_a_request_that_could_not_be_recorded_is_made_by_its_repetition(
 ) -> None:
     """It was answered with 503, so its key names nothing, and no tombstone may answer for it."""
     path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}
+    before = await _deleted(world)  # those of other tests
     with blocked(world.folder / "audit"):
         refused = await http.post(path, json={"row_count": 30}, headers=headers)
     assert refused.status_code == 503
-    (made,) = [
-        one
-        async for one in world.cluster.list(GENERATION_JOBS, NAMESPACE)
-        if one["metadata"].get("deletionTimestamp")
-    ]
+    (made,) = [one for name, one in (await _deleted(world)).items() if name not in before]
     assert tombstone(observed(made, tenant=tenant())) == []
     waiting = await http.post(path, json={"row_count": 30}, headers=headers)
     assert (waiting.status_code, waiting.json()["code"]) == (409, "simio_idempotency_in_flight")
@@ -124,3 +121,12 @@ async def test_a_request_that_could_not_be_recorded_is_made_by_its_repetition(
     again = await http.post(path, json={"row_count": 30}, headers=headers)
     assert again.status_code == 202, again.text
     assert (await http.get(f"/v1/jobs/{again.json()['job_id']}")).status_code == 200
+
+
+async def _deleted(world: Any) -> dict[str, Any]:
+    """Return the generations that are being deleted, by name."""
+    found = {}
+    async for one in world.cluster.list(GENERATION_JOBS, NAMESPACE):
+        if one["metadata"].get("deletionTimestamp"):
+            found[one["metadata"]["name"]] = one
+    return found

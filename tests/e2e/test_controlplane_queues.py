@@ -225,9 +225,9 @@ def test_two_tenants_share_a_gpu_quota(shared_quota: SharedQuota) -> None:
         time.sleep(1.1)  # Kueue orders by creation time in seconds
     shared_quota.patch("a", "a-2", {"suspend": True})
     shared_quota.reaches("a", "a-2", "Suspended")
-    assert "job-a-2" not in shared_quota.cluster.kubectl(
-        "get", "workloads", "-n", shared_quota.namespace("a")
-    )
+    workloads = ("get", "workloads", "-n", shared_quota.namespace("a"))
+    # The status is written before the Job is deleted.
+    eventually(lambda: "job-a-2" not in shared_quota.cluster.kubectl(*workloads))
     shared_quota.patch("a", "a-2", {"suspend": False})  # moves to the end of the queue
     shared_quota.reaches("a", "a-2", "QueuedByKueue")
     eventually(lambda: shared_quota.waits("a", "a-2"))
