@@ -70,6 +70,8 @@ def complete(
         if listed or stated:
             extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
+    if sent.design is not None:
+        extension["design"] = sent.design.model_dump(by_alias=True, exclude_defaults=True)
     if schema.order is not None:
         extension["order"] = schema.order
         stated = sent.is_stated("order", sent.order)
