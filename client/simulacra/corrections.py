@@ -32,6 +32,7 @@ class Changes(TypedDict, total=False):
     order: str | None
     cluster: str | None
     stratum: str | Sequence[str] | None
+    replicates: str | None
     drop: str | Sequence[str] | None
     missing: Cell | Missing | None
     publish: str | Public | None
@@ -73,6 +74,7 @@ class Corrections:
         self._named = {name: list(dict.fromkeys(columns)) for name, columns in named.items()}
         self._missing = list(dict.fromkeys(self._cells(changes.get("missing"))))
         self._public = self._levels(changes.get("publish"))
+        self._replicates = changes.get("replicates")
         self._makers: dict[str, str] = {}
 
     @staticmethod
@@ -81,7 +83,8 @@ class Corrections:
         return f"{name}={value!r}"
 
     def __bool__(self) -> bool:
-        return bool(any(self._named.values()) or self._missing or self._public)
+        found = self._missing or self._public or self._replicates
+        return bool(any(self._named.values()) or found)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
@@ -121,6 +124,10 @@ class Corrections:
                 field = self._field(schema, path, column, "role", maker)
                 _agree(field.get("role"), (name,), maker, replacing)
                 field["role"] = name
+        if self._replicates is not None:
+            own["design"] = own.get("design", {}) | self._replicate_weights(self._replicates)
+            maker = self.named("replicates", self._replicates)
+            self._makers[f"{path}/{EXTENSION}/design"] = maker
         for column in self._named["drop"]:
             self._field(schema, path, column, "use", self.named("drop", column))["use"] = "drop"
         for column, levels in self._public.items():
@@ -169,6 +176,21 @@ class Corrections:
             detail = detail.replace(f"{pointer}: ", f"{maker}: ")
             renamed.append({**one, "pointer": maker})
         return {"detail": detail, "errors": renamed}
+
+    def _replicate_weights(self, text: str) -> Json:
+        """Return the part `design` of a text PATTERN=METHOD or PATTERN=brr:FAY."""
+        pattern, _, how = text.rpartition("=")
+        method, sign, fay = how.partition(":")
+        found: Json = {"replicateWeights": pattern, "replicates": method}
+        try:
+            if sign:
+                found["fay"] = float(fay)
+        except ValueError:
+            pattern = ""
+        if not pattern or not method:
+            maker, example = self.named("replicates", text), "repwt*=brr:0.5"
+            raise ValueError(f"{maker}: write PATTERN=METHOD, such as {example}.")
+        return found
 
     def _cells(self, missing: Cell | Missing | None) -> Iterator[tuple[str, str, str]]:
         """Yield column ('' for all), cell, and how an error names them."""

@@ -92,7 +92,8 @@ def lines(reading: Reading, file: str) -> Iterator[str]:
 
 def is_generated(column: Column) -> bool:
     """Return whether generated rows have a column: they lack weights and clusters."""
-    return column.get("kind") != "weight" and column.get("role") != "cluster"
+    design = ("cluster", "replicate_weight")
+    return column.get("kind") != "weight" and column.get("role") not in design
 
 
 def _is_number(column: Column) -> bool:

@@ -240,6 +240,7 @@ class Report(Document):
         """Yield what the sampling points and strata leave of the rows; nothing without them."""
         if design := self.get("design"):
             points = f" of {design['clusters']:,} points" if design.get("clusters") else ""
+            points += f" and {design['replicates']} replicates" if "replicates" in design else ""
             worth = f"{design['respondents']:,.0f} respondents"
             yield f"{design['rows']:,} rows{points} are worth {worth}"
             most = (

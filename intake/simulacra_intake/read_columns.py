@@ -24,6 +24,7 @@ from simulacra_intake.description.columns import CODED_ROLES, described_column, 
 from simulacra_intake.description.statements import Statements
 from simulacra_intake.errors import InputError
 from simulacra_intake.raw_table import DELIMITER, ORIGIN, RawTable
+from simulacra_intake.replicate_weights import with_replicates
 from simulacra_intake.survey_design import with_design
 from simulacra_schema.formats.file_labels import declared_of
 
@@ -65,7 +66,8 @@ def read_columns(raw: pa.Table | RawTable, statements: Statements) -> list[Clean
         for name, one in statements.columns.items()
         if one.has("missingValues", "missing", "categories")
     ]
-    columns = with_design(share_codes(columns, stated), raw, statements)
+    drawn = with_design(share_codes(columns, stated), raw, statements)
+    columns = [*with_replicates(drawn, statements)]
     if statements.weights is None:
         return columns
     return _with_weights(columns, statements.weights, raw.num_rows, statements)

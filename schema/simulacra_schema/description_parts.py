@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import ColumnName, Level
-from simulacra_schema.table import PersonalData
+from simulacra_schema.table import PersonalData, ReplicateMethod
 
 EXTENSION = "x-simulacra"
 MAX_FIELDS = 2_000
@@ -37,7 +37,7 @@ FieldType = Literal[
 ]  # fmt: skip
 FieldRole = Literal[
     "key", "subject", "foreign_key", "pii", "weight", "wave", "coordinate", "text", "none",
-    "cluster", "stratum",
+    "cluster", "stratum", "replicate_weight",
 ]  # fmt: skip
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
@@ -248,14 +248,20 @@ class ColumnRelation(_Extension):
     of: Annotated[list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS)]
 
 
-class SurveyDesign(_Part):
-    """How rows were drawn, beside the roles cluster, stratum and weight.
+class SurveyDesign(_Extension):
+    """How rows were drawn, beside the roles cluster, stratum, weight and replicate_weight.
 
     Attributes:
         nest: clusters are numbered within strata, so the same number in two strata is two clusters.
+        replicates: how the replicate weights were made.
+        replicate_weights: a pattern of their names, such as "repwt*", instead of their roles.
+        fay: Fay's coefficient, of "brr" alone.
     """
 
     nest: bool = False
+    replicates: ReplicateMethod | None = None
+    replicate_weights: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    fay: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
 
 
 class TableExtension(_Extension):

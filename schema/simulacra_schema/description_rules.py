@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from typing import get_args
 
-from simulacra_schema.description_parts import EXTENSION, FieldDescription, TableSchemaPart
+from simulacra_schema.description_parts import (
+    EXTENSION,
+    FieldDescription,
+    SurveyDesign,
+    TableSchemaPart,
+)
+from simulacra_schema.table import ReplicateMethod
 
 NUMBER_SIGNS = ("decimalChar", "groupChar", "bareNumber")
 NUMBERS = (None, "any", "number", "integer")
@@ -13,6 +20,7 @@ WORDS = (None, "any", "string", "boolean", "integer", "number")
 MOMENTS = ("date", "datetime", "time")
 LATER = "This release cannot honor it yet; leave it out."
 ONE_KEY = "Name one column: a key of several columns cannot be honored yet."
+METHODS = ", ".join(get_args(ReplicateMethod))
 Path = tuple[str | int, ...]
 
 
@@ -29,9 +37,20 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
     dropped = [one.name for one in table.fields if one.extension.use == "drop"]
     if table.extension.order in dropped:
         yield (EXTENSION, "order"), "This column is dropped; order rows by another one."
+    yield from _check_replicates(table)
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
     yield from _agree(table, None, "cluster")
+
+
+def _check_replicates(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
+    design = table.extension.design or SurveyDesign()
+    at = (EXTENSION, "design")
+    roles = [one for one in table.fields if one.extension.role == "replicate_weight"]
+    if (roles or design.replicate_weights) and design.replicates is None:
+        yield at, f'Say how the replicate weights were made: "replicates": one of {METHODS}.'
+    if design.fay is not None and design.replicates != "brr":
+        yield (*at, "fay"), 'Fay\'s coefficient needs "replicates": "brr".'
 
 
 def _agree(table: TableSchemaPart, name: str | None, role: str) -> Iterator[tuple[Path, str]]:

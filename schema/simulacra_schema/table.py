@@ -19,12 +19,15 @@ ColumnKind = Literal[
     "constant", "identifier", "text", "weight",
 ]  # fmt: skip
 ColumnRole = Literal[
-    "key", "subject", "foreign_key", "personal_data", "coordinate", "wave", "cluster", "stratum"
-]
+    "key", "subject", "foreign_key", "personal_data", "coordinate", "wave", "cluster", "stratum",
+    "replicate_weight",
+]  # fmt: skip
 PersonalData = Literal[
     "name", "first_name", "last_name", "email", "phone", "street", "url", "ip", "mac", "iban",
     "card", "national_id",
 ]  # fmt: skip
+ReplicateMethod = Literal["brr", "jk1", "jk2", "bootstrap"]
+"""Balanced repeated replication, a jackknife of groups, of pairs within strata, or a bootstrap."""
 SCHEMA_VERSION = 1
 NO, YES = "no", "yes"
 """Levels of the yes/no column of an option."""
@@ -213,7 +216,7 @@ class ColumnSchema(KubeModel):
     @property
     def is_of_design(self) -> bool:
         """Whether it says how rows were drawn: weights and clusters, which are not generated."""
-        return self.kind == "weight" or self.role == "cluster"
+        return self.kind == "weight" or self.role in ("cluster", "replicate_weight")
 
     def level_values(self) -> list[str]:
         """Return the levels as conditions name them."""
@@ -316,6 +319,23 @@ class RelationSchema(KubeModel):
         return self.kind == "decided" and len(self.of) == 1
 
 
+class Replicates(KubeModel):
+    """How the replicate weights of a survey were made.
+
+    Attributes:
+        fay: share of a weight that a left-out half keeps, of "brr" alone (Judkins, 1990).
+    """
+
+    method: ReplicateMethod
+    fay: float = 0.0
+
+    def scale(self, count: int) -> float:
+        """Return the factor of the sum of squared differences (Wolter, 2007)."""
+        if self.method == "jk1":
+            return (count - 1) / count
+        return 1.0 if self.method == "jk2" else 1.0 / (count * (1.0 - self.fay) ** 2)
+
+
 class CleaningNote(KubeModel):
     """A change that cleaning made to a column, or to the table when column is None."""
 
@@ -335,6 +355,9 @@ class TableSchema(KubeModel):
     order: str | None = Field(
         default=None,
         description="Column that orders the rows of a person in linked rows, where one does.",
+    )
+    replicates: Replicates | None = Field(
+        default=None, description="How the replicate weights were made, where there are some."
     )
     columns: list[ColumnSchema]
     relations: list[RelationSchema] = Field(
@@ -385,6 +408,10 @@ class TableSchema(KubeModel):
     def cluster(self) -> ColumnSchema | None:
         """Return the column of the sampling points, or None."""
         return next((c for c in self.columns if c.role == "cluster"), None)
+
+    def replicate_weights(self) -> list[ColumnSchema]:
+        """Return the columns of the replicate weights, in order."""
+        return [c for c in self.columns if c.role == "replicate_weight"]
 
     def strata(self) -> list[ColumnSchema]:
         """Return the columns whose values together are the strata."""

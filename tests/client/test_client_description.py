@@ -656,6 +656,15 @@ async def test_survey_design_is_the_role_of_its_columns_and_named_in_errors(
     assert described_part(handler)["fields"] == DESIGN[:2]
 
 
+def test_replicates_are_a_pattern_of_names_and_a_method() -> None:
+    corrections = Corrections(weights="w", replicates="rep*=brr:0.5")
+    design = {"replicateWeights": "rep*", "replicates": "brr", "fay": 0.5}
+    own = {"version": 1, "weights": "w", "design": design}
+    assert corrections.into(None) == {"fields": [], "x-simulacra": own}
+    named = corrections.in_words("/x-simulacra/design/replicateWeights")
+    assert named == "replicates='rep*=brr:0.5'"
+
+
 def test_a_cluster_takes_the_place_of_another_in_the_present_description() -> None:
     fields = [
         {"name": "psu", "x-simulacra": {"role": "cluster"}},
@@ -678,6 +687,8 @@ def test_a_cluster_takes_the_place_of_another_in_the_present_description() -> No
         ({"stratum": ["region", 3]}, "stratum=3: write the name of a column"),
         ({"cluster": "customer"}, "cluster='customer': the description says subject"),
         ({"cluster": "psu", "stratum": "psu"}, "stratum='psu': the description says cluster"),
+        ({"replicates": "rep*"}, "replicates='rep.*': write PATTERN=METHOD"),
+        ({"replicates": "rep*=brr:half"}, "replicates='rep.*': write PATTERN=METHOD"),
     ],
 )
 def test_a_survey_design_that_says_nothing_or_two_things_is_refused(

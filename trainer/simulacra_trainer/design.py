@@ -2,8 +2,8 @@
 
 Persons of one sampling point are alike, so they tell less than as many persons drawn one by one.
 The variance of each answer's share is that of the sampling points' totals within strata (Taylor's
-linearization, with replacement; Wolter, 2007). Its ratio to that of independent rows is the
-answer's design effect (Kish, 1965), which weights are a part of.
+linearization, with replacement; Wolter, 2007), or follows from replicate weights. Its ratio to that
+of independent rows is the answer's design effect (Kish, 1965), which weights are a part of.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import pyarrow as pa
 from scipy.stats import t as student
 
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.replicate_weights import replicates_in
 from simulacra_intake.rows_of_persons import Ints, is_constant_within
 from simulacra_intake.survey_design import clusters_in, crossed
-from simulacra_intake.survey_weights import Floats, row_weights
+from simulacra_intake.survey_weights import Floats, effective_rows, row_weights
 from simulacra_schema.table import ColumnSchema, TableSchema
 
 CAUTION = 0.8
@@ -35,6 +36,8 @@ ENOUGH = 10
 CLASSES = 5
 """A number is asked about by fifths of its rows."""
 LEAST = 0.05
+STEP = 0.05
+"""Of the share that a design leaves: finer ones would tell who of a cell is of one cluster."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Design:
         strata: of each cluster, int64 [clusters] from 0 on.
         weights: of each row, float64 [n].
         has_clusters: whether clusters are stated.
+        replicates: replicate weights, float64 [n, replicates], which decide variances; or None.
+        scale: factor of the sum of their squared differences.
     """
 
     table: pa.Table
@@ -74,10 +79,17 @@ class Design:
     strata: Ints
     weights: Floats
     has_clusters: bool
+    replicates: Floats | None = None
+    scale: float = 0.0
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Clusters less strata, at least 1; a stratum with one cluster counts for neither."""
+        """Replicates less 1; else clusters less strata, at least 1.
+
+        A stratum with one cluster counts for neither.
+        """
+        if self.replicates is not None:
+            return self.replicates.shape[1] - 1
         sizes = np.bincount(self.strata)
         return max(int(np.sum(sizes - 1)), 1)
 
@@ -115,6 +127,12 @@ class Design:
             largest[one.column] = max(largest.get(one.column, 1.0), one.effect * few)
         return largest
 
+    def apart_by_replicates(self, column: str) -> float:
+        """Return the share of Kish's respondents that tell as if drawn apart, 0..1, in steps."""
+        weights = self.weights.size / effective_rows(self.weights)
+        share = weights / self.of_questions().get(column, self.effect)
+        return float(np.clip(np.floor(share / STEP) * STEP, STEP, 1.0))
+
     def likeness_in_segments(self, column: str, level: int) -> float:
         """Return how alike answers within a cluster are taken to be in segments, 0..1.
 
@@ -140,28 +158,39 @@ class Design:
         alike = self.has_clusters and sizes.max() > 1 and is_constant_within(codes[known], of)
         for level in np.flatnonzero((shares >= COMMON) & (shares <= 1.0 - COMMON)):
             share = float(shares[level])
-            totals = (by_cluster[:, level] - share * answered) / total
-            variance = variance_of_totals(totals, self.strata)
+            if self.replicates is not None:
+                each = self.replicates[known]
+                away = each[codes[known] == level].sum(axis=0) / each.sum(axis=0) - share
+                variance = self.scale * float(np.sum(away**2))
+            else:
+                totals = (by_cluster[:, level] - share * answered) / total
+                variance = variance_of_totals(totals, self.strata)
             effect = variance * int(known.sum()) / (share * (1.0 - share))
             rho = intraclass(of, codes[known] == level)
             yield Answer(column.name, int(level), effect, rho, alike)
 
 
 def design_of(table: pa.Table, schema: TableSchema) -> Design | None:
-    """Return the design of a clean table; None without clusters and strata."""
+    """Return the design of a clean table; None without clusters, strata and replicate weights."""
     found = clusters_in(table, schema)
     stratified = [one for one in schema.strata() if one.name in table.column_names]
-    if found is None and not stratified:
+    replicates = replicates_in(table, schema)
+    if found is None and not stratified and replicates is None:
         return None
     weights = row_weights(table, schema)
     weights = np.ones(table.num_rows) if weights is None else weights
     if found is None:
+        clusters = np.arange(table.num_rows)
         strata = crossed([answer_codes(table, one)[0] for one in stratified], table.num_rows)
-        return Design(table, schema, np.arange(table.num_rows), strata, weights, False)
-    clusters, of_rows = found
-    strata = np.zeros(int(clusters.max(initial=-1)) + 1, np.int64)
-    strata[clusters] = of_rows
-    return Design(table, schema, clusters, strata, weights, True)
+    else:
+        clusters, of_rows = found
+        strata = np.zeros(int(clusters.max(initial=-1)) + 1, np.int64)
+        strata[clusters] = of_rows
+    design = Design(table, schema, clusters, strata, weights, found is not None)
+    if replicates is None or schema.replicates is None:
+        return design
+    scale = schema.replicates.scale(replicates.shape[1])
+    return replace(design, replicates=replicates, scale=scale)
 
 
 def clusters_treated(

@@ -74,7 +74,7 @@ def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
 
 def basis_of(schema: TableSchema) -> Basis:
     """Return the basis of the respondents of a whole table."""
-    if schema.cluster() is not None or schema.strata():
+    if schema.cluster() is not None or schema.strata() or schema.replicate_weights():
         return "design"
     if schema.subject() is not None:
         return "persons"

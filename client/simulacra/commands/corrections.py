@@ -31,6 +31,14 @@ FLAGS: dict[str, Any] = {
         list[str] | None,
         typer.Option(metavar="COL", help="A column that the sample was stratified by. Repeatable."),
     ],
+    "replicates": Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN=METHOD",
+            help="Columns of replicate weights, and how they were made: brr (brr:0.5 with Fay's "
+            "coefficient), jk1, jk2 or bootstrap. Generated rows lack them.",
+        ),
+    ],
     "drop": Annotated[
         list[str] | None,
         typer.Option(metavar="COL", help="Leave a column out of everything. Repeatable."),

@@ -65,6 +65,8 @@ def fit(
             nor generated, and makes intervals as wide as the design needs.
         stratum: columns whose values together are the strata that were sampled apart; they stay
             ordinary columns.
+        replicates: columns of replicate weights and how they were made, such as
+            "repwt*=brr:0.5": brr (with Fay's coefficient), jk1, jk2 or bootstrap.
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.

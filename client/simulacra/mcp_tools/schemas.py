@@ -42,6 +42,13 @@ CORRECTIONS: dict[str, Any] = {
     "stratum": Annotated[
         list[str] | None, Field(description="Columns that the sample was stratified by.")
     ],
+    "replicates": Annotated[
+        str | None,
+        Field(
+            description="Replicate weights as PATTERN=METHOD (brr, brr:FAY, jk1, jk2, bootstrap), "
+            "such as repwt*=brr:0.5; rows lack them."
+        ),
+    ],
     "drop": Annotated[list[str] | None, Field(description="Columns to leave out of everything.")],
     "missing": Annotated[
         list[Cell] | dict[str, list[Cell]] | None,

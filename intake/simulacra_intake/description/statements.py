@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
@@ -117,7 +118,7 @@ def state(description: Description, names: Iterable[str], weights: str | None = 
         pii_alone = one.extension.role is None and one.extension.pii is not None
         role_path = (*path, *property_path("pii" if pii_alone else "role"))
         columns[one.name] = Statement(one.keep(own), path, role_path)
-    for name, role, path in _table_roles(description):
+    for name, role, path in _table_roles(description, known):
         if name not in known:
             problems.add(path, f"The table has no such column.{closest(name, known)}")
             continue
@@ -130,7 +131,7 @@ def state(description: Description, names: Iterable[str], weights: str | None = 
     return Statements(columns, _weights(columns, weights, problems), problems)
 
 
-def _table_roles(description: Description) -> Iterator[tuple[str, str, Path]]:
+def _table_roles(description: Description, known: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
     """Yield (column, role, path) of what the table's properties say about columns."""
     extension, key = description.extension, description.table.primary_key
     if key and extension.is_stated("primaryKey", key):
@@ -139,6 +140,12 @@ def _table_roles(description: Description) -> Iterator[tuple[str, str, Path]]:
         column = getattr(extension, name)
         if column is not None:
             yield column, role, (EXTENSION, name)
+    design = extension.design
+    if design is not None and design.replicate_weights is not None:
+        pattern, path = design.replicate_weights, (EXTENSION, "design", "replicateWeights")
+        named = [name for name in known if fnmatchcase(name, pattern)]
+        for name in named or [pattern]:
+            yield name, "replicate_weight", path
 
 
 def _with_role(statement: Statement, role: str, path: Path) -> Statement:

@@ -111,7 +111,7 @@ def protect_persons(
         word
         for column, each in zip(result, found, strict=True)
         if each is not None
-        and column.schema.role not in (None, "stratum", "cluster")
+        and column.schema.role not in (None, "stratum", "cluster", "replicate_weight")
         and column.schema.text_format != INITIAL
         for word in each.words
     ]

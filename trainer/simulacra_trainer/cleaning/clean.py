@@ -36,6 +36,7 @@ from simulacra_intake.raw_table import NOTES, RawTable
 from simulacra_intake.read_columns import read_columns
 from simulacra_intake.readers.names import check_column_count, check_names, check_row_count
 from simulacra_intake.readers.unnamed import settle_unnamed
+from simulacra_intake.replicate_weights import stated_replicates
 from simulacra_intake.rows_of_persons import is_constant_within, persons_in
 from simulacra_schema.description import Description
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
@@ -98,6 +99,7 @@ def clean_table(
     schema = TableSchema(
         rows=raw.num_rows,
         persons=protected.persons,
+        replicates=stated_replicates(statements),
         columns=[c.schema for c in columns],
         cleaning=[
             *(CleaningNote(action=line) for line in [*notes, *unnamed]),

@@ -54,6 +54,9 @@ def private_rows(table: pa.Table, schema: TableSchema, privacy: DifferentialPriv
     if schema.cluster() is not None:
         message = "Differential privacy does not support clusters. Use one of the two."
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+    if schema.replicate_weights():
+        message = "Differential privacy does not support replicate weights. Use one of the two."
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
     if schema.subject() is not None:
         message = (
             "Differential privacy bounds what a row tells, and here a person has several rows. Fit "

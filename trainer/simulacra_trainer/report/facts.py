@@ -35,8 +35,8 @@ def _use(column: ColumnSchema, computed: Collection[str]) -> str:
         return "computed"
     if column.learned:
         return "learned"
-    if column.role == "cluster":
-        return "cluster"
+    if column.role in ("cluster", "replicate_weight"):
+        return column.role
     if column.kind in ("constant", "weight"):
         return column.kind
     return "invented" if column.role is not None or column.kind == "identifier" else "left empty"

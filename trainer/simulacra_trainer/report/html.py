@@ -34,6 +34,7 @@ USES = {
     "constant": "the same in every row",
     "weight": "survey weights, not generated",
     "cluster": "sampling points, not generated",
+    "replicate_weight": "replicate weights, not generated",
     "left empty": "not learned, left empty",
 }
 LATER: dict[str, Any] = {

@@ -14,13 +14,12 @@ from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
+from simulacra_trainer.design import STEP
 
 if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.segments.pooling import Indices
 
 Bools = npt.NDArray[np.bool_]
-STEP = 0.05
-"""Of the share that clusters leave: finer ones would tell who of a cell is of one cluster."""
 
 
 @dataclass(frozen=True)

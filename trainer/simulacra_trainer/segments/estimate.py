@@ -93,7 +93,9 @@ def certify_answers(
         for answer in asked:
             at = levels.index(answer[2])
             apart = np.ones(cells.size)
-            if design is not None and design.has_clusters:
+            if design is not None and design.replicates is not None:
+                apart = apart * design.apart_by_replicates(column)
+            elif design is not None and design.has_clusters:
                 likeness = design.likeness_in_segments(column, at)
                 apart = cells.apart(codes >= 0, design.clusters, likeness)
             successes = np.minimum(said[:, at], respondents)
