@@ -30,6 +30,7 @@ class Changes(TypedDict, total=False):
     subject: str | None
     key_column: str | None
     order: str | None
+    wave: str | None
     cluster: str | None
     stratum: str | Sequence[str] | None
     replicates: str | None
@@ -39,17 +40,18 @@ class Changes(TypedDict, total=False):
 
 
 TYPES = {name: of.__forward_arg__ for name, of in Changes.__annotations__.items()}
-ONE = ("subject", "order", "weights", "key_column", "cluster")
+ONE = ("subject", "order", "weights", "key_column", "wave", "cluster")
 SEVERAL = ("stratum", "drop")
 """Arguments that name one column, and several."""
 ROLES = {
     "subject": "subject",
     "weights": "weight",
+    "wave": "wave",
     "cluster": "cluster",
     "key_column": "key",
     "stratum": "stratum",
 }
-"""Arguments that give a column a role; only one column has each of the first three."""
+"""Arguments that give a column a role; only one column has each of the first four."""
 
 
 class Corrections:
@@ -118,7 +120,7 @@ class Corrections:
                 column: role for name, role in ROLES.items() for column in self._named.get(name, ())
             }
             _forget_roles(schema, roles)
-        for name in ("cluster", "stratum"):
+        for name in ("wave", "cluster", "stratum"):
             for column in self._named.get(name, ()):
                 maker = self.named(name, column)
                 field = self._field(schema, path, column, "role", maker)
@@ -280,13 +282,13 @@ def _agree(stated: Any, wanted: Sequence[Any], maker: str, replacing: bool) -> N
 def _forget_roles(schema: Json, given: Mapping[str, str]) -> None:
     """Take away the roles that a correction gives to another column, or a column's other role.
 
-    A table has one subject, one column of weights and one of clusters.
+    A table has one subject, one column of weights, one of waves and one of clusters.
 
     Args:
         schema: changed.
         given: role by column.
     """
-    single = {"subject", "weight", "cluster"}.intersection(given.values())
+    single = {"subject", "weight", "wave", "cluster"}.intersection(given.values())
     for field in schema.get("fields", []):
         own, name = field.get(EXTENSION, {}), field.get("name")
         role = own.get("role")

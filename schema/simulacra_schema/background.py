@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel
-from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.questions.knowledge import MOST_CONFIRMED, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 
 Group = Literal["fielding", "born with", "origin"]
@@ -89,7 +89,26 @@ def open_proposals(knowledge: Knowledge, schema: TableSchema) -> list[Background
 
 
 def bind_background(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
-    """Return the knowledge with its open proposals confirmed, if it asks for that."""
+    """Return the knowledge with its open proposals confirmed, if it asks for that.
+
+    The wave of repeated cross-sections comes before all other columns, whatever was said.
+    """
+    wave = schema.wave()
+    if wave is None:
+        return _with_proposals(knowledge, schema)
+    kept = {}
+    for field in ("tiers", "confirmed"):
+        tiers = [[n for n in tier if n != wave.name] for tier in getattr(knowledge, field)]
+        kept[field] = [tier for tier in tiers if tier]
+    others = [column for column in schema.columns if column.name != wave.name]
+    own = knowledge.model_copy(update=kept)
+    own = _with_proposals(own, schema.model_copy(update={"columns": others}))
+    first, rest = own.confirmed[: MOST_CONFIRMED - 2], own.confirmed[MOST_CONFIRMED - 2 :]
+    last = [[name for tier in rest for name in tier]] if rest else []
+    return own.model_copy(update={"confirmed": [[wave.name], *first, *last]})
+
+
+def _with_proposals(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
     found = open_proposals(knowledge, schema) if knowledge.background == "auto" else []
     if not found:
         return knowledge

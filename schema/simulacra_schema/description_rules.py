@@ -41,6 +41,7 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
     yield from _agree(table, None, "cluster")
+    yield from _agree(table, None, "wave")
 
 
 def _check_replicates(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:

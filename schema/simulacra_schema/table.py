@@ -148,8 +148,8 @@ class ColumnSchema(KubeModel):
     role: ColumnRole | None = Field(
         default=None,
         description="What the column is for: key of the rows, subject (the person that several "
-        "rows belong to), key of something else, personal data, coordinate of a person, cluster "
-        "(sampling point) or stratum of the rows.",
+        "rows belong to), key of something else, personal data, coordinate of a person, wave, "
+        "cluster (sampling point) or stratum of the rows.",
     )
     per_person: bool | None = Field(
         default=None,
@@ -412,6 +412,14 @@ class TableSchema(KubeModel):
     def replicate_weights(self) -> list[ColumnSchema]:
         """Return the columns of the replicate weights, in order."""
         return [c for c in self.columns if c.role == "replicate_weight"]
+
+    def wave(self) -> ColumnSchema | None:
+        """Return the column of the waves of repeated cross-sections, or None.
+
+        With a subject a wave orders the rows of a person instead.
+        """
+        waves = (c for c in self.columns if c.role == "wave" and c.learned)
+        return None if self.subject() is not None else next(waves, None)
 
     def strata(self) -> list[ColumnSchema]:
         """Return the columns whose values together are the strata."""

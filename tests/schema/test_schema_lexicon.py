@@ -7,7 +7,17 @@ import pytest
 from simulacra_schema import lexicon
 
 FILES = Path(lexicon.__file__).parent / "words"
-SECTIONS = {"months", "weekdays", "seasons", "scales", "degrees", "booleans", "no_answer", "times"}
+SECTIONS = {
+    "months",
+    "weekdays",
+    "seasons",
+    "scales",
+    "degrees",
+    "booleans",
+    "no_answer",
+    "times",
+    "waves",
+}
 
 
 def test_every_file_is_a_language_that_is_tried() -> None:

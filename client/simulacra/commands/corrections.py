@@ -23,6 +23,10 @@ FLAGS: dict[str, Any] = {
     "order": Annotated[
         str | None, typer.Option(metavar="COL", help="Column that orders the rows of a person.")
     ],
+    "wave": Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column of the waves of a survey of new people each."),
+    ],
     "cluster": Annotated[
         str | None,
         typer.Option(metavar="COL", help="Column of sampling points; generated rows lack it."),

@@ -10,7 +10,7 @@ from simulacra.commands.reading import flags_of
 from simulacra.models import read_as
 
 FLAGS = (
-    "--subject COL, --key-column COL, --order COL, --cluster COL, --stratum COL,"
+    "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
     " --replicates PATTERN=METHOD, --drop COL, --missing COL=VALUE, --publish COL"
 )
 

@@ -114,6 +114,8 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
     name = shlex.quote(column["name"])
     if column.get("to_confirm") == "weights":
         return f"--weights {name}", "if it is"
+    if column.get("to_confirm") == "wave":
+        return f"--wave {name}", "if it is"
     if column.get("to_confirm") == "groups":
         return f"--cluster {name}", "if they are sampling points"
     if column.get("role") == "foreign_key":

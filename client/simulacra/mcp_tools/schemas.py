@@ -35,6 +35,10 @@ CORRECTIONS: dict[str, Any] = {
         Field(description="Column that numbers the rows; generated rows get fresh ones."),
     ],
     "order": Annotated[str | None, Field(description="Column that orders the rows of a person.")],
+    "wave": Annotated[
+        str | None,
+        Field(description="Column of the waves of a tracker that asks new people each time."),
+    ],
     "cluster": Annotated[
         str | None,
         Field(description="Column of the sampling points (PSU) of a survey; rows lack it."),

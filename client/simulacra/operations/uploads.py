@@ -107,6 +107,8 @@ def upload(
         subject: column of the persons that several rows belong to.
         key_column: column that numbers the rows; generated rows get fresh numbers.
         order: column that orders the rows of a person.
+        wave: column of the waves of a survey that asks other people each time; it comes before
+            all other columns, and the report says what moved.
         cluster: column of the sampling points that the rows were drawn in; it is neither learned
             nor generated, and makes intervals as wide as the design needs.
         stratum: columns whose values together are the strata that were sampled apart; they stay

@@ -55,7 +55,8 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
     field, extension = statement.field, statement.field.extension
     if field.title is not None:
         column.update(label=field.title)
-    if extension.role == "wave" and column.schema.kind not in ("integer", "ordinal"):
+    unordered = column.schema.kind not in ("integer", "ordinal")
+    if extension.role == column.schema.role == "wave" and unordered:
         statements.problems.add(statement.at("role"), WAVE)
     if extension.unit is not None:
         if column.schema.kind in ("integer", "numeric"):

@@ -21,6 +21,7 @@ from simulacra_intake.personal_data.patterns import find_personal_data, has_emai
 from simulacra_intake.personal_data.people import People, other_level
 from simulacra_intake.persons.cells import Cells, Ints, cells_of, codes_of, large_numbers
 from simulacra_intake.persons.coordinates import coarsened, is_coordinate
+from simulacra_intake.persons.cross_sections import as_waves, ask_about_waves
 from simulacra_intake.persons.masks import learn_masks, learn_number_masks
 from simulacra_intake.persons.name_context import names_by_context
 from simulacra_intake.persons.public_levels import check_public, with_public
@@ -96,6 +97,8 @@ def protect_persons(
     values = {c.schema.name: c.values for c in columns if c.values is not None}
     keys = find_subject(cells, data, codes, values, stated)
     persons = next((_numbered(c.codes) for c in cells if c.name == keys.subject), None)
+    if persons is None:
+        columns = [as_waves(c, statements) if c.schema.name == stated.wave else c for c in columns]
     people = _people(columns, persons)
     result = [
         _protected(column, each, _role(each, data, keys, stated), data, keys, people, stated)
@@ -104,14 +107,17 @@ def protect_persons(
     check_public(result, statements)
     if persons is not None and stated.wave is None:
         result = with_wave(result, persons, stated.ordinary)
+    if persons is None:
+        ask_about_waves(result, statements)
     for column in result:
-        if column.schema.name == stated.wave:
+        if column.schema.name == stated.wave and persons is not None:
             column.update(role="wave", evidence=[])
+    unnamed = (None, "stratum", "cluster", "wave" if persons is None else None)
     kept = [
         word
         for column, each in zip(result, found, strict=True)
         if each is not None
-        and column.schema.role not in (None, "stratum", "cluster", "replicate_weight")
+        and column.schema.role not in unnamed
         and column.schema.text_format != INITIAL
         for word in each.words
     ]

@@ -10,7 +10,7 @@ from pydantic import Field
 from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
 from simulacra_schema.conditions import level_in, same_value, wrong_column, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
-from simulacra_schema.questions.rows import V, plain
+from simulacra_schema.questions.rows import V, plain, wave_as_treatment
 from simulacra_schema.statements import LISTS, check_statements, split_outcome
 from simulacra_schema.table import TableSchema
 
@@ -129,7 +129,8 @@ class EffectQuestion(Question, Generic[V]):
         ]
 
     def _treatment_faults(self, schema: TableSchema) -> Iterator[Fault]:
-        if wrong := wrong_column(self.treatment, schema):
+        wrong = wrong_column(self.treatment, schema) or wave_as_treatment(self.treatment, schema)
+        if wrong is not None:
             yield wrong.at("treatment")
         else:
             yield from check_values(self.treatment, plain(self.value), plain(self.baseline), schema)

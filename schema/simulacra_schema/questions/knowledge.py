@@ -18,6 +18,8 @@ from simulacra_schema.faults import SEVERAL_ANSWERS, UNLEARNED, Fault, Wrong, no
 from simulacra_schema.table import TableSchema
 
 Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
+MOST_CONFIRMED = 4
+"""Tiers of background columns."""
 Edges = Annotated[list["Edge"], Field(max_length=1000)]
 
 TWICE = Wrong("a column in two tiers", "The column is already in a tier; name it once.")
@@ -67,7 +69,7 @@ class Knowledge(KubeModel):
     forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
     confirmed: list[Tier] = Field(
         default_factory=list,
-        max_length=4,
+        max_length=MOST_CONFIRMED,
         description="Lists of background columns, earliest first: they come before all other "
         "columns. The graph of a model proposes some, with reasons.",
     )

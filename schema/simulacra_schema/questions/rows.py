@@ -27,6 +27,7 @@ _NO_INTERVENTION = Wrong(
 _ODD = Wrong(
     "an odd number of rows in pairs", "Counterfactual rows come in pairs; give an even number."
 )
+_OF_WAVE = Wrong("a treatment that is the wave", "A wave is no treatment; ask for a condition.")
 _NO_SUBJECT = Wrong(
     "no column says which person a row belongs to",
     "No column says which person a row belongs to, so rows cannot be linked; give row_count.",
@@ -39,6 +40,12 @@ _VARIES = Wrong(
     "a column that varies within a person",
     "The column varies within a person; with persons, name columns that are constant in each.",
 )
+
+
+def wave_as_treatment(name: str, schema: TableSchema) -> Wrong | None:
+    """Return why a column cannot be set by do(): it is the wave of repeated cross-sections."""
+    wave = schema.wave()
+    return _OF_WAVE if wave is not None and wave.name == name else None
 
 
 class InterventionValue(KubeModel):
@@ -115,7 +122,8 @@ class RowsQuestion(Question, Generic[V]):
         """
         found = [*check_conditions(self.conditions, schema)]
         for name, value in self.interventions.items():
-            if wrong := wrong_value(name, plain(value), schema):
+            wrong = wave_as_treatment(name, schema) or wrong_value(name, plain(value), schema)
+            if wrong is not None:
                 found.append(wrong.at("interventions", name))
         if self.persons is not None:
             found += self._persons_faults(schema)

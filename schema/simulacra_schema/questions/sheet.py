@@ -16,7 +16,13 @@ from simulacra_schema.questions.effect import (
     check_outcome,
     check_values,
 )
-from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue, V, plain
+from simulacra_schema.questions.rows import (
+    SAME_VALUES,
+    InterventionValue,
+    V,
+    plain,
+    wave_as_treatment,
+)
 from simulacra_schema.statements import check_statements, split_outcome
 from simulacra_schema.table import TableSchema
 
@@ -152,6 +158,9 @@ def _lever_faults(at: int, lever: Lever[Any], outcome: str, schema: TableSchema)
         return
     if column.kind == "multi":
         yield several_answers(column).at(*path, "column")
+        return
+    if wrong := wave_as_treatment(lever.column, schema):
+        yield wrong.at(*path, "column")
         return
     if not column.learned or column.kind == "datetime" or column.name == outcome:
         yield _LEVER.at(*path, "column")

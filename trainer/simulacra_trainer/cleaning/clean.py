@@ -116,6 +116,8 @@ def clean_table(
     schema.relations = find_relations(table.filter(own), schema, exact.filter(own))
     _mark_attributes(table, schema)
     schema.relations = stated_relations(schema.relations, statements)
+    if (wave := schema.wave()) is not None:  # nothing gives the wave
+        schema.relations = [one for one in schema.relations if one.column != wave.name]
     settle_order(table, schema, raw.column_names, statements)
     schema.relations = [_of_order(one, schema.order) for one in schema.relations]
     table = follow_moved(table, exact, schema)

@@ -51,9 +51,12 @@ _MONTH = re.compile(
 """Also the short form of Excel: "Mar-24"; "Mar 24" may be a day."""
 
 
-def order_periods(levels: Sequence[str]) -> list[str] | None:
-    """Return the levels in the order of time if all of them are periods of one form, else None."""
-    if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > 30:
+def order_periods(levels: Sequence[str], least: int = MIN_LEVELS) -> list[str] | None:
+    """Return the levels in the order of time if all of them are periods of one form, else None.
+
+    least: levels that there must be; fewer may be other words by chance.
+    """
+    if not least <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > 30:
         return None
     for form in _FORMS:
         found = [form.fullmatch(level) for level in levels]

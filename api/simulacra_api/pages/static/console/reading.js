@@ -5,7 +5,7 @@ import { putAgain, useLoad } from "./parts.js";
 
 const EXTENSION = "x-simulacra";
 const TYPES = [["string", "words"], ["number", "number"], ["integer", "whole number"], ["boolean", "yes or no"], ["date", "date"], ["datetime", "date and time"], ["time", "time of day"], ["list", "several answers"]];
-const ROLES = [["", "answer"], ["publish", "answer, public levels"], ["key", "key of the rows"], ["subject", "person of the rows"], ["foreign_key", "key of something else"], ["pii", "personal data"], ["weight", "survey weight"], ["cluster", "sampling point (cluster)"], ["stratum", "stratum"], ["replicate_weight", "replicate weight"], ["text", "free text"], ["drop", "left out"]];
+const ROLES = [["", "answer"], ["publish", "answer, public levels"], ["key", "key of the rows"], ["subject", "person of the rows"], ["foreign_key", "key of something else"], ["pii", "personal data"], ["weight", "survey weight"], ["cluster", "sampling point (cluster)"], ["stratum", "stratum"], ["replicate_weight", "replicate weight"], ["wave", "wave"], ["text", "free text"], ["drop", "left out"]];
 const SOURCES = { user: "you", file: "the file", detected: "found" };
 
 const own = (field) => field[EXTENSION] ?? {};

@@ -5,7 +5,7 @@ import { useLoad } from "./parts.js";
 import { Reading, readAs, useDescription } from "./reading.js";
 
 const SHOWN_LEVELS = 8;
-const ROLES = { key: "key", subject: "persons", foreign_key: "foreign key", personal_data: "personal data", coordinate: "coordinate", cluster: "sampling point", stratum: "stratum", replicate_weight: "replicate weight" };
+const ROLES = { key: "key", subject: "persons", foreign_key: "foreign key", personal_data: "personal data", coordinate: "coordinate", cluster: "sampling point", stratum: "stratum", replicate_weight: "replicate weight", wave: "wave" };
 const DAY_KINDS = new Set(["datetime"]);
 
 /** Load a dataset's schema. */
