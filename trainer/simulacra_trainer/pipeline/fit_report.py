@@ -30,6 +30,7 @@ from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.left_out import figures_of_words, left_out
 from simulacra_trainer.report.worth import design_report, figures_of, model_worth
 from simulacra_trainer.trained_model import TrainedModel
+from simulacra_trainer.waves.report import waves_report
 
 
 def with_report(
@@ -80,6 +81,8 @@ def with_report(
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["design"] = design_report(real, schema)
         report["worth"] = _worth(trials, real, schema, report, request.seed)
+        moved = waves_report(real, schema, trained.graph.knowledge, seed=request.seed)
+        report |= {} if moved is None else {"waves": moved}
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
     found |= linked_figures(report["linked"]) | figures_of_words(report["left_out"])
     found |= figures_of_values((report["privacy"] or {}).get("membership"))

@@ -1,0 +1,1 @@
+"""What moved between the waves of repeated cross-sections, how surely, and by whom it was moved."""

@@ -1,0 +1,129 @@
+"""A change of a share, split: the sample is made up differently, or people answer otherwise.
+
+Each wave is weighted to the other's shares of the background columns (raking; Deming & Stephan,
+1940), and the two directions are averaged (Kitagawa, 1955; DiNardo, Fortin & Lemieux, 1996). Errors
+are those of resampled sampling points or rows (Rao & Wu, 1988), with raking repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from simulacra_intake.rows_of_persons import Ints
+from simulacra_intake.survey_design import crossed
+from simulacra_intake.survey_weights import Floats
+from simulacra_trainer.waves.shares import Bools, Estimate, Sample
+
+DRAWS = 100
+ROUNDS = 12
+LARGEST = 8.0
+"""Times the mean that a weight may be: else few rows of a rare group would decide."""
+
+
+class Parts(NamedTuple):
+    """What the composition and the answers of people alike add to a change of a share."""
+
+    composition: Estimate
+    answers: Estimate
+
+
+class _Cells(NamedTuple):
+    """Combinations of the background columns, and what is needed of the rows of two waves.
+
+    codes: of each combination, int64 [columns, cells]; cell: of each row, times two, plus one in
+    the newer wave.
+    """
+
+    codes: Ints
+    cell: Ints
+
+
+def split(
+    sample: Sample,
+    background: Sequence[Ints],
+    waves: tuple[int, int],
+    answers: Sequence[tuple[Bools, Bools]],
+    freedom: Sequence[float],
+    rng: np.random.Generator,
+) -> list[Parts]:
+    """Return the parts of the change of each answer between two waves.
+
+    Args:
+        sample: the rows.
+        background: codes of each background column, int64 [n]; -1 where it is missing.
+        waves: the older and the newer one.
+        answers: rows with any answer, and with the answer, bool [n] each.
+        freedom: degrees of freedom of each change.
+        rng: of the resampling.
+    """
+    rows = np.flatnonzero(np.isin(sample.wave, waves))
+    taken = [of[rows] for of in background]
+    cell = crossed(taken, rows.size)
+    first = np.unique(cell, return_index=True)[1]
+    codes = np.stack([np.unique(of, return_inverse=True)[1].reshape(-1)[first] for of in taken])
+    cells = _Cells(codes, 2 * cell + (sample.wave[rows] == waves[1]))
+    asked = [(known[rows], hit[rows]) for known, hit in answers]
+    weights = sample.weights[rows]
+    found = _parts(cells, weights, asked)
+    units = np.unique(sample.clusters[rows], return_inverse=True)
+    of_unit = units[1].reshape(-1)
+    groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
+    draws = np.stack(
+        [_parts(cells, weights * _resampled(groups, rng)[of_unit], asked) for _ in range(DRAWS)]
+    )
+    errors = draws.std(axis=0, ddof=1)
+    return [
+        Parts(*(Estimate(float(found[k, of]), float(errors[k, of]), df) for of in (0, 1)))
+        for k, df in enumerate(freedom)
+    ]
+
+
+def _resampled(groups: Ints, rng: np.random.Generator) -> Floats:
+    """Return how often each unit is drawn, float64 [units]: one fewer than there are in a group."""
+    times = np.ones(groups.size)
+    order = np.argsort(groups, kind="stable")
+    ends = np.cumsum(np.bincount(groups))
+    for members in np.split(order, ends[:-1]):
+        size = members.size
+        if size > 1:
+            drawn = np.bincount(rng.integers(0, size, size - 1), minlength=size)
+            times[members] = drawn * size / (size - 1)
+    return times
+
+
+def _parts(cells: _Cells, weights: Floats, answers: Sequence[tuple[Bools, Bools]]) -> Floats:
+    """Return composition and answers of each change, float64 [answers, 2]."""
+    size = 2 * cells.codes.shape[1]
+    older, newer = np.bincount(cells.cell, weights, size).reshape(-1, 2).T
+    as_newer, as_older = _raked(cells.codes, older, newer), _raked(cells.codes, newer, older)
+    found = []
+    for known, hit in answers:
+        said = np.bincount(cells.cell[hit], weights[hit], size).reshape(-1, 2).T
+        asked = np.bincount(cells.cell[known], weights[known], size).reshape(-1, 2).T
+        plain = [_share(of, all_of) for of, all_of in zip(said, asked, strict=True)]
+        alike = plain[1] - _share(said[0] * as_newer, asked[0] * as_newer)
+        alike += _share(said[1] * as_older, asked[1] * as_older) - plain[0]
+        found.append((plain[1] - plain[0] - alike / 2.0, alike / 2.0))
+    return np.array(found)
+
+
+def _share(said: Floats, asked: Floats) -> float:
+    return float(said.sum() / max(float(asked.sum()), 1e-300))
+
+
+def _raked(codes: Ints, have: Floats, want: Floats) -> Floats:
+    """Return the factor of each cell's weights, float64 [cells], of mean 1 over the weights.
+
+    codes: of each cell, int64 [columns, cells]; have, want: the cells' weights, float64 [cells].
+    """
+    factor = np.ones(have.size)
+    for _ in range(ROUNDS):
+        for of in codes:
+            now, then = np.bincount(of, have * factor), np.bincount(of, want) / want.sum()
+            step = np.divide(then * now.sum(), now, out=np.ones_like(now), where=now > 0)
+            factor = factor * step[of]
+    factor = factor * have.sum() / max(float((have * factor).sum()), 1e-300)
+    return np.minimum(factor, LARGEST)

@@ -1,0 +1,216 @@
+"""The part `waves` of a model's report: what moved, how surely, and whose answers moved it.
+
+It is of the real rows alone: what rows a model draws keep of a move is no evidence of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_intake.persons.cross_sections import FEWEST_ROWS
+from simulacra_intake.rows_of_persons import Ints
+from simulacra_schema.background import propose_background
+from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cell_keys import noise_of, summed
+from simulacra_trainer.design import answer_codes
+from simulacra_trainer.evidence import coarse, two_digits
+from simulacra_trainer.report.comparison.marginals import level_label
+from simulacra_trainer.waves.composition import split
+from simulacra_trainer.waves.moves import Verdict, earlier_waves, reach, verdicts
+from simulacra_trainer.waves.shares import Estimate, Question, Sample, sample_of
+from simulacra_trainer.waves.words import sentence_of, summary_of
+
+MOST_WAVES = 12
+"""Waves that are shown, the last ones."""
+MOST_BACKGROUND = 6
+FIFTHS = ("lowest fifth", "second fifth", "middle fifth", "fourth fifth", "highest fifth")
+Asked = tuple[Question, int]
+"""A question, and the position of an answer."""
+
+
+def waves_report(
+    table: pa.Table, schema: TableSchema, knowledge: Knowledge, *, seed: int
+) -> dict[str, Any] | None:
+    """Return what moved in the newest wave; None without waves of repeated cross-sections.
+
+    Args:
+        table: the clean table of all rows.
+        schema: its schema.
+        knowledge: of the fit; its confirmed columns are background.
+        seed: of the resampling.
+    """
+    sample = sample_of(table, schema)
+    if sample is None:
+        return None
+    rows = sample.rows()
+    shown = np.arange(len(rows))[-MOST_WAVES:]
+    noisy = rows + noise_of(summed(sample.keys, sample.wave, rows.size))
+    tested = [int(at) for at in shown if rows[at] >= FEWEST_ROWS]
+    found: dict[str, Any] = {
+        "column": str(getattr(schema.wave(), "name", "")),
+        "waves": [
+            {"wave": sample.levels[at], "rows": max(int(noisy[at]), 0), "tested": at in tested}
+            for at in map(int, shown)
+        ],
+        "newest": None,
+        "before": None,
+        "background": [],
+        "answers": [],
+    }
+    if len(tested) > 1:
+        newest, before = tested[-1], tested[-2]
+        found |= {"newest": sample.levels[newest], "before": sample.levels[before]}
+        background = background_of(sample, knowledge)
+        found["background"] = [column.name for column in background]
+        rng = np.random.default_rng([seed, 41])
+        found["answers"] = _answers(sample, tested[::-1], shown, background, rng)
+    return found | {"sentence": summary_of(found)}
+
+
+def asked_in(sample: Sample) -> list[Question]:
+    """Return the questions that are tested: ordinary columns that do not tell the wave."""
+    columns = (
+        column
+        for column in sample.schema.learned()
+        if column.role is None
+        and column.kind != "datetime"
+        and column.name in sample.table.column_names
+    )
+    found = (Question(sample, column) for column in columns)
+    return [one for one in found if one.count > 1 and not one.is_of_waves]
+
+
+def background_of(sample: Sample, knowledge: Knowledge) -> list[ColumnSchema]:
+    """Return confirmed and recognized background columns that say who was asked, at most 6."""
+    schema = sample.schema
+    names: Collection[str] = dict.fromkeys(
+        chain(
+            chain.from_iterable(knowledge.confirmed),
+            (one.column for one in propose_background(schema) if one.group != "fielding"),
+        )
+    )
+    columns = (one for one in map(schema.find, names) if one is not None and one.role is None)
+    kept = [
+        one
+        for one in columns
+        if one.name in sample.table.column_names
+        and one.kind != "datetime"
+        and not Question(sample, one).is_of_waves
+    ]
+    return kept[:MOST_BACKGROUND]
+
+
+def changes(
+    questions: Sequence[Question], newest: int, before: int
+) -> tuple[list[Asked], list[Estimate]]:
+    """Return the answers that both waves show, and their changes.
+
+    Of two answers the last stands for both.
+    """
+    asked = [
+        (question, level)
+        for question in questions
+        for level in (range(question.count) if question.count > 2 else (1,))
+        if question.shown[newest, level] and question.shown[before, level]
+    ]
+    of = {newest: 1.0, before: -1.0}
+    return asked, [question.contrast(level, of) for question, level in asked]
+
+
+def _answers(
+    sample: Sample,
+    tested: Sequence[int],
+    shown: Ints,
+    background: Sequence[ColumnSchema],
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """Return the tested answers, what moved first.
+
+    tested: waves that are compared, the latest first; shown: waves of the lines.
+    """
+    newest, before = tested[0], tested[1]
+    asked, found = changes(asked_in(sample), newest, before)
+    earlier = [
+        earlier_waves(question, level, [w for w in tested[1:] if question.shown[w, level]])
+        for question, level in asked
+    ]
+    means = [
+        question.contrast(level, {newest: 1.0, **dict.fromkeys(taken, -1.0 / len(taken))})
+        for (question, level), taken in zip(asked, earlier, strict=True)
+    ]
+    words = zip(verdicts(found), verdicts(means), strict=True)
+    answers = []
+    for (question, level), change, mean, taken, (verdict, beside) in zip(
+        asked, found, means, earlier, words, strict=True
+    ):
+        named = {"waves": [sample.levels[at] for at in sorted(taken)]}
+        answers.append(
+            {
+                "column": question.column.name,
+                "answer": answer_name(question, level),
+                **_lines(question, level, shown),
+                **_interval(change, len(asked), verdict),
+                "earlier": named | _interval(mean, len(asked), beside) if taken[1:] else None,
+                "composition": None,
+            }
+        )
+    names = {column.name for column in background}
+    moved = [
+        at
+        for at, one in enumerate(answers)
+        if one["verdict"] != "no sign" and one["column"] not in names
+    ]
+    if background and moved:
+        codes = [answer_codes(sample.table, column)[0] for column in background]
+        of = [(asked[at][0].known, asked[at][0].hit(asked[at][1])) for at in moved]
+        freedom = [found[at].freedom for at in moved]
+        both = split(sample, codes, (before, newest), of, freedom, rng)
+        for at, parts in zip(moved, both, strict=True):
+            named_parts = zip(("composition", "answers"), parts, strict=True)
+            answers[at]["composition"] = {name: _interval(one, 1) for name, one in named_parts}
+    order = sorted(
+        range(len(answers)),
+        key=lambda at: (
+            ("moved", "probably moved", "no sign").index(answers[at]["verdict"]),
+            -abs(found[at].value) / found[at].error,
+        ),
+    )
+    sorted_answers = [answers[at] for at in order]
+    return [one | {"sentence": sentence_of(one, list(names))} for one in sorted_answers]
+
+
+def answer_name(question: Question, level: int) -> str:
+    """Return an answer in words; fifths of numbers, whose ends would be values of persons."""
+    column = question.column
+    values = question.values()
+    if values is not None:
+        return level_label(column, values[level])
+    if question.count == len(FIFTHS):
+        return FIFTHS[level]
+    return f"group {level + 1} of {question.count}, lowest first"
+
+
+def _lines(question: Question, level: int, shown: Ints) -> dict[str, Any]:
+    """Return the share of each shown wave and half its 95 % interval; None for few persons."""
+    shares: list[float | None] = []
+    margins: list[float | None] = []
+    for wave in map(int, shown):
+        is_shown = bool(question.shown[wave, level])
+        of = question.contrast(level, {wave: 1.0}) if is_shown else None
+        shares.append(None if of is None else coarse(of.value, of.error))
+        margins.append(None if of is None else two_digits(reach(of, 1)))
+    return {"shares": shares, "margins": margins}
+
+
+def _interval(of: Estimate, together: int, verdict: Verdict | None = None) -> dict[str, Any]:
+    """Return a change and the ends of its interval, in steps that hide single persons."""
+    half = reach(of, together)
+    ends = {"change": of.value, "low": of.value - half, "high": of.value + half}
+    found: dict[str, Any] = {name: coarse(end, of.error) for name, end in ends.items()}
+    return found if verdict is None else found | {"verdict": verdict}

@@ -1,0 +1,164 @@
+"""Shares of answers by wave, and contrasts of them with errors by the design of the sample.
+
+A contrast is a sum of waves' shares times numbers, such as newest less earlier. Its variance is
+that of its sampling points' totals within strata (Taylor's linearization; Wolter, 2007), its
+degrees of freedom are Satterthwaite's (1946). Points that several waves visit count once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
+from simulacra_intake.survey_design import crossed
+from simulacra_intake.survey_weights import Floats, row_weights
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cell_keys import Keys, noise_of, person_keys, summed
+from simulacra_trainer.design import answer_codes, design_of, variance_of_totals
+
+FEWEST_ANSWERS = 30
+"""Rows of a wave that answer a question, below which it is not tested there."""
+Bools = npt.NDArray[np.bool_]
+
+
+class Estimate(NamedTuple):
+    """A contrast, its standard error and degrees of freedom."""
+
+    value: float
+    error: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows of a clean table and how they were drawn.
+
+    Attributes:
+        table, schema: clean rows and their schema.
+        wave: of each row, int64 [n], 0 the earliest.
+        levels: of the waves, the earliest first.
+        clusters: of each row, int64 [n] from 0 on; each row its own without stated clusters.
+        strata: of each cluster, int64 [clusters].
+        visits: of each cluster, the set of waves it is in, int64 [clusters], a bit a wave.
+        weights: of each row, float64 [n].
+        keys: secret number of each row's person, uint64 [n].
+    """
+
+    table: pa.Table
+    schema: TableSchema
+    wave: Ints
+    levels: Sequence[str]
+    clusters: Ints
+    strata: Ints
+    visits: Ints
+    weights: Floats
+    keys: Keys
+
+    def rows(self) -> Ints:
+        """Return the rows of each wave, int64 [waves]."""
+        return np.bincount(self.wave, minlength=len(self.levels))
+
+
+def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
+    """Return the sample of a clean table; None without waves of repeated cross-sections."""
+    column = schema.wave()
+    if column is None or len(column.levels) < 2:
+        return None
+    wave = answer_codes(table, column)[0]
+    design, weights = design_of(table, schema), row_weights(table, schema)
+    clusters = np.arange(table.num_rows) if design is None else design.clusters
+    strata = np.zeros(table.num_rows, np.int64) if design is None else design.strata
+    visits = np.zeros(strata.size, np.int64)
+    np.bitwise_or.at(visits, clusters, np.int64(1) << wave)
+    return Sample(
+        table,
+        schema,
+        wave,
+        column.level_values(),
+        clusters,
+        strata,
+        visits,
+        np.ones(table.num_rows) if weights is None else weights,
+        person_keys(table, schema),
+    )
+
+
+class Question:
+    """The answers to one question, by wave."""
+
+    def __init__(self, sample: Sample, column: ColumnSchema) -> None:
+        self.column = column
+        self._sample = sample
+        codes, self.count = answer_codes(sample.table, column)
+        self.known: Bools = codes >= 0
+        self._codes = codes[self.known]
+        self._wave = sample.wave[self.known]
+        self._weights = sample.weights[self.known]
+        waves = len(sample.levels)
+        cell = self._wave * self.count + self._codes
+        size = waves * self.count
+        self._totals = np.bincount(self._wave, self._weights, waves)
+        hits = np.bincount(cell, self._weights, size).reshape(waves, self.count)
+        self._exact = hits / np.maximum(self._totals, 1e-300)[:, None]
+        squares = np.bincount(self._wave, self._weights**2, waves)
+        self._worth = self._totals**2 / np.maximum(squares, 1e-300)
+        noise = noise_of(summed(sample.keys[self.known], cell, size)).reshape(waves, self.count)
+        noisy = self._exact + noise / np.maximum(self._worth, 1.0)[:, None]
+        self.shares: Floats = np.clip(noisy, 0.0, 1.0)
+        """With the noise of about one person in each cell, float64 [waves, answers]."""
+        rows = np.bincount(cell, minlength=size).reshape(waves, self.count) + noise
+        answered = np.bincount(self._wave, minlength=waves)[:, None]
+        few = (rows < MIN_PERSONS) | (answered - rows < MIN_PERSONS)
+        self.shown: Bools = ~few & (answered >= FEWEST_ANSWERS)
+        """Cells of five persons with the answer, five without it, and enough answers."""
+
+    def hit(self, level: int) -> Bools:
+        """Return the rows of the table with an answer, bool [n]."""
+        found = np.zeros(self.known.size, np.bool_)
+        found[self.known] = self._codes == level
+        return found
+
+    def values(self) -> list[str] | None:
+        """Return the levels of the column; None of numbers, whose answers are fifths."""
+        values = self._sample.table.column(self.column.name)
+        if not pa.types.is_dictionary(values.type):
+            return None
+        levels: list[str] = values.combine_chunks().dictionary.to_pylist()
+        return levels
+
+    @cached_property
+    def is_of_waves(self) -> bool:
+        """Whether each answer occurs in one wave alone, as a date of the interview may."""
+        pairs = np.unique(self._wave * self.count + self._codes).size
+        return pairs == np.unique(self._codes).size
+
+    def contrast(self, level: int, by_wave: dict[int, float]) -> Estimate:
+        """Return the sum of an answer's shares times these numbers, by wave."""
+        sample = self._sample
+        factors = np.zeros(len(sample.levels))
+        factors[list(by_wave)] = list(by_wave.values())
+        inside = factors[self._wave] != 0.0
+        wave, of = self._wave[inside], sample.clusters[self.known][inside]
+        away = (self._codes[inside] == level) - self._exact[wave, level]
+        scores = factors[wave] * self._weights[inside] * away / self._totals[wave]
+        units, at = np.unique(of, return_inverse=True)
+        totals = np.bincount(at.reshape(-1), scores)
+        strata, visits = sample.strata[units], sample.visits[units]
+        variance = squares = 0.0
+        for own in np.unique(visits):
+            group = visits == own
+            within = crossed([strata[group]], int(group.sum()))
+            part = variance_of_totals(totals[group], within)
+            variance += part
+            squares += part**2 / max(int(np.sum(np.bincount(within) - 1)), 1)
+        noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
+        freedom = variance**2 / squares if squares > 0 else 1.0
+        value = float(factors @ self.shares[:, level])
+        return Estimate(value, float(np.sqrt(variance + noise)), freedom)
