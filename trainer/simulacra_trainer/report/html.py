@@ -19,6 +19,7 @@ from simulacra_trainer.report.charts import (
     draw_pairs,
 )
 from simulacra_trainer.report.drawing import DIRECTED, basis_of, draw_graph
+from simulacra_trainer.report.wave_lines import draw_lines
 
 BASES = {
     "stated": "you said so",
@@ -52,6 +53,7 @@ LATER: dict[str, Any] = {
     "relations": [],
     "singling_out": None,
     "verdicts": None,
+    "waves": None,
     "worth": None,
     "design": None,
 }
@@ -127,6 +129,7 @@ def _contents(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     places = [
         ("interventions", "Interventions", bool(asked and asked["interventions"])),
         ("conditions", "Conditions", known["conditions"] is not None),
+        ("waves", "What moved", known["waves"] is not None),
         ("columns", "Columns", True),
         ("relations", "Relations", True),
         ("privacy", "Privacy", True),
@@ -158,6 +161,7 @@ def _template() -> Template:
         MOST_PAIRS=200,
         MOST_EDGES=200,
         LITTLE_BACKING=50,
+        MOST_LINES=48,
         MEMBERSHIP_PEOPLE=MEMBERSHIP_PEOPLE,
         KEPT_GOOD=KEPT_GOOD,
         KEPT_FAIR=KEPT_FAIR,
@@ -167,6 +171,7 @@ def _template() -> Template:
         basis_of=basis_of,
         condition_text=_condition_text,
         draw_distances=draw_distances,
+        draw_lines=draw_lines,
         is_within_bar=is_within_bar,
     )
     return environment.get_template("report.html.j2")
