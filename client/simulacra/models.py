@@ -235,6 +235,14 @@ class Report(Document):
     cleaning: list[Json] | None
     asked: Json | None
     design: Json | None
+    waves: Json | None
+
+    def moved(self) -> Iterator[str]:
+        """Yield what moved between the waves of a survey, a sentence an answer; nothing without."""
+        if waves := self.get("waves"):
+            yield waves["sentence"]
+            words = ("moved", "probably moved")
+            yield from (one["sentence"] for one in waves["answers"] if one["verdict"] in words)
 
     def drawn(self) -> Iterator[str]:
         """Yield what the sampling points and strata leave of the rows; nothing without them."""

@@ -14,12 +14,22 @@ from simulacra.commands.naming import resource_of
 from simulacra.commands.options import AsJson, Connect, Yes
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import confirm, connected
-from simulacra.commands.used_model import LocalModel, SavedModel, ServedModel, used_model
+from simulacra.commands.used_model import (
+    LocalModel,
+    SavedModel,
+    ServedModel,
+    TableOrModel,
+    used_model,
+)
 from simulacra.local_state import forget_table, table_names
 from simulacra.models import Document
 from simulacra.operations.resources import ERASABLE, KINDS
 
 app = typer.Typer()
+NO_WAVES = (
+    "The report has no waves: state their column, as in `simulacra refit TABLE --wave COL`. Models"
+    " with differential privacy have none."
+)
 
 
 @app.command(epilog="Example: simulacra show survey")
@@ -79,8 +89,33 @@ def _brief_report(used: ServedModel | LocalModel) -> Iterator[str]:
     report = used.report()
     yield from used.verdicts()
     yield from report.drawn()
+    yield from [*report.moved()][:1]
     yield from report.errors()
     yield f"Every column: simulacra report {used.shown()} --html report.html, or --json"
+
+
+@app.command(epilog="Example: simulacra waves tracker")
+def waves(
+    table: TableOrModel = None,
+    model: SavedModel = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what moved in the newest wave of a survey, how surely, and whose answers moved it.
+
+    The column of the waves is stated at the upload, with --wave.
+    """
+    with used_model(table, model, connection, as_json) as used:
+        found = used.report()
+        if not found.waves:
+            say(NO_WAVES)
+            raise typer.Exit(1)
+        if is_for_people(as_json):
+            for line in found.moved():
+                say(line)
+            say(f"Every answer: simulacra waves {used.shown()} --json, or report --html")
+        else:
+            print_result(found.waves, as_json)
 
 
 @app.command(epilog="Example: simulacra delete survey")

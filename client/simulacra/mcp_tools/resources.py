@@ -80,12 +80,15 @@ class ResourceTools(ToolSet):
     ) -> Json:
         """Return how good a model's or a generation's rows are: verdicts, and errors with floors.
 
+        Of a survey with waves it also says what moved: each sentence has its interval.
+
         Pass `tell` on word for word.
         """
         with tool_errors():
             found = await self._client.report(id)
             answer = _tell(await self._client.get(id)) | {"errors": [*found.errors()]}
             answer |= {"design": lines} if (lines := [*found.drawn()]) else {}
+            answer |= {"moved": lines} if (lines := [*found.moved()]) else {}
             if path is None:
                 return answer
             page = await self._client.report_page(id) if path.endswith(".html") else found

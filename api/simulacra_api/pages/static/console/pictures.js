@@ -2,6 +2,7 @@
 import { Failure, number, percent } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
+import { Waves } from "./waves.js";
 
 const SHOWN_COLUMNS = 24;
 const WIDTH = 340;
@@ -62,8 +63,8 @@ export function Pictures({ session, path }) {
   if (!report) return html`<${Failure} problem=${problem} />${!problem && html`<p class="quiet" role="status">Loading the pictures</p>`}`;
   const drawn = new Map((report.marginals ?? []).map((one) => [one.column, one]));
   const columns = (report.fidelity?.columns ?? []).filter((one) => drawn.has(one.column)).sort((one, other) => (one.floor - one.error) - (other.floor - other.error));
-  const design = report.design && html`<${Design} of=${report.design} />`;
-  if (!columns.length) return design || report.differential_privacy && html`<p class="quiet">Pictures of real shares are left out: they would tell of the table beyond the guarantee.</p>`;
+  const design = html`${report.waves && html`<${Waves} of=${report.waves} />`}${report.design && html`<${Design} of=${report.design} />`}`;
+  if (!columns.length) return html`${design}${report.differential_privacy && html`<p class="quiet">Pictures of real shares are left out: they would tell of the table beyond the guarantee.</p>`}`;
   const distances = report.privacy?.distances;
   return html`${design}<section aria-labelledby="pictures-title"><h2 id="pictures-title">Real beside generated</h2>
     <p class="quiet">Shares among rows with an answer; the worst columns come first. Real shares are those of five persons or more: rarer answers are summed up.</p>
