@@ -114,6 +114,7 @@ def test_every_block_is_run_parsed_or_named() -> None:
 
 RUN_HERE = {
     "tutorial.md",
+    "tutorial-tracker.md",
     "inference.md",
     "explanation/engine.md",
     "howto/customer-keys.md",

@@ -10,6 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
+TRACKER = PAGE.with_name("tutorial-tracker.md")
 
 
 def test_tutorial_runs_as_written(workspace: Any) -> None:
@@ -23,3 +24,14 @@ def test_tutorial_runs_as_written(workspace: Any) -> None:
     assert (workspace.folder / "report.html").read_text().startswith("<!")
     assert (workspace.folder / "synthetic.csv").exists()
     assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
+
+
+def test_second_afternoon_runs_as_written(workspace: Any) -> None:
+    blocks = re.findall(r"```(bash|python)\n(.*?)```", TRACKER.read_text(), re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["python", "bash", "python", "bash"]
+    made, upload, asked, clean_up = (text for _, text in blocks)
+    (workspace.folder / "made.py").write_text(made)
+    (workspace.folder / "asked.py").write_text(asked)
+    output = workspace.bash(f"python made.py\n{upload}\npython asked.py\n{clean_up}")
+    assert "beside wave 2025-Q4" in output
+    assert "aware: yes rose by" in output

@@ -114,6 +114,33 @@ def design(upload: Frame, cluster: str, stratum: str, report: Json) -> Iterator[
             yield f"{name}: design effect {own:.2f}, the report says {effects[name]:.2f}"
 
 
+def waves(upload: Frame, wave: str, moved: str, said: Json | None) -> Iterator[str]:
+    """Compare what a report says of waves with the upload, in which one answer of yes/no moved.
+
+    Shares may differ by three persons, whose noise they have.
+    """
+    if said is None:
+        yield "the report has no waves"
+        return
+    last, before = sorted(upload[wave].unique())[:-3:-1]
+    if (said["newest"], said["before"]) != (str(last), str(before)):
+        yield f"{said['newest']} beside {said['before']}; the waves are {last} and {before}"
+    for one in said["answers"]:
+        if upload[one["column"]].dtype != object:
+            continue
+        hit = (upload[one["column"]] == one["answer"]).groupby(upload[wave]).mean()
+        rows = upload.groupby(wave).size()
+        for real, share, count in zip(hit, one["shares"], rows, strict=True):
+            if share is not None and abs(share - real) > 4 / count:
+                yield f"{one['column']}: {one['answer']} is {real:.3f}, the report says {share}"
+        true = hit[last] - hit[before]
+        if not one["low"] - 0.01 <= true <= one["high"] + 0.01:
+            yield f"{one['column']}: {one['answer']} moved by {true:.3f}, outside its interval"
+    found = [one["column"] for one in said["answers"] if one["verdict"] == "moved"]
+    if moved not in found:
+        yield f"{moved} moved, the report names {found}"
+
+
 def kinds(upload: Frame, rows: Frame) -> Iterator[str]:
     """Check that numbers stay numbers, and that a column of few words gets no other words."""
     for name in own_columns(rows):

@@ -199,6 +199,27 @@ def design(trip: Trip) -> Found:
         yield f"rows are worth by {trip.made['rows']['evidence']['basis']}"
 
 
+def waves(trip: Trip) -> Found:
+    """Look that each door says what moved, that it did, and that a wave is never set."""
+    trip.needs(trip.report)
+    column = trip.table.options["wave"]
+    roles = {one["name"]: one.get("role") for one in trip.schema["columns"]}
+    if roles[column] != "wave":
+        yield f"the role of {column} is {roles[column]}"
+    yield from claims.waves(trip.upload, column, "aware", trip.report.get("waves"))
+    said = {name: one.moved(trip.dataset) for name, one in trip.place.programs.items()}
+    yield from (f"the {name} says other moves" for name in PROGRAMS if said[name] != said["SDK"])
+    page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.report_page(trip.dataset)))
+    yield from (f"the page does not say: {one[:90]}" for one in said["SDK"] if one not in page)
+    for name, program in trip.place.programs.items():
+        try:
+            program.estimate(trip.dataset, treatment=column, value="2", baseline="1", outcome="age")
+            yield f"the {name} takes the wave as a treatment"
+        except Exception as error:
+            if "A wave is no treatment" not in str(error):
+                yield f"the {name} says: {str(error)[-200:]}"
+
+
 def report(trip: Trip) -> Found:
     """Compare report and page with the verdicts, and the report with itself."""
     trip.needs(trip.found)
@@ -673,6 +694,7 @@ DOORS = (
     Door("saved", saved, _alone),
     Door("formats", formats),
     Door("design", design, lambda table: "cluster" in table.options),
+    Door("waves", waves, lambda table: "wave" in table.options),
     Door("verdicts", verdicts),
     Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),
     Door("words", words),

@@ -47,6 +47,7 @@ class Program(Protocol):
     def generate(self, dataset: str, **request: Any) -> Made: ...
     def show(self, resource: str) -> Json: ...
     def schema(self, dataset: str) -> Json: ...
+    def moved(self, dataset: str) -> list[str]: ...
     def estimate(self, dataset: str, **question: Any) -> Json: ...
     def sheet(self, dataset: str, **question: Any) -> Json: ...
     def download(self, generation: str, path: Path) -> str: ...
@@ -71,6 +72,9 @@ class Sdk:
 
     def schema(self, dataset: str) -> Json:
         return dict(self._client.load(dataset).schema)
+
+    def moved(self, dataset: str) -> list[str]:
+        return [*self._client.load(dataset).report().moved()]
 
     def estimate(self, dataset: str, **question: Any) -> Json:
         return dict(self._client.load(dataset).estimate(**question))
@@ -128,6 +132,10 @@ class CommandLine:
 
     def schema(self, dataset: str) -> Json:
         return self._json("schema", dataset)
+
+    def moved(self, dataset: str) -> list[str]:
+        found = self._json("waves", dataset)
+        return [found["sentence"], *(one["sentence"] for one in moved_in(found))]
 
     def estimate(self, dataset: str, **question: Any) -> Json:
         return self._json("effect", dataset, *flags_of(question))
@@ -251,6 +259,9 @@ class Agent:
     def schema(self, dataset: str) -> Json:
         return self.call("schema", dataset_id=dataset)
 
+    def moved(self, dataset: str) -> list[str]:
+        return list(self.call("report", id=dataset)["moved"])
+
     def estimate(self, dataset: str, **question: Any) -> Json:
         found = self.call("estimate", dataset_id=dataset, **question)
         self._wait(found["job_id"])
@@ -269,6 +280,11 @@ class Agent:
         if found["signature"] != "holds":
             raise RuntimeError(f"MCP delete: signature {found['signature']}")
         return dict(found["certificate"])
+
+
+def moved_in(waves: Json) -> list[Json]:
+    """Return the answers of a report's waves that moved or probably did."""
+    return [one for one in waves["answers"] if one["verdict"] != "no sign"]
 
 
 def rows_flags(request: Json) -> list[str]:

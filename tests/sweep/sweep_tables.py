@@ -177,6 +177,14 @@ def _tracker(rng: Rng) -> pd.DataFrame:
     return frame.assign(aware=np.where(rng.random(320) < 0.3 + 0.1 * wave, "yes", "no"))
 
 
+def _trend(rng: Rng) -> pd.DataFrame:
+    wave = np.repeat(np.arange(1, 5), 400)
+    frame = pd.DataFrame({"wave": wave, **_answers(rng, 1600)})
+    older = (wave == 4) & (rng.random(1600) < 0.5)
+    frame["age"] = np.where(older, rng.integers(50, 80, 1600), frame["age"])
+    return frame.assign(aware=np.where(rng.random(1600) < 0.3 + 0.25 * (wave == 4), "yes", "no"))
+
+
 def _points(rng: Rng) -> pd.DataFrame:
     point = np.repeat(np.arange(1, 31), 10)
     region = rng.choice(REGIONS, 30)[point - 1]
@@ -393,6 +401,7 @@ SPENT = (H.whole("Alter"), H.whole("Schuljahre"), H.decimals("Ausgaben", 2))
 RIDES = (H.decimals("km", 1),)
 PERSON, RIDER = {"subject": "person_id"}, {"subject": "respondent"}
 PLACES = {"cluster": "point", "stratum": "region"}
+WAVES = {"wave": "wave"}
 WEIGHT, GEWICHT = {"weights": "weight"}, {"weights": "Gewicht"}
 
 TABLES = (
@@ -421,6 +430,7 @@ TABLES = (
     Table("ids", _ids, refused="at least 2 are needed"),
     Table("many_levels", _many_levels, CLOSE, ANSWERS, rows=600),
     Table("places", _places, CLOSE, ANSWERS, options=PLACES, real=True),
+    Table("trend", _trend, CLOSE, ANSWERS, options=WAVES, real=True),
 )
 SMALL = ("diary", "weighted", "forty")
 """The tables of `make test`."""

@@ -67,6 +67,12 @@ DRAWN: dict[str, Any] = {
     },
     "worth": {"basis": "design", "respondents": 8.0},
 }
+ASKED_TWICE = pd.DataFrame(
+    {"wave": np.repeat([1, 2], 400), "aware": np.repeat(["no", "yes", "no", "yes"], [300, 100] * 2)}
+)
+ASKED_TWICE.loc[400:499, "aware"] = "yes"
+AWARE = {"column": "aware", "answer": "yes", "shares": [0.25, 0.5], "low": 0.1, "high": 0.4}
+MOVED: dict[str, Any] = {"newest": "2", "before": "1", "answers": [AWARE | {"verdict": "moved"}]}
 Check = Callable[[Any], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, Any, Any]] = {
@@ -76,6 +82,11 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         DRAWN,
         DRAWN
         | {"design": DRAWN["design"] | {"questions": [{"column": "a", "design_effect": 1.0}]}},
+    ),
+    "waves": (
+        lambda said: claims.waves(ASKED_TWICE, "wave", "aware", said),
+        MOVED,
+        MOVED | {"answers": [AWARE | {"verdict": "no sign"}]},
     ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),

@@ -1,0 +1,82 @@
+"""What moved between waves, in the SDK, the command line and the flags that state the wave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from simulacra.cli import app
+from simulacra.commands import used_model
+from simulacra.commands.reading import flags_of
+from simulacra.corrections import Corrections
+from simulacra.models import Report
+
+TABLE = f"ds-{'1' * 24}"
+ANSWERS = [
+    {"column": f"q{at}", "verdict": verdict, "sentence": f"q{at}: yes {verdict}."}
+    for at, verdict in enumerate(("moved", "probably moved", "no sign"))
+]
+WAVES = {"sentence": "Wave 4 beside wave 3.", "answers": ANSWERS}
+MOVED = ["Wave 4 beside wave 3.", "q0: yes moved.", "q1: yes probably moved."]
+
+
+def test_a_report_says_what_moved_and_nothing_without_waves() -> None:
+    assert [*Report(waves=WAVES).moved()] == MOVED
+    assert [*Report().moved()] == []
+    assert Report().waves is None
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the service answers as the report of the table."""
+    found: dict[str, Any] = {"waves": WAVES}
+
+    @contextlib.contextmanager
+    def connected(*_: Any) -> Iterator[SimpleNamespace]:
+        dataset = SimpleNamespace(dataset_id=TABLE, name="tracker")
+        yield SimpleNamespace(
+            report=lambda _: Report(found), api_url="", dataset=lambda _: dataset, datasets=list
+        )
+
+    monkeypatch.setattr(used_model, "connected", connected)
+    return found
+
+
+def test_waves_prints_the_sentences_on_a_terminal_and_json_elsewhere(
+    answered: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = CliRunner().invoke(app, ["waves", TABLE, "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, answered["waves"])
+    monkeypatch.setattr("simulacra.commands.resources.is_for_people", lambda _: True)
+    done = CliRunner().invoke(app, ["waves", TABLE])
+    assert done.stdout.splitlines()[:3] == MOVED
+    assert "q2" not in done.stdout
+
+
+def test_waves_without_waves_says_how_to_state_them(answered: dict[str, Any]) -> None:
+    answered.clear()
+    done = CliRunner().invoke(app, ["waves", TABLE])
+    assert done.exit_code == 1
+    assert "--wave COL" in done.output
+
+
+def test_the_wave_is_the_role_of_one_column() -> None:
+    document = Corrections(wave="quarter").into(None)
+    assert document is not None
+    assert document["fields"] == [{"name": "quarter", "x-simulacra": {"role": "wave"}}]
+    fields = [{"name": "year", "x-simulacra": {"role": "wave"}}]
+    changed = Corrections(wave="quarter").into({"fields": fields}, replacing=True)
+    assert changed is not None
+    assert [one["x-simulacra"] for one in changed["fields"]] == [{}, {"role": "wave"}]
+
+
+def test_a_column_that_looks_like_waves_is_followed_by_its_flag(tmp_path: Path) -> None:
+    columns = [{"name": "survey year", "learned": True, "to_confirm": "wave"}]
+    assert flags_of({"columns": columns}) == {"survey year": ("--wave 'survey year'", "if it is")}
