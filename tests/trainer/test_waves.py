@@ -265,15 +265,15 @@ def test_p_values_are_adjusted_for_all_answers() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
     assert holm(p).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert benjamini_hochberg(p).tolist() == pytest.approx([0.02, 0.04, 0.04, 0.02])
-    estimates = [Estimate(one, 1.0, 1000.0) for one in (5.0, 2.7, 2.6, 2.5, *[0.1] * 6)]
+    estimates = [Estimate(one, 9.0, 1000.0, 1.0) for one in (5.0, 2.7, 2.6, 2.5, *[0.1] * 6)]
     assert verdicts(estimates) == ["moved", *["probably moved"] * 3, *["no sign"] * 6]
 
 
 def test_intervals_hold_together_and_allow_for_few_points() -> None:
-    one = Estimate(0.0, 1.0, 1e6)
+    one = Estimate(0.0, 1.0, 1e6, 9.0)
     assert reach(one, 1) == pytest.approx(1.96, abs=1e-3)
     assert reach(one, 10) == pytest.approx(2.807, abs=1e-3)
-    assert reach(Estimate(0.0, 1.0, 4.0), 1) == pytest.approx(2.776, abs=1e-3)
+    assert reach(Estimate(0.0, 1.0, 4.0, 9.0), 1) == pytest.approx(2.776, abs=1e-3)
 
 
 def test_earlier_waves_end_where_they_differ(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def split(
     )
     errors = draws.std(axis=0, ddof=1)
     return [
-        Parts(*(Estimate(float(found[k, of]), float(errors[k, of]), df) for of in (0, 1)))
-        for k, df in enumerate(freedom)
+        Parts(*(Estimate(value, error, df, error) for value, error in zip(of, by, strict=True)))
+        for of, by, df in zip(found.tolist(), errors.tolist(), freedom, strict=True)
     ]
 
 

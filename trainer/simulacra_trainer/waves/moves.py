@@ -20,8 +20,8 @@ MOST_EARLIER = 4
 
 def p_values(estimates: Sequence[Estimate]) -> Floats:
     """Return the two-sided p-value of each estimate, float64 [k], by Student's t."""
-    value, error, freedom = np.array(estimates, np.float64).reshape(-1, 3).T
-    found: Floats = 2.0 * student.sf(np.abs(value) / np.maximum(error, 1e-300), freedom)
+    value, _, freedom, null = np.array(estimates, np.float64).reshape(-1, 4).T
+    found: Floats = 2.0 * student.sf(np.abs(value) / np.maximum(null, 1e-300), freedom)
     return found
 
 

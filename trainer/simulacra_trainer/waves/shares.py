@@ -29,11 +29,16 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Estimate(NamedTuple):
-    """A contrast, its standard error and degrees of freedom."""
+    """A contrast, its standard error, degrees of freedom, and its error if nothing moved.
+
+    The last is that of a score test: a share that is small by chance has a small error of its own,
+    which alone would call too much of it a change.
+    """
 
     value: float
     error: float
     freedom: float
+    null: float
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,20 @@ class Question:
         wave, of = self._wave[inside], sample.clusters[self.known][inside]
         away = (self._codes[inside] == level) - self._exact[wave, level]
         scores = factors[wave] * self._weights[inside] * away / self._totals[wave]
-        units, at = np.unique(of, return_inverse=True)
+        share = self._exact[:, level]
+        pooled = float(np.average(share[[*by_wave]], weights=self._worth[[*by_wave]]))
+        spread = np.maximum(share * (1.0 - share), 1e-12)
+        alike = np.sqrt(pooled * (1.0 - pooled) / spread)[wave]
+        variance, freedom = self._variance(of, scores)
+        noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
+        errors = np.sqrt([variance + noise, self._variance(of, scores * alike)[0] + noise])
+        value = float(factors @ self.shares[:, level])
+        return Estimate(value, float(errors[0]), freedom, float(errors[1]))
+
+    def _variance(self, clusters: Ints, scores: Floats) -> tuple[float, float]:
+        """Return the variance of the sum of rows' scores, float64 [k], and degrees of freedom."""
+        sample = self._sample
+        units, at = np.unique(clusters, return_inverse=True)
         totals = np.bincount(at.reshape(-1), scores)
         strata, visits = sample.strata[units], sample.visits[units]
         variance = squares = 0.0
@@ -158,7 +176,4 @@ class Question:
             part = variance_of_totals(totals[group], within)
             variance += part
             squares += part**2 / max(int(np.sum(np.bincount(within) - 1)), 1)
-        noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
-        freedom = variance**2 / squares if squares > 0 else 1.0
-        value = float(factors @ self.shares[:, level])
-        return Estimate(value, float(np.sqrt(variance + noise)), freedom)
+        return variance, variance**2 / squares if squares > 0 else 1.0
