@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser import Tab, assert_accessible
+from console_answers import waves
 from effect_results import sheet_result
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -65,6 +66,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report["left_out"] = left_out(table, table, schema, report["read"], report["marginals"])
     for one in report["left_out"]["columns"]:
         one |= {"rare_levels": 12, "single_levels": 5, "rare_rows": 0.1, "single_rows": 0.05}
+    report["waves"] = waves()
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_html(report))
     return path
@@ -94,6 +96,8 @@ def test_every_column_is_reached_from_the_list(browser: Browser, page: Path) -> 
     tab = Tab(browser, "file://")
     tab.page.goto(page.as_uri())
     assert tab.page.locator("figure[id]").count() == COLUMNS
+    assert tab.page.locator("#waves figure").count() == 31
+    assert tab.page.locator("#waves figure:visible").count() == 1
     last = tab.page.locator(f"#c{COLUMNS - 1}")
     assert not last.is_visible()
     tab.page.goto(f"{page.as_uri()}#c{COLUMNS - 1}")

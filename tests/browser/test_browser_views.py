@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browser import Tab, assert_accessible
-from console_answers import COMMON, DATASET, PATH, dataset, effect, listed, views
+from console_answers import COMMON, DATASET, PATH, dataset, effect, listed, views, waves
 from console_mock import BASE, MockedConsole
 
 pytestmark = pytest.mark.browser
@@ -151,3 +151,20 @@ def test_estimates_without_a_dataset_are_shown_by_kind(
     left = one.page.get_by_role("region", name="From expired datasets")
     expect(left.locator("ul.stack")).to_have_count(2)  # effects and sheets, no segments
     expect(left.locator("ul.stack > *")).to_have_count(2)
+
+
+@pytest.mark.parametrize("width", ["desk", "phone"])
+def test_what_moved_is_a_line_and_a_sentence_an_answer(
+    console: Callable[..., MockedConsole], width: str
+) -> None:
+    one = console({**views(), f"{PATH}/report": {"waves": waves()}}, width)
+    one.show(f"datasets/{DATASET}/quality")
+    expect(one.page.get_by_role("heading", name="Waves")).to_be_visible()
+    lines = one.page.locator(".wave-line")
+    expect(lines).to_have_count(1)
+    expect(lines.locator(".line")).to_have_count(2)  # a wave of few persons parts the line
+    expect(one.page.get_by_text("how_much_do_you_agree_0 rose.")).to_be_visible()
+    expect(one.page.get_by_text("not tested: 2025-Q2")).to_be_visible()
+    one.page.get_by_role("button", name="Show all 31 answers").click()
+    expect(lines).to_have_count(31)
+    assert_accessible(one.tab, f"waves-{width}")

@@ -93,3 +93,32 @@ def views() -> Json:
         "/v1/sheets": listed(sheet("assumed", "open")),
         f"/v1/sheets/{SHEET}": sheet("assumed", "open", "contradicted", "unanswerable"),
     }
+
+
+def waves() -> Json:
+    """Return the part `waves` of a report: one answer of a long name moved, thirty did not."""
+    answers = [
+        {
+            "column": f"how_much_do_you_agree_{at}",
+            "answer": "completely_" * 4,
+            "shares": [0.3, None, 0.31, 0.55 if at == 0 else 0.3],
+            "margins": [0.05, None, 0.05, 0.05],
+            "change": 0.24,
+            "low": 0.1,
+            "high": 0.38,
+            "verdict": "no sign" if at else "moved",
+            "earlier": None,
+            "composition": None,
+            "sentence": f"how_much_do_you_agree_{at} {'rose' if at == 0 else 'did not move'}.",
+        }
+        for at in range(31)
+    ]
+    return {
+        "column": "wave",
+        "waves": [{"wave": f"2025-Q{at}", "rows": 400, "tested": at != 2} for at in range(1, 5)],
+        "newest": "2025-Q4",
+        "before": "2025-Q3",
+        "background": ["age"],
+        "answers": answers,
+        "sentence": "Wave 2025-Q4 beside wave 2025-Q3: of 31 answers 1 moved.",
+    }
