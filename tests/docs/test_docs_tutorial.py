@@ -33,5 +33,5 @@ def test_second_afternoon_runs_as_written(workspace: Any) -> None:
     (workspace.folder / "made.py").write_text(made)
     (workspace.folder / "asked.py").write_text(asked)
     output = workspace.bash(f"python made.py\n{upload}\npython asked.py\n{clean_up}")
-    assert "beside wave 2025-Q4" in output
+    assert "Wave 2026-Q1 beside wave 2025-Q4" in output
     assert "aware: yes rose by" in output

@@ -31,7 +31,7 @@ function Line({ of, waves }) {
   const y = (share) => (PAD + ((HEIGHT - 2 * PAD) * (top - Math.min(Math.max(share, bottom), top))) / (top - bottom)).toFixed(1);
   const path = (run, end) => run.map((one) => `${x(one.at)} ${y(one[end])}`).join("L");
   return html`<svg class="distribution wave-line" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label=${`${of.column}: ${of.answer}, ${percent(bottom)} to ${percent(top)}`}>
-      ${found.map((run) => html`<path class="real" d=${`M${path(run, "high")}L${path([...run].reverse(), "low")}z`} /><path class="line" d=${`M${path(run, "share")}${run.length === 1 ? "h.1" : ""}`} />`)}</svg>
+      ${found.map((run) => html`<path class="real" d=${`M${path(run, "high")}L${path([...run].reverse(), "low")}z`} /><path class=${run.length === 1 ? "line alone" : "line"} d=${`M${path(run, "share")}${run.length === 1 ? "h.1" : ""}`} />`)}</svg>
     <p class="quiet ends"><span>${waves[0].wave}: ${of.shares[0] == null ? "few" : percent(of.shares[0])}</span><span>${waves.at(-1).wave}: ${of.shares.at(-1) == null ? "few" : percent(of.shares.at(-1))}</span></p>`;
 }
 
