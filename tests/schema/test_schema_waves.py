@@ -8,7 +8,7 @@ from simulacra_schema.background import bind_background
 from simulacra_schema.description import DescriptionInvalid, parse_description
 from simulacra_schema.lexicon import LANGUAGES, words_of
 from simulacra_schema.questions.effect import EffectQuestion
-from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge, check_knowledge
 from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.questions.sheet import Lever, SheetQuestion
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
@@ -60,6 +60,14 @@ def test_a_wave_comes_before_all_other_columns(background: str) -> None:
     assert found.tiers == [["a"], ["b"]]
     assert found.confirmed == [["w"], ["sex"]][: 1 + (background == "auto")]
     assert bind_background(found, TRACKER) == found
+
+
+def test_nothing_causes_a_wave() -> None:
+    said = Knowledge.model_validate({"required": [{"source": "sex", "target": "w"}]})
+    assert [one.detail for one in check_knowledge(said, TRACKER)] == [
+        "Nothing causes a wave of a survey; remove the edge."
+    ]
+    assert check_knowledge(said, PANEL) == []
 
 
 def test_confirmed_tiers_stay_within_their_limit_with_a_wave() -> None:

@@ -37,6 +37,7 @@ BOTH = Wrong(
     "an edge that is required and forbidden",
     "The edge is also forbidden; remove one of the two.",
 )
+INTO_WAVE = Wrong("an edge into the wave", "Nothing causes a wave of a survey; remove the edge.")
 CYCLE = Wrong(
     "the edge contradicts the tiers or other required edges",
     "The edge contradicts the tiers or closes a cycle with other required edges; remove it.",
@@ -131,6 +132,8 @@ def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[Fault]:
             yield NOT_LEARNED.at("required", i)
         if several.intersection(_ends(edge)):
             yield SEVERAL.at("required", i)
+        if (wave := schema.wave()) is not None and edge.target == wave.name:
+            yield INTO_WAVE.at("required", i)
         if _ends(edge) in forbidden:
             yield BOTH.at("required", i)
 

@@ -96,18 +96,22 @@ def _resampled(groups: Ints, rng: np.random.Generator) -> Floats:
 
 def _parts(cells: _Cells, weights: Floats, answers: Sequence[tuple[Bools, Bools]]) -> Floats:
     """Return composition and answers of each change, float64 [answers, 2]."""
-    size = 2 * cells.codes.shape[1]
-    older, newer = np.bincount(cells.cell, weights, size).reshape(-1, 2).T
+    older, newer = _totals(cells, weights)
     as_newer, as_older = _raked(cells.codes, older, newer), _raked(cells.codes, newer, older)
     found = []
     for known, hit in answers:
-        said = np.bincount(cells.cell[hit], weights[hit], size).reshape(-1, 2).T
-        asked = np.bincount(cells.cell[known], weights[known], size).reshape(-1, 2).T
+        said, asked = _totals(cells, weights * hit), _totals(cells, weights * known)
         plain = [_share(of, all_of) for of, all_of in zip(said, asked, strict=True)]
         alike = plain[1] - _share(said[0] * as_newer, asked[0] * as_newer)
         alike += _share(said[1] * as_older, asked[1] * as_older) - plain[0]
         found.append((plain[1] - plain[0] - alike / 2.0, alike / 2.0))
     return np.array(found)
+
+
+def _totals(cells: _Cells, weights: Floats) -> Floats:
+    """Return the weights by wave and cell, float64 [2, cells]."""
+    found = np.bincount(cells.cell, weights, 2 * cells.codes.shape[1]).astype(np.float64)
+    return found.reshape(-1, 2).T
 
 
 def _share(said: Floats, asked: Floats) -> float:
