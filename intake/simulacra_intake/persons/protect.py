@@ -112,7 +112,8 @@ def protect_persons(
     for column in result:
         if column.schema.name == stated.wave and persons is not None:
             column.update(role="wave", evidence=[])
-    unnamed = (None, "stratum", "cluster", "wave" if persons is None else None)
+    design = ("stratum", "cluster", "replicate_weight")
+    unnamed = (None, *design, "wave" if persons is None else None)
     kept = [
         word
         for column, each in zip(result, found, strict=True)
