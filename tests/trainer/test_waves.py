@@ -261,6 +261,37 @@ def test_sampling_points_widen_intervals_and_shared_ones_narrow_them(tmp_path: P
     assert widths["shared"] < 0.8 * widths["apart"]
 
 
+def test_replicate_weights_widen_intervals_as_the_points_that_made_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    wave, point = np.repeat([1, 2], 800), np.repeat(np.arange(80), 20)
+    likes = rng.standard_normal(80)[point] + rng.standard_normal(1600) > 0
+    old = rng.random(1600) < np.where(wave == 2, 0.7, 0.5)
+    table = {
+        "wave": wave,
+        "likes": np.where(likes, "yes", "no"),
+        "sex": rng.choice(["f", "m"], 1600),
+    }
+    table |= {"age group": np.where(old, "60+", "under 60"), "w": np.ones(1600)}
+    jackknife = {f"rep{one}": np.where(point == one, 0.0, 80 / 79) for one in range(80)}
+    extension = {"version": 1, "weights": "w"}
+    design = {"replicateWeights": "rep*", "replicates": "jk1"}
+    fields = [{"name": "wave", "x-simulacra": {"role": "wave"}}]
+    cluster = {"name": "point", "x-simulacra": {"role": "cluster"}}
+    found = []
+    for own, more, stated in (
+        ({"point": point}, [cluster], extension),
+        (jackknife, [], extension | {"design": design}),
+    ):
+        described = parse_description({"fields": [*fields, *more], "x-simulacra": stated})
+        clean = read_described(pa.table(table | own), described).clean
+        report = waves_report(clean.table, clean.schema, Knowledge(), seed=0)
+        assert report is not None
+        answers = {one["column"]: one for one in report["answers"]}
+        found.append([answers[name]["high"] - answers[name]["low"] for name in ("likes", "sex")])
+    assert found[1] == pytest.approx(found[0], rel=0.1)
+    assert found[0][0] > 1.5 * found[0][1]
+
+
 def test_p_values_are_adjusted_for_all_answers() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
     assert holm(p).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -2,7 +2,8 @@
 
 Each wave is weighted to the other's shares of the background columns (raking; Deming & Stephan,
 1940), and the two directions are averaged (Kitagawa, 1955; DiNardo, Fortin & Lemieux, 1996). Errors
-are those of resampled sampling points or rows (Rao & Wu, 1988), with raking repeated.
+are those of resampled sampling points or rows (Rao & Wu, 1988) or of the replicate weights, with
+raking repeated.
 """
 
 from __future__ import annotations
@@ -68,13 +69,18 @@ def split(
     asked = [(known[rows], hit[rows]) for known, hit in answers]
     weights = sample.weights[rows]
     found = _parts(cells, weights, asked)
-    units = np.unique(sample.clusters[rows], return_inverse=True)
-    of_unit = units[1].reshape(-1)
-    groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
-    draws = np.stack(
-        [_parts(cells, weights * _resampled(groups, rng)[of_unit], asked) for _ in range(DRAWS)]
-    )
-    errors = draws.std(axis=0, ddof=1)
+    if sample.replicates is not None:
+        drawn = sample.replicates[rows].T
+    else:
+        units = np.unique(sample.clusters[rows], return_inverse=True)
+        of_unit = units[1].reshape(-1)
+        groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
+        drawn = np.stack([_resampled(groups, rng)[of_unit] for _ in range(DRAWS)])
+    draws = np.stack([_parts(cells, weights * of, asked) for of in drawn])
+    if sample.replicates is not None:
+        errors = np.sqrt(sample.scale * np.sum((draws - found) ** 2, axis=0))
+    else:
+        errors = draws.std(axis=0, ddof=1)
     return [
         Parts(*(Estimate(value, error, df, error) for value, error in zip(of, by, strict=True)))
         for of, by, df in zip(found.tolist(), errors.tolist(), freedom, strict=True)

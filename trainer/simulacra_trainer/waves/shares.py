@@ -54,6 +54,8 @@ class Sample:
         visits: of each cluster, the set of waves it is in, int64 [clusters], a bit a wave.
         weights: of each row, float64 [n].
         keys: secret number of each row's person, uint64 [n].
+        replicates: replicate weights over the weights, float64 [n, replicates], or None.
+        scale: factor of the sum of the squared differences that they make.
     """
 
     table: pa.Table
@@ -65,6 +67,8 @@ class Sample:
     visits: Ints
     weights: Floats
     keys: Keys
+    replicates: Floats | None = None
+    scale: float = 0.0
 
     def rows(self) -> Ints:
         """Return the rows of each wave, int64 [waves]."""
@@ -82,6 +86,10 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     strata = np.zeros(table.num_rows, np.int64) if design is None else design.strata
     visits = np.zeros(strata.size, np.int64)
     np.bitwise_or.at(visits, clusters, np.int64(1) << wave)
+    weights = np.ones(table.num_rows) if weights is None else weights
+    replicates = None if design is None else design.replicates
+    if replicates is not None:
+        replicates = replicates / np.where(weights > 0, weights, np.inf)[:, None]
     return Sample(
         table,
         schema,
@@ -90,8 +98,10 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
         clusters,
         strata,
         visits,
-        np.ones(table.num_rows) if weights is None else weights,
+        weights,
         person_keys(table, schema),
+        replicates,
+        0.0 if design is None else design.scale,
     )
 
 
@@ -150,23 +160,29 @@ class Question:
         factors = np.zeros(len(sample.levels))
         factors[list(by_wave)] = list(by_wave.values())
         inside = factors[self._wave] != 0.0
-        wave, of = self._wave[inside], sample.clusters[self.known][inside]
+        wave, rows = self._wave[inside], np.flatnonzero(self.known)[inside]
         away = (self._codes[inside] == level) - self._exact[wave, level]
         scores = factors[wave] * self._weights[inside] * away / self._totals[wave]
         share = self._exact[:, level]
         pooled = float(np.average(share[[*by_wave]], weights=self._worth[[*by_wave]]))
         spread = np.maximum(share * (1.0 - share), 1e-12)
         alike = np.sqrt(pooled * (1.0 - pooled) / spread)[wave]
-        variance, freedom = self._variance(of, scores)
+        variance, freedom = self._variance(rows, scores)
         noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
-        errors = np.sqrt([variance + noise, self._variance(of, scores * alike)[0] + noise])
+        errors = np.sqrt([variance + noise, self._variance(rows, scores * alike)[0] + noise])
         value = float(factors @ self.shares[:, level])
         return Estimate(value, float(errors[0]), freedom, float(errors[1]))
 
-    def _variance(self, clusters: Ints, scores: Floats) -> tuple[float, float]:
-        """Return the variance of the sum of rows' scores, float64 [k], and degrees of freedom."""
+    def _variance(self, rows: Ints, scores: Floats) -> tuple[float, float]:
+        """Return the variance of the sum of rows' scores, float64 [k], and degrees of freedom.
+
+        rows: of the table, int64 [k].
+        """
         sample = self._sample
-        units, at = np.unique(clusters, return_inverse=True)
+        if sample.replicates is not None:
+            away = scores @ sample.replicates[rows]
+            return sample.scale * float(np.sum(away**2)), away.size - 1
+        units, at = np.unique(sample.clusters[rows], return_inverse=True)
         totals = np.bincount(at.reshape(-1), scores)
         strata, visits = sample.strata[units], sample.visits[units]
         variance = squares = 0.0
