@@ -176,6 +176,21 @@ async def test_report_has_verdicts_errors_and_a_page(tools: Tools, tmp_path: Pat
         await tools.report("ds-1", "../report.html")
 
 
+async def test_report_says_what_moved_where_there_are_waves(
+    tools: Tools, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "moved" not in await tools.report("ds-1")
+    answer = {"verdict": "moved", "sentence": "aware: yes rose."}
+    waves = {"sentence": "Wave 4 beside wave 3.", "answers": [answer]}
+
+    async def report(_: str) -> Report:
+        return Report(waves=waves)
+
+    monkeypatch.setattr(service, "report", report)
+    found = await tools.report("ds-1")
+    assert found["moved"] == ["Wave 4 beside wave 3.", "aware: yes rose."]
+
+
 async def test_segments_are_certified_and_told(tools: Tools, service: Service) -> None:
     await tools.segments("ds-1", {"region": []}, ["mood"])
     assert service.asked == [("boost", {"segment": {"region": []}, "questions": ["mood"]})]

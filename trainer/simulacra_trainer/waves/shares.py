@@ -169,7 +169,8 @@ class Question:
         alike = np.sqrt(pooled * (1.0 - pooled) / spread)[wave]
         variance, freedom = self._variance(rows, scores)
         noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
-        errors = np.sqrt([variance + noise, self._variance(rows, scores * alike)[0] + noise])
+        null = self._variance(rows, scores * alike)[0] if len(by_wave) > 1 else variance
+        errors = np.sqrt([variance + noise, null + noise])
         value = float(factors @ self.shares[:, level])
         return Estimate(value, float(errors[0]), freedom, float(errors[1]))
 
