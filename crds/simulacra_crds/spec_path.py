@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 _NAMES = (("conditions", "categorical"), ("conditions", "numeric"), ("interventions",))
 """Fields whose keys are columns; those below a column in `categorical` are levels."""
+_QUOTAS = ("conditions", "quotas")
+"""Below it, the keys of `where` are columns."""
 
 
 def spec_path(pointer: str, request: Mapping[str, Any]) -> str:
@@ -30,6 +32,7 @@ def spec_path(pointer: str, request: Mapping[str, Any]) -> str:
             continue
         above = tuple(parts[:at])
         has_names = above in _NAMES or (at == 3 and above[:2] == _NAMES[0])
+        has_names |= at == 4 and above[:2] == _QUOTAS and above[3] == "where"
         key = part if has_names else to_camel(part)
         if not isinstance(node, Mapping) or key not in node:
             break

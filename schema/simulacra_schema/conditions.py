@@ -1,27 +1,30 @@
 """Conditions of a generation, and their checks against the schema of the data.
 
-    {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"max": 5.49}}}
+    {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"max": 5.49}},
+     "quotas": [{"where": {"age": {"max": 27}, "region": {"levels": ["north"]}}, "min": 0.1}]}
 
 A categorical entry states the shares of some levels; other levels keep their natural mix. For a
 column of several answers it states the share of the rows that have each option. A numeric entry
-states a closed range for every row. All entries hold together.
+states a closed range for every row. A quota states the share of a cell. All entries hold together.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules
+from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
 from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, no_level, several_answers
+from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
+from simulacra_schema.ranges import Finite as Finite
+from simulacra_schema.ranges import NumericRange as NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema, part_name
 
 MAX_CONDITIONS = 32
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
 
 _TWO_CONDITIONS = "a column with two conditions"
@@ -34,26 +37,14 @@ _SAME_LEVEL = Wrong(
     "the same level twice", "Two of the levels are the same number; give its share once."
 )
 _NO_BOUND = Wrong("a range without min and max", "Give min, max or both.")
+_NO_DATES = Wrong("a range without dates", "The column has dates; give earliest, latest or both.")
+_NO_DATE_COLUMN = Wrong(
+    "dates of a column without dates", "The column has numbers; give min and max."
+)
+_NO_DAY = Wrong("no date", "No calendar has this date; write it as 2024-03-31.")
 _NO_NUMBER = Wrong("a column without a number", "The column has no number; name another.")
 _NUMBER_NEEDED = Wrong("a number is needed", "The column is numeric; give a number.")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
-
-
-class NumericRange(KubeModel):
-    """A closed range; an absent end is open. min == max fixes the value."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.min) || has(self.max)", "give min, max or both"),
-            (
-                "!has(self.min) || !has(self.max) || self.min <= self.max",
-                "min is above max, so no row can meet the range; exchange them",
-            ),
-        )
-    )
-
-    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
-    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
 
 
 class ConditionSet(KubeModel):
@@ -81,10 +72,25 @@ class ConditionSet(KubeModel):
         max_length=MAX_CONDITIONS,
         description="A closed range for every row, by column; min equal to max fixes the value.",
     )
+    quotas: list[Quota] = Field(
+        default_factory=list,
+        max_length=MAX_QUOTAS,
+        description="Shares of cells: rows with a range, a level, or several at once.",
+        json_schema_extra=no_default,
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Leave out quotas where there are none: an earlier release does not know the field."""
+        found = handler(self)
+        if not self.quotas:
+            found.pop("quotas", None)
+        return found
 
     def columns(self) -> list[str]:
-        """Return the conditioned columns, categorical ones first."""
-        return [*self.categorical, *(c for c in self.numeric if c not in self.categorical)]
+        """Return the conditioned columns, categorical ones first, those of quotas alone last."""
+        of_quotas = (name for quota in self.quotas for name in quota.where)
+        return [*dict.fromkeys([*self.categorical, *self.numeric, *of_quotas])]
 
 
 def check_conditions(conditions: ConditionSet, schema: TableSchema) -> Iterator[Fault]:
@@ -93,7 +99,7 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> Iterator[
         yield from _check_shares(name, shares, schema)
     for name, bounds in conditions.numeric.items():
         at = ("conditions", "numeric", name)
-        if wrong := _range_error(name, bounds, schema):
+        if wrong := wrong_range(name, bounds, schema):
             yield wrong.at(*at)
         if name in conditions.categorical:
             yield _BOTH_CONDITIONS.at(*at)
@@ -157,12 +163,13 @@ def level_in(value: Any, levels: Sequence[str]) -> str | None:
     """
     if (word := level_of(value)) in levels:
         return word
-    number = _number(word)
-    same = [one for one in levels if _number(one) == number] if number is not None else []
+    number = number_of(word)
+    same = [one for one in levels if number_of(one) == number] if number is not None else []
     return same[0] if len(same) == 1 else None
 
 
-def _number(word: str) -> float | None:
+def number_of(word: str) -> float | None:
+    """Return the number that a level is, None if it is none."""
     return float(word) if _NUMBER.fullmatch(word) else None
 
 
@@ -193,25 +200,40 @@ def _check_shares(name: str, shares: dict[str, float], schema: TableSchema) -> I
         yield Wrong("shares of all levels sum below 1", detail).at(*at)
 
 
-def _range_error(name: str, bounds: NumericRange, schema: TableSchema) -> Wrong | None:
-    """Return what is wrong with a range, None if it is valid."""
+def wrong_range(name: str, bounds: NumericRange, schema: TableSchema) -> Wrong | None:
+    """Return what is wrong with a range of numbers or dates, None if it is valid."""
     column = schema.find(name)
     if wrong := wrong_column(name, schema):
         return wrong
     assert column is not None
-    if not column.is_numeric:
+    is_date = column.kind == "datetime"
+    if not column.is_numeric and not is_date:
         detail = f"The column is {column.kind}; use conditions.categorical with shares."
         return Wrong("a range of a column without numbers", detail)
-    if bounds.min is None and bounds.max is None:
-        return _NO_BOUND
-    low = -float("inf") if bounds.min is None else bounds.min
-    high = float("inf") if bounds.max is None else bounds.max
+    if not (bounds.has_numbers or bounds.has_dates):
+        return _NO_DATES if is_date else _NO_BOUND
+    if bounds.has_dates != is_date or (bounds.has_numbers and bounds.has_dates):
+        return _NO_DATES if is_date else _NO_DATE_COLUMN
+    try:
+        low, high = bounds.ends()
+    except ValueError:
+        return _NO_DAY
     if low > high:
-        detail = f"min {low:g} is above max {high:g}, so no row can meet the range; exchange them."
-        return Wrong("min above max", detail)
+        ends = ("min", "max", f"{low:g}", f"{high:g}")
+        if is_date:
+            ends = ("earliest", "latest", str(bounds.earliest), str(bounds.latest))
+        above = "after" if is_date else "above"
+        detail = f"{ends[0]} {ends[2]} is {above} {ends[1]} {ends[3]}, so no row can meet the range"
+        return Wrong(f"{ends[0]} {above} {ends[1]}", f"{detail}; exchange them.")
     if column.minimum is None or column.maximum is None:
         return _NO_NUMBER
-    if high < column.minimum or low > column.maximum:
-        detail = f"The range is outside of the data ({column.minimum:g} to {column.maximum:g})."
-        return Wrong("range outside of the data", detail)
+    least, most = column.minimum, column.maximum
+    shown = f"{least:g} to {most:g}"
+    if is_date:  # the schema has seconds
+        shown = " to ".join(
+            datetime.fromtimestamp(end, UTC).date().isoformat() for end in (least, most)
+        )
+        least, most = least * 1e6, most * 1e6
+    if high < least or low > most:
+        return Wrong("range outside of the data", f"The range is outside of the data ({shown}).")
     return None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from simulacra_schema.conditions import ConditionSet, level_in
+from simulacra_schema.quotas import Part, Quota
 from simulacra_schema.table import YES, TableSchema, part_name
 
 
@@ -22,4 +23,22 @@ def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> Conditio
         for option, share in own.items():
             shares.setdefault(part_name(name, option), {})[YES] = share
     # Not validated again: one column of many options may be more conditions than a request has.
-    return conditions.model_copy(update={"categorical": shares})
+    quotas = [_expanded(quota, schema) for quota in conditions.quotas]
+    return conditions.model_copy(update={"categorical": shares, "quotas": quotas})
+
+
+def _expanded(quota: Quota, schema: TableSchema) -> Quota:
+    """Return a quota on the schema's own levels; an option is "yes" of its column."""
+    where: dict[str, Part] = {}
+    for name, part in quota.where.items():
+        column = schema.find(name)
+        if column is None or part.levels is None:
+            where[name] = part
+            continue
+        known = column.level_values()
+        own = [level_in(level, known) or level for level in part.levels]
+        if column.kind == "multi":
+            where[part_name(name, own[0])] = Part(levels=[YES])
+        else:
+            where[name] = Part(levels=own)
+    return quota.model_copy(update={"where": where})

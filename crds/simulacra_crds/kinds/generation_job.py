@@ -41,6 +41,11 @@ class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
                 )
                 for kind in ("categorical", "numeric")
             ),
+            (
+                f"{_PAIRS}!has(self.interventions) || !has(self.conditions.quotas) || "
+                "!self.conditions.quotas.exists(q, q.where.exists(c, c in self.interventions))",
+                "a column is in interventions and in conditions.quotas; set one of the two",
+            ),
         )
     )
 

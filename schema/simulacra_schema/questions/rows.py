@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
 from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong
+from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.table import TableSchema
 
 V = TypeVar("V")
@@ -93,7 +94,7 @@ class RowsQuestion(Question, Generic[V]):
     )
     conditions: ConditionSet = Field(
         default_factory=ConditionSet,
-        description="Conditions on the rows: shares of levels, ranges of numbers.",
+        description="Conditions on the rows: shares of levels, ranges, quotas of cells.",
     )
     interventions: dict[ColumnName, V] = Field(
         default_factory=dict,
@@ -121,6 +122,7 @@ class RowsQuestion(Question, Generic[V]):
         selects the rows, the intervention makes their twins.
         """
         found = [*check_conditions(self.conditions, schema)]
+        found += check_quotas(self.conditions, schema)
         for name, value in self.interventions.items():
             wrong = wave_as_treatment(name, schema) or wrong_value(name, plain(value), schema)
             if wrong is not None:
@@ -144,8 +146,11 @@ class RowsQuestion(Question, Generic[V]):
         if self.counterfactual:
             yield _NO_TWINS.at("counterfactual")
         computed = schema.following()
+        named: list[tuple[str, ...]]
         named = [("conditions", "categorical", name) for name in self.conditions.categorical]
         named += [("conditions", "numeric", name) for name in self.conditions.numeric]
+        for at, quota in enumerate(self.conditions.quotas):
+            named += [("conditions", "quotas", str(at), "where", name) for name in quota.where]
         for path in [*named, *(("interventions", name) for name in self.interventions)]:
             column = schema.find(path[-1])
             if column is not None and (not column.per_person or column.name in computed):
@@ -166,10 +171,10 @@ class Attainment(KubeModel):
     """How well the conditions were met, in figures without names."""
 
     status: Literal["exact", "partial"] = Field(
-        description="exact: every share and range is met to the row."
+        description="exact: every share, range and quota is met to the row."
     )
-    asked: int = Field(ge=0, description="Number of requested shares and ranges.")
-    met: int = Field(ge=0, description="Number of shares and ranges met to the row.")
+    asked: int = Field(ge=0, description="Number of requested shares, ranges and quotas.")
+    met: int = Field(ge=0, description="Number of shares, ranges and quotas met to the row.")
     max_abs_error: float = Field(default=0.0, ge=0, description="Largest error of a share, 0..1.")
     effective_sample_size: float | None = Field(
         default=None,
