@@ -182,13 +182,15 @@ def _is_in(one: Values, other: Values) -> bool:
         if isinstance(other, frozenset):
             return one <= other
         return all(other[0] <= number <= other[1] for number in _numbers(one))
-    return not isinstance(other, frozenset) and other[0] <= one[0] and one[1] <= other[1]
+    if isinstance(other, frozenset):
+        return False
+    return other[0] <= one[0] and one[1] <= other[1]
 
 
 def _is_apart(one: Values, other: Values) -> bool:
-    if isinstance(one, frozenset) and isinstance(other, frozenset):
-        return not one & other
     if isinstance(one, frozenset):
+        if isinstance(other, frozenset):
+            return not one & other
         return not any(other[0] <= number <= other[1] for number in _numbers(one))
     if isinstance(other, frozenset):
         return not any(one[0] <= number <= one[1] for number in _numbers(other))

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.questions.rows import Attainment
+from simulacra_schema.quotas import Part
 
 
 class ConditionOutcome(KubeModel):
@@ -27,6 +28,8 @@ class ConditionOutcome(KubeModel):
     level: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    earliest: str | None = None
+    latest: str | None = None
     asked: float
     attained: float
     met: bool
@@ -37,11 +40,36 @@ class ConditionOutcome(KubeModel):
         return self.attained - self.asked
 
 
+class QuotaOutcome(KubeModel):
+    """One quota, requested and attained.
+
+    Attributes:
+        where: the cell, as it was asked for.
+        share, min, max: requested share of the rows, 0..1: one, or its ends.
+        attained: attained share of the rows, 0..1.
+        rows: rows in the cell.
+        met: to the row: the count is n * share, rounded down or up, or lies within the ends.
+        backing: estimate of the effective number of real rows in the cell, as of all conditions.
+        why: why it is not met.
+    """
+
+    where: dict[str, Part]
+    share: float | None = None
+    min: float | None = None
+    max: float | None = None
+    attained: float
+    rows: int
+    met: bool
+    backing: float | None = None
+    why: str | None = None
+
+
 class AttainmentDetail(KubeModel):
     """The outcome of each condition, and the rows behind the result.
 
     Attributes:
         status: whether all conditions are met.
+        quotas: the outcome of each quota; None without quotas.
         accepted: share of the learned distribution inside the hard conditions.
         kl_nats: Kullback-Leibler divergence of the generated from the learned distribution, in
             nats per row, ranges included.
@@ -58,10 +86,20 @@ class AttainmentDetail(KubeModel):
     status: Literal["exact", "partial"]
     rows: int
     conditions: list[ConditionOutcome] = Field(default_factory=list)
+    quotas: list[QuotaOutcome] | None = None
     accepted: float
     kl_nats: float
     effective_sample_size: float
     backing: float | None = None
+
+    def errors(self) -> list[float]:
+        """Return how far each share and range is from what was asked, 0..1; quotas come last."""
+        found = [abs(one.moved_by) for one in self.conditions]
+        for one in self.quotas or ():
+            low = (one.min or 0.0) if one.share is None else one.share
+            high = (1.0 if one.max is None else one.max) if one.share is None else one.share
+            found.append(max(low - one.attained, one.attained - high, 0.0))
+        return found
 
     def moved(self) -> list[ConditionOutcome]:
         """Return the conditions that are not met."""
@@ -71,9 +109,9 @@ class AttainmentDetail(KubeModel):
         """Return the figures without names, with the estimate of the effective real rows."""
         return Attainment(
             status=self.status,
-            asked=len(self.conditions),
-            met=sum(c.met for c in self.conditions),
-            max_abs_error=max((abs(c.moved_by) for c in self.conditions), default=0.0),
+            asked=len(self.errors()),
+            met=sum(c.met for c in [*self.conditions, *(self.quotas or ())]),
+            max_abs_error=max(self.errors(), default=0.0),
             effective_sample_size=self.backing,
             kl_nats=self.kl_nats,
         )

@@ -1,7 +1,8 @@
 """Cells: the combinations of condition classes in a pool of rows.
 
 A column with a share condition sorts rows into classes: one for each named level and a last one for
-the rest (unnamed levels and missing). A cell is a combination of classes; the minimum-KL tilt
+the rest (unnamed levels and missing). A quota sorts them into those inside and those outside of it,
+as a column of its own. A cell is a combination of classes; the minimum-KL tilt
 depends on cells only.
 """
 
@@ -93,13 +94,17 @@ class Cells:
         return counts.astype(np.float64)
 
 
-def find_cells(classes: list[IntArray], sizes: list[int], rows: int) -> Cells:
+def find_cells(
+    classes: list[IntArray], sizes: list[int], rows: int, weights: FloatArray | None = None
+) -> Cells:
     """Return the cells that the rows of the pool fill.
 
     Args:
         classes: of each share column, the class of each row, int64[rows].
         sizes: classes of each column.
         rows: of the pool.
+        weights: how many rows of the learned distribution each row stands for, float64[rows]; equal
+            within cells. None: each for one.
     """
     codes = np.zeros(rows, dtype=np.int64)
     span = 1
@@ -110,12 +115,15 @@ def find_cells(classes: list[IntArray], sizes: list[int], rows: int) -> Cells:
         codes = codes * size + of_column
         span *= size
     found, of_row, counts, first = _number(codes, span)
+    weight = counts / rows
+    if weights is not None:
+        weight = np.bincount(of_row, weights, minlength=len(found)) / weights.sum()
     offsets = np.cumsum([0, *sizes])[:-1]
     members = [c[first] + offset for c, offset in zip(classes, offsets, strict=True)]
     return Cells(
         members=np.stack(members, axis=1) if members else np.zeros((len(found), 0), np.int64),
         sizes=np.array(sizes, dtype=np.int64),
-        weight=counts / rows,
+        weight=weight,
         of_row=of_row,
     )
 

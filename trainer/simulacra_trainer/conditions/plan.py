@@ -29,10 +29,13 @@ from simulacra_trainer.conditions.cells import (
 from simulacra_trainer.conditions.margins import (
     SLACK_TOLERANCE,
     TOLERANCE,
+    Bounds,
     largest_support,
     nearest_margins,
     rake,
 )
+from simulacra_trainer.conditions.outcomes import quota_outcomes
+from simulacra_trainer.conditions.quota_cells import QuotaCondition, quota_conditions
 
 QUICK_SWEEPS = 200
 PATIENT_SWEEPS = 5000
@@ -49,11 +52,17 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class _Request:
-    """Share conditions over all classes: targets float64 [classes], named bool [classes]."""
+    """Shares and quotas over all classes: bounds of the shares, named bool [classes]."""
 
     shares: list[ShareCondition]
-    targets: FloatArray
+    quotas: list[QuotaCondition]
+    bounds: Bounds
     named: BoolArray
+
+    @property
+    def targets(self) -> FloatArray:
+        """Shares of all classes, float64 [classes]; the lower end where they are open."""
+        return self.bounds.low
 
 
 def plan_rows(
@@ -64,17 +73,20 @@ def plan_rows(
     *,
     behind: float | None = None,
     drawn_inside: str | None = None,
+    weights: FloatArray | None = None,
 ) -> RowPlan:
     """Choose n rows of the pool that meet the conditions and otherwise follow the pool.
 
     Args:
         pool: rows drawn from the learned distribution, at least the conditioned columns, in clean
             types.
-        conditions: shares and ranges that hold together.
+        conditions: shares, ranges and quotas that hold together.
         n: rows to generate; above the size of the pool, rows repeat in turn.
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
         behind: effective rows of the table that the pool was learned from, for the backing figure.
         drawn_inside: column whose range the whole pool lies in, for the error text.
+        weights: rows of the learned distribution that each pool row stands for, float64 [rows];
+            equal in rows of the same quotas. None: one each.
 
     Raises:
         InfeasibleError: no row of the pool meets the ranges and fixed values that the detail names.
@@ -85,25 +97,48 @@ def plan_rows(
     shares = [
         _share_condition(name, levels, pool) for name, levels in conditions.categorical.items()
     ]
-    classes = [s.classify(pool) for s in shares]
-    kept = _kept_rows(pool, conditions, shares, classes, drawn_inside)
-    sizes = [len(s.levels) + 1 for s in shares]
-    cells = find_cells([of[kept] for of in classes], sizes, len(kept))
-    request = _Request(
-        shares,
-        np.concatenate([s.targets for s in shares]) if shares else np.zeros(0),
-        np.concatenate([np.append(s.shares > 0, False) for s in shares])
-        if shares
-        else np.zeros(0, dtype=np.bool_),
-    )
-    p, margins = _tilt(cells, request)
-    table = _whole_rows(cells, p, margins, request, n, rng)
+    quotas = quota_conditions(conditions.quotas)
+    classes = [s.classify(pool) for s in shares] + [q.classify(pool) for q in quotas]
+    kept = _kept_rows(pool, conditions, shares, quotas, classes, drawn_inside)
+    sizes = [len(s.levels) + 1 for s in shares] + [2 for _ in quotas]
+    of_kept = None if weights is None else weights[kept]
+    cells = find_cells([of[kept] for of in classes], sizes, len(kept), of_kept)
+    request = _request(shares, quotas)
+    p, bounds = _tilt(cells, request)
+    table = _whole_rows(cells, p, bounds, request, n, rng)
     indices = kept[_draw(cells, table, rng)]
     outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(
         pool, conditions, indices
     )
-    detail = _detail(outcomes, cells, p, n, len(kept), pool.num_rows, behind)
-    return RowPlan(indices, detail)
+    found = float(len(kept)) if of_kept is None else float(of_kept.sum())
+    drawn = float(pool.num_rows) if weights is None else float(weights.sum())
+    detail = _detail(outcomes, cells, p, n, found, drawn, behind)
+    if not quotas:
+        return RowPlan(indices, detail)
+    of_quotas = quota_outcomes(quotas, shares, cells, table, n)
+    if behind is not None:
+        learned = cells.margins(cells.weight)[-2 * len(quotas) :: 2] * found / drawn
+        of_quotas = [
+            one.model_copy(update={"backing": behind * float(share)})
+            for one, share in zip(of_quotas, learned, strict=True)
+        ]
+    met = detail.status == "exact" and all(one.met for one in of_quotas)
+    status = "exact" if met else "partial"
+    return RowPlan(indices, detail.model_copy(update={"quotas": of_quotas, "status": status}))
+
+
+def _request(shares: list[ShareCondition], quotas: list[QuotaCondition]) -> _Request:
+    ends = [(s.targets, s.targets) for s in shares]
+    named = [np.append(s.shares > 0, False) for s in shares]
+    for quota in quotas:
+        least, most = quota.bounds
+        ends.append((np.array([least, 1.0 - most]), np.array([most, 1.0 - least])))
+        named.append(np.array([most > 0, False]))
+    loose = frozenset(len(shares) + at for at, one in enumerate(quotas) if not one.is_exact)
+    if not ends:
+        return _Request([], [], Bounds(np.zeros(0), np.zeros(0)), np.zeros(0, dtype=np.bool_))
+    low, high = (np.concatenate([one[end] for one in ends]) for end in (0, 1))
+    return _Request(shares, quotas, Bounds(low, high, loose), np.concatenate(named))
 
 
 def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
@@ -125,6 +160,7 @@ def _kept_rows(
     pool: pa.Table,
     conditions: ConditionSet,
     shares: list[ShareCondition],
+    quotas: list[QuotaCondition],
     classes: list[IntArray],
     drawn_inside: str | None,
 ) -> IntArray:
@@ -133,45 +169,56 @@ def _kept_rows(
         for name, bounds in conditions.numeric.items()
     ]
     of_shares = map(support.hard_shares, shares, classes)
-    hard += [one for one in of_shares if one is not None]
+    of_quotas = (one.hard(of) for one, of in zip(quotas, classes[len(shares) :], strict=True))
+    hard += [one for one in [*of_shares, *of_quotas] if one is not None]
     return support.rows_that_meet(hard, pool.num_rows)
 
 
-def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
-    """Return the raked table and its margins: the requested ones or the nearest attainable."""
-    p, error = rake(cells, cells.weight, request.targets, QUICK_SWEEPS)
+def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, Bounds]:
+    """Return the raked table and its bounds: the requested ones or the nearest attainable."""
+    bounds = request.bounds
+    p, error = rake(cells, cells.weight, bounds.low, QUICK_SWEEPS, bounds)
     if error <= TOLERANCE:
-        return p, request.targets
-    margins, inside, slack = nearest_margins(cells, request.targets, request.named)
-    if slack <= SLACK_TOLERANCE:
-        margins = request.targets
-    filled = largest_support(cells, margins, inside)
-    p, error = rake(cells, np.where(filled, cells.weight, 0.0), margins, PATIENT_SWEEPS)
-    return p / p.sum(), margins
+        return p, bounds
+    margins, inside, slack = nearest_margins(cells, bounds.low, request.named, bounds)
+    if slack > SLACK_TOLERANCE:
+        is_loose = np.repeat([at in bounds.loose for at in range(len(cells.sizes))], cells.sizes)
+        low = np.where(is_loose, np.minimum(bounds.low, margins), margins)
+        high = np.where(is_loose, np.maximum(bounds.high, margins), margins)
+        bounds = Bounds(low, high, bounds.loose)
+    filled = largest_support(cells, bounds.low, inside, bounds)
+    start = np.where(filled, cells.weight, 0.0)
+    p, error = rake(cells, start, bounds.low, PATIENT_SWEEPS, bounds)
+    return p / p.sum(), bounds
 
 
 def _whole_rows(
     cells: Cells,
     p: FloatArray,
-    margins: FloatArray,
+    bounds: Bounds,
     request: _Request,
     n: int,
     rng: np.random.Generator,
 ) -> IntArray:
     """Round the raked table to n rows, by an integer program if the greedy pass gets stuck."""
+    margins = bounds.low
+    if bounds.loose:  # where raking has left them
+        margins = np.where(bounds.low < bounds.high, cells.margins(p), bounds.low)
     quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
+    low, high = rounding.bounds_range(request.bounds.low, request.bounds.high, n)
+    for at in bounds.loose:
+        first = int(cells.sizes[:at].sum())
+        inside = int(np.clip(quotas[at][0], low[first], high[first]))
+        quotas[at] = np.array([inside, n - inside])
     flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
-    low, high = rounding.quota_range(request.targets, n)
-    relaxed = (
-        float(np.abs(margins - request.targets)[request.named].sum()) * n > request.named.sum()
-    )
+    relaxed = float(request.bounds.distance(margins)[request.named].sum()) * n > request.named.sum()
     for _ in range(GREEDY_TRIES):
         table, complete = rounding.round_greedily(cells, p, flat, n, rng)
         if complete and (relaxed or rounding.within(flat, low, high)[request.named].all()):
             return table
     if relaxed:  # by more than a rounding, so round to the attainable margins
-        low, high = rounding.quota_range(margins, n)
-    free = ~request.named & (request.targets > 0)
+        low, high = rounding.bounds_range(bounds.low, bounds.high, n)
+    free = ~request.named & (request.bounds.high > 0)
     found = rounding.round_by_program(cells, p, np.where(free, 0, low), np.where(free, n, high), n)
     return found if found is not None else rounding.fill_up(table, p, n)
 
@@ -201,7 +248,7 @@ def _share_outcomes(
     low, high = rounding.quota_range(request.targets, n)
     counts = cells.margins(table).astype(np.int64)
     met = rounding.within(counts, low, high)
-    offsets = np.cumsum(cells.sizes) - cells.sizes
+    offsets = (np.cumsum(cells.sizes) - cells.sizes)[: len(request.shares)]
     return [
         ConditionOutcome(
             column=s.column,
@@ -226,6 +273,8 @@ def _range_outcomes(
                 column=name,
                 minimum=bounds.min,
                 maximum=bounds.max,
+                earliest=bounds.earliest,
+                latest=bounds.latest,
                 asked=1.0,
                 attained=attained,
                 met=attained == 1.0,
@@ -239,8 +288,8 @@ def _detail(
     cells: Cells,
     p: FloatArray,
     n: int,
-    kept: int,
-    drawn: int,
+    kept: float,
+    drawn: float,
     behind: float | None,
 ) -> AttainmentDetail:
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)

@@ -28,6 +28,19 @@ def quota_range(shares: FloatArray, n: int) -> tuple[IntArray, IntArray]:
     return np.floor(exact + EPSILON).astype(np.int64), np.ceil(exact - EPSILON).astype(np.int64)
 
 
+def bounds_range(low: FloatArray, high: FloatArray, n: int) -> tuple[IntArray, IntArray]:
+    """Return the fewest and the most of n rows that lie between two shares.
+
+    Where no whole number does, as with equal shares, the floor of the one and the ceiling of the
+    other.
+    """
+    lowest, least = quota_range(low, n)
+    most, highest = quota_range(high, n)
+    between = least <= most
+    fewest, largest = np.where(between, least, lowest), np.where(between, most, highest)
+    return fewest, largest
+
+
 def largest_remainder(shares: FloatArray, n: int) -> IntArray:
     """Split n rows by shares that sum to 1 (Hamilton's method): each its floor or ceiling."""
     quotas, _ = quota_range(shares, n)

@@ -47,11 +47,10 @@ def hard_range(
 ) -> HardCondition:
     """Return a closed range on a numeric column as a hard condition; missing values lie outside."""
     values = as_floats(table.column(column))
-    low = -np.inf if bounds.min is None else bounds.min
-    high = np.inf if bounds.max is None else bounds.max
+    low, high = bounds.ends()
     allowed: BoolArray = (values >= low) & (values <= high)
-    words = f'"{column}" {range_words(bounds)}'
-    if not allowed.any():
+    words = f'"{column}" {bounds.words()}'
+    if not allowed.any() and not bounds.has_dates:
         words += _nearest(values, low, high)
     return HardCondition(pointer("conditions", "numeric", column), words, allowed, is_drawn)
 
@@ -103,19 +102,6 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         words = " and ".join(condition.words for condition in conflict)
         detail = f"{of} has {words}{at_once}. Widen or drop one of them."
     return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
-
-
-def range_words(bounds: NumericRange) -> str:
-    """Return a closed range in words."""
-    if bounds.min is None and bounds.max is None:
-        return "present"
-    if bounds.min is None:
-        return f"at most {bounds.max:.12g}"
-    if bounds.max is None:
-        return f"at least {bounds.min:.12g}"
-    if bounds.min == bounds.max:
-        return f"equal to {bounds.min:.12g}"
-    return f"between {bounds.min:.12g} and {bounds.max:.12g}"
 
 
 def _nearest(values: FloatArray, low: float, high: float) -> str:

@@ -10,7 +10,8 @@ table: a share of the table, times its rows, would count persons.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,22 +56,36 @@ class ConditionedPool:
         model: draws the other columns.
         share: of the learned distribution that the pool is a sample of; 1 without ranges.
         lead: the column of that range.
+        weights: rows of the learned distribution that each row stands for, float64 [rows]; None:
+            one each.
     """
 
     table: pa.Table
     model: FittedModel
     share: float = 1.0
     lead: str | None = None
+    weights: Floats | None = None
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
         """Return the figures with the share of the pool included; backing to two digits."""
         accepted = attainment.accepted * self.share
         kl = attainment.kl_nats - float(np.log(self.share))
-        found = {"accepted": accepted, "kl_nats": kl}
+        found: dict[str, Any] = {"accepted": accepted, "kl_nats": kl}
         if attainment.backing is not None:
-            backing = two_digits(attainment.backing * self.share)
-            found["backing"] = backing if backing >= SOMEBODY else 0.0
+            found["backing"] = self._backing(attainment.backing)
+        if attainment.quotas is not None:
+            found["quotas"] = [
+                one.model_copy(update={"backing": self._backing(one.backing)})
+                for one in attainment.quotas
+            ]
         return attainment.model_copy(update=found)
+
+    def _backing(self, rows: float | None) -> float | None:
+        """Return rows of the table that are behind a part of the pool, to two digits."""
+        if rows is None:
+            return None
+        backing = two_digits(rows * self.share)
+        return backing if backing >= SOMEBODY else 0.0
 
 
 def draw_pool(
@@ -80,6 +95,7 @@ def draw_pool(
     rng: np.random.Generator,
     *,
     then: Sequence[str] = (),
+    also: Mapping[str, NumericRange] | None = None,
 ) -> ConditionedPool:
     """Draw a pool of about `rows` rows of the conditioned columns.
 
@@ -89,13 +105,14 @@ def draw_pool(
         rows: how many to draw before the ranges filter them.
         rng: decides the pool.
         then: columns that the model draws right after the conditioned ones, in this order.
+        also: further ranges that all rows meet.
 
     Raises:
         InputError: a range holds no value of its column, or no row meets all ranges.
     """
-    inside = _ranges(trained, conditions)
+    inside = _ranges(trained, conditions, also or {})
     columns = _narrowest_first(trained, inside, rng)
-    front = [*columns, *conditions.categorical]
+    front = [*dict.fromkeys([*columns, *conditions.columns()])]
     model = trained.model.first([*front, *(c for c in then if c not in front)])
     if not columns:
         return ConditionedPool(model.sample(rows, rng, only=len(front)), model)
@@ -117,9 +134,14 @@ def draw_full_pool(
     do: Mapping[str, float | str],
     rows: int,
     rng: np.random.Generator,
+    *,
+    also: Mapping[str, NumericRange] | None = None,
 ) -> ConditionedPool:
-    """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them."""
-    inside = _ranges(trained, conditions)
+    """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them.
+
+    also: further ranges that all rows meet.
+    """
+    inside = _ranges(trained, conditions, also or {})
     rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), MIN_ROWS_KEPT))
 
     def draw() -> pa.Table:
@@ -129,8 +151,23 @@ def draw_full_pool(
     return ConditionedPool(pool, trained.model, share)
 
 
-def _ranges(trained: TrainedModel, conditions: ConditionSet) -> dict[str, ValuesInside]:
-    return {name: values_inside(trained, name, one) for name, one in conditions.numeric.items()}
+def _ranges(
+    trained: TrainedModel, conditions: ConditionSet, also: Mapping[str, NumericRange]
+) -> dict[str, ValuesInside]:
+    ranges = {name: values_inside(trained, name, one) for name, one in conditions.numeric.items()}
+    for name, bounds in also.items():
+        one = values_inside(trained, name, bounds)
+        known = ranges.get(name, one)
+        low, high = max(one.low, known.low), min(one.high, known.high)
+        if low > high:
+            raise InputError(
+                Reason.CONDITIONS_INFEASIBLE,
+                "Two numeric ranges of one column have no number in common.",
+                f'Two ranges of "{name}" have no number in common. Widen one.',
+                pointer("conditions", "numeric", name),
+            )
+        ranges[name] = replace(one, low=low, high=high)
+    return ranges
 
 
 def _narrowest_first(
@@ -245,8 +282,9 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
         table, schema = trained.table, trained.schema
         weights, persons = row_weights(table, schema), persons_in(table, schema)
         codec = fit_codec(table.column(name), column, persons, weights)
-    low = codec.low if bounds.min is None else bounds.min
-    high = codec.high if bounds.max is None else bounds.max
+    low, high = bounds.ends()
+    low = codec.low if low == -np.inf else low
+    high = codec.high if high == np.inf else high
     if column.kind == "integer":
         low = float(np.ceil(low))
         high = float(np.floor(high))
@@ -266,5 +304,7 @@ def _curve_of(codec: ColumnCodec) -> Curve:
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:
+    if column.kind == "datetime":
+        return pa.array(np.round(values).astype(np.int64)).cast(pa.timestamp("us"))
     kind = pa.int64() if column.kind == "integer" else pa.float64()
     return pa.array(values).cast(kind)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.rows_of_persons import Ints
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.csv_dialect import number_field
 from simulacra_schema.formats.file_labels import Declared
@@ -111,6 +112,7 @@ def weigh(
     picks: Ints | None,
     support: Support | None = None,
     share: float = 1.0,
+    weights: Floats | None = None,
 ) -> Evidence | None:
     """Return what the rows of a request are worth; None if it asks for no weights.
 
@@ -124,6 +126,7 @@ def weigh(
         picks: the pool row of each generated row, int64 [rows].
         support: who stands behind do(); None without interventions.
         share: of the learned distribution that `given` is a sample of.
+        weights: of the rows of `given`, float64 [pool rows]; None: equal.
     """
     if not request.evidence:
         return None
@@ -144,7 +147,7 @@ def weigh(
             # Certified shares are known better than by the respondents of their classes.
             asked = request.conditions.categorical if basis != "segment" else ()
             of_pool = share * respondents(trained.table, trained.schema)
-            classes = [*_classes(of_pool, asked, given, picks, ratio, worth)]
+            classes = [*_classes(of_pool, asked, given, picks, ratio, worth, weights)]
     column = _free_name(trained.schema)
     of = stated_worth(worth, ratio, rows, reason=reason, column=column, in_pairs=in_pairs)
     return Evidence(
@@ -224,6 +227,7 @@ def _classes(
     picks: Ints | None,
     ratio: float,
     worth: float,
+    weights: Floats | None = None,
 ) -> Iterator[ClassWorth]:
     """Yield the classes of columns with conditions on shares, largest first."""
     if given is None or picks is None:
@@ -232,7 +236,8 @@ def _classes(
     for name in asked:
         codes, levels = _codes(given.column(name))
         shares = np.bincount(codes, drawn, minlength=len(levels)) / drawn.sum()
-        learned = np.bincount(codes, minlength=len(levels)) / codes.size
+        size = codes.size if weights is None else weights.sum()
+        learned = np.bincount(codes, weights, minlength=len(levels)) / size
         for at in np.argsort(-shares, kind="stable")[:MAX_CLASSES]:
             level, share = levels[at], float(shares[at])
             if level is None or share == 0:

@@ -84,7 +84,14 @@ def plan_generation(
     if not request.counterfactual:
         plan = plan_sampling(trained, request)
         evidence = known or weigh(
-            trained, request, plan.attainment, plan.given, plan.picks, support, plan.share
+            trained,
+            request,
+            plan.attainment,
+            plan.given,
+            plan.picks,
+            support,
+            plan.share,
+            plan.weights,
         )
         return replace(plan, identification=identification, evidence=evidence, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
@@ -96,7 +103,16 @@ def plan_generation(
         twins=trained.model,
         identification=identification,
         evidence=known
-        or weigh(trained, request, plan.attainment, plan.given, plan.picks, support, plan.share),
+        or weigh(
+            trained,
+            request,
+            plan.attainment,
+            plan.given,
+            plan.picks,
+            support,
+            plan.share,
+            plan.weights,
+        ),
         held=held,
     )
 

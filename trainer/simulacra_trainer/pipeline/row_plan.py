@@ -21,13 +21,20 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.ranges import NumericRange
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
+from simulacra_trainer.conditions.conflicts import refuse_contradictions
 from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
+from simulacra_trainer.pipeline.conditioned_pool import (
+    ConditionedPool,
+    draw_full_pool,
+    draw_pool,
+)
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
+from simulacra_trainer.pipeline.quota_pool import EXTRA_ROWS, with_rare_cells
 from simulacra_trainer.trained_model import TrainedModel
 
 CHUNK_ROWS = 65_536
@@ -54,6 +61,7 @@ class GenerationPlan:
         evidence: what the rows are worth; None if the request asks for no weights.
         held: columns under a condition or do().
         share: of the learned distribution that `given` is a sample of.
+        weights: of the rows of `given`, float64 [pool rows]; None: equal.
     """
 
     rows: int
@@ -69,13 +77,14 @@ class GenerationPlan:
     evidence: Evidence | None = None
     held: frozenset[str] = frozenset()
     share: float = 1.0
+    weights: np.ndarray[Any, np.dtype[np.float64]] | None = None
 
 
 def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
     """Plan the rows of a request; options of several answers are columns of their own.
 
     Raises:
-        InputError: the conditions have no support.
+        InputError: the conditions have no support, or quotas contradict each other.
     """
     n = request.row_count
     seed = request.seed
@@ -83,6 +92,8 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
     conditions = request.conditions
     if not conditions.columns():
         return GenerationPlan(n, seed, trained.model, do=do)
+    if conditions.quotas:
+        refuse_contradictions(conditions, trained.schema)
     rng = stream(seed, POOL_STREAM)
     changed = {after for name in do for after in trained.graph.descendants(name)}
     moved = {*changed, *do}
@@ -97,6 +108,13 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         fixed = changed | set(do)
         unchanged = [c for c in trained.model.columns if c not in fixed] if do else []
         pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged)
+
+    def draw_in(ranges: Mapping[str, NumericRange]) -> ConditionedPool:
+        if complete:
+            return draw_full_pool(trained, conditions, do, EXTRA_ROWS, rng, also=ranges)
+        return draw_pool(trained, conditions, EXTRA_ROWS, rng, also=ranges)
+
+    pool = with_rare_cells(pool, conditions.quotas, draw_in)
     plan = plan_rows(
         pool.table.select(conditions.columns()),
         conditions,
@@ -104,10 +122,20 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         stream(seed, PLAN_STREAM),
         behind=rows_behind(trained.table, trained.schema),
         drawn_inside=pool.lead,
+        weights=pool.weights,
     )
     attainment = by_option(pool.corrected(plan.attainment), trained.schema)
     return GenerationPlan(
-        n, seed, pool.model, pool.table, plan.indices, complete, do, attainment, share=pool.share
+        n,
+        seed,
+        pool.model,
+        pool.table,
+        plan.indices,
+        complete,
+        do,
+        attainment,
+        share=pool.share,
+        weights=pool.weights,
     )
 
 

@@ -1,0 +1,82 @@
+"""Quotas as conditions on a pool: the class of each row, and the bounds of the cell's share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_intake.arrow_values import as_floats
+from simulacra_schema.faults import pointer
+from simulacra_schema.quotas import Part, Quota
+from simulacra_schema.ranges import NumericRange
+from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
+from simulacra_trainer.conditions.support import HardCondition
+
+INSIDE, OUTSIDE = 0, 1
+"""Classes of a quota, in the order of its margins."""
+
+
+@dataclass(frozen=True)
+class QuotaCondition:
+    """One quota: the share of its cell lies between low and high, which may be equal.
+
+    Attributes:
+        place: in the list of quotas.
+        quota: as it was asked for.
+    """
+
+    place: int
+    quota: Quota
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and largest share of the cell, 0..1."""
+        return self.quota.bounds
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the share is one number."""
+        return self.bounds[0] == self.bounds[1]
+
+    def classify(self, table: pa.Table) -> IntArray:
+        """Return INSIDE or OUTSIDE of every row, int64 [rows]."""
+        return np.where(rows_in(self.quota, table), INSIDE, OUTSIDE)
+
+    def hard(self, classes: IntArray) -> HardCondition | None:
+        """Return a quota of no rows or of all rows as a condition on rows; None for others."""
+        low, high = self.bounds
+        at = pointer("conditions", "quotas", self.place)
+        if high == 0:
+            return HardCondition(at, f"rows outside of {self.quota.words()}", classes == OUTSIDE)
+        return HardCondition(at, self.quota.words(), classes == INSIDE) if low == 1 else None
+
+
+def quota_conditions(quotas: Sequence[Quota]) -> list[QuotaCondition]:
+    """Return the quotas of a request with their places."""
+    return [QuotaCondition(place, quota) for place, quota in enumerate(quotas)]
+
+
+def rows_in(quota: Quota, table: pa.Table) -> BoolArray:
+    """Return which rows are in the cell of a quota, bool [rows]; a missing value is in no cell."""
+    inside = np.ones(table.num_rows, np.bool_)
+    for name, part in quota.where.items():
+        inside &= _meets(table, name, part)
+    return inside
+
+
+def _meets(table: pa.Table, name: str, part: Part) -> BoolArray:
+    if part.levels is None:
+        return in_range(as_floats(table.column(name)), part)
+    levels = ShareCondition(name, list(part.levels), np.zeros(len(part.levels)))
+    found: BoolArray = levels.classify(table) < len(part.levels)
+    return found
+
+
+def in_range(values: FloatArray, bounds: NumericRange) -> BoolArray:
+    """Return which numbers lie in a closed range, bool [n]; missing ones do not."""
+    low, high = bounds.ends()
+    inside: BoolArray = (values >= low) & (values <= high)
+    return inside
