@@ -22,6 +22,7 @@ from simulacra.commands import (
     generations,
     graphs,
     jobs,
+    quotas,
     resources,
     run,
     sheets,
@@ -117,6 +118,7 @@ def mcp(
         serve(connection, directory)
 
 
+app.add_typer(quotas.app, name="quota", rich_help_panel="Generate and ask")
 app.add_typer(admin.app, name="admin", rich_help_panel=MACHINES)
 
 

@@ -8,12 +8,16 @@ from typing import Any
 from simulacra import tables
 from simulacra.models import Generation, Json, html_table, quality_lines, verdict_lines
 from simulacra.plots import marginals
+from simulacra.quota_cells import range_of
 
 SHOWN = 10
 """Rows and columns that a notebook shows."""
 LITTLE = 50
 """Effective number of real rows below which rows under conditions say little."""
-Bounds = tuple[float | None, float | None]
+Bounds = tuple[Any, Any]
+"""Lowest and highest number, or first and last date; None is an open end."""
+MOST_FEW = 5
+"""Cells of few respondents that a warning names."""
 
 
 class Rows:
@@ -91,6 +95,8 @@ def _said(
     attainment: Json | None, identification: Json | None, verdicts: Sequence[str]
 ) -> Iterator[str]:
     yield from map(in_words, (attainment or {}).get("conditions", ()))
+    yield from map(quota_in_words, (attainment or {}).get("quotas") or ())
+    yield from few_behind(attainment)
     yield from little_behind(attainment)
     yield from rests_on(identification)
     yield from verdicts
@@ -103,6 +109,19 @@ def little_behind(attainment: Json | None) -> Iterator[str]:
         return
     behind = "about 1 real row is" if backing < 1.5 else f"about {backing:,.0f} real rows are"
     yield f"Only {behind} behind these conditions: the rows say little. Widen the conditions."
+
+
+def few_behind(attainment: Json | None) -> Iterator[str]:
+    """Yield a warning of each quota whose cell has few real rows."""
+    quotas = (attainment or {}).get("quotas") or ()
+    few = [one for one in quotas if one.get("backing") is not None and one["backing"] < LITTLE]
+    for one in few[:MOST_FEW]:
+        backing = one["backing"]
+        behind = f"about {backing:,.0f} real rows are"
+        said = "about 1 real row is" if 0.5 <= backing < 1.5 else behind
+        yield f"Only {said} in the cell {cell_words(one)}: its rows say little."
+    if len(few) > MOST_FEW:
+        yield f"{len(few) - MOST_FEW} more cells have fewer than {LITTLE} real rows."
 
 
 def rests_on(identification: Json | None) -> Iterator[str]:
@@ -121,7 +140,9 @@ def asked_of(made: Mapping[str, Any]) -> str:
         for level, share in shares.items()
     ]
     for column, ends in (conditions.get("numeric") or {}).items():
-        parts.append(f"{column} {_range(ends.get('min'), ends.get('max'))}")
+        parts.append(f"{column} {_part_words(ends)}")
+    for quota in conditions.get("quotas") or ():
+        parts.append(f"{cell_words(quota)} {quota_shares(quota)}")
     for column, value in (made.get("interventions") or {}).items():
         shown = f"{value:g}" if isinstance(value, float) else value
         parts.append(f"do({column} = {shown})")
@@ -140,6 +161,8 @@ def in_words(outcome: Json) -> str:
     if outcome.get("level") is not None:
         asked = f"asked {_percent(outcome['asked'])} of the rows"
         what = f'{outcome["column"]} "{outcome["level"]}": {asked}'
+    elif outcome.get("earliest") or outcome.get("latest"):
+        what = f"{outcome['column']} {_part_words(outcome)}: asked of all rows"
     else:
         low, high = outcome.get("minimum"), outcome.get("maximum")
         ends = [word for word, end in (("from", low), ("to", high)) if end is not None]
@@ -150,6 +173,42 @@ def in_words(outcome: Json) -> str:
     return f"{what}, attained {_percent(outcome['attained'])}{met}"
 
 
+def quota_in_words(outcome: Json) -> str:
+    """Return one quota of an attainment, requested and attained, in words."""
+    met = "" if outcome["met"] else f" (not met: {outcome.get('why', '')})"
+    asked = f"asked {quota_shares(outcome)} of the rows"
+    return f"{cell_words(outcome)}: {asked}, attained {_percent(outcome['attained'])}{met}"
+
+
+def cell_words(quota: Json) -> str:
+    """Return the cell of a quota in words."""
+    return " and ".join(f"{name} {_part_words(part)}" for name, part in quota["where"].items())
+
+
+def quota_shares(quota: Json) -> str:
+    """Return the share of a quota in words, or its ends."""
+    if quota.get("share") is not None:
+        return _percent(quota["share"])
+    low, high = quota.get("min"), quota.get("max")
+    if low is None or high is None:
+        return f"at most {_percent(high or 0)}" if low is None else f"at least {_percent(low)}"
+    return f"{_percent(low)} to {_percent(high)}"
+
+
+def _part_words(part: Any) -> str:
+    """Return what a cell asks of a column, or a range, in words."""
+    if not isinstance(part, Mapping):
+        return " or ".join(map(str, part)) if isinstance(part, list) else str(part)
+    if part.get("levels"):
+        return " or ".join(part["levels"])
+    low, high = part.get("earliest"), part.get("latest")
+    if low is not None or high is not None:
+        if low is None or high is None:
+            return f"to {high}" if low is None else f"from {low}"
+        return low if low == high else f"{low} to {high}"
+    return _range(part.get("min"), part.get("max"))
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
@@ -158,13 +217,15 @@ def conditions_of(
     conditions: Json | None,
     shares: Mapping[str, Mapping[str, float]] | None,
     ranges: Mapping[str, Bounds] | None,
+    quotas: Sequence[Json] | None = None,
 ) -> Json | None:
-    """Return the `conditions` of a request; shares and ranges are added to those given.
+    """Return the `conditions` of a request; shares, ranges and quotas are added to those given.
 
     Args:
         conditions: {"categorical": {column: {level: share}}, "numeric": {column: {"min", "max"}}}.
         shares: share (0..1) of levels, by column.
         ranges: lowest and highest value, by column; None for an open end.
+        quotas: as a request has them.
     """
     found: Json = {**(conditions or {})}
     if shares:
@@ -173,6 +234,7 @@ def conditions_of(
     if ranges:
         found["numeric"] = dict(found.get("numeric", {}))
         for name, (low, high) in ranges.items():
-            ends = {"min": low, "max": high}
-            found["numeric"][name] = {end: one for end, one in ends.items() if one is not None}
+            found["numeric"][name] = range_of(low, high)
+    if quotas:
+        found["quotas"] = [*found.get("quotas", ()), *quotas]
     return found or None

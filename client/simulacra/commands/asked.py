@@ -22,6 +22,7 @@ from simulacra.named_values import (
     number_of,
     split_name,
 )
+from simulacra.quota_cells import FORM, quotas_of, range_of
 
 Shares = Annotated[
     list[str] | None,
@@ -29,7 +30,9 @@ Shares = Annotated[
 ]
 Ranges = Annotated[
     list[str] | None,
-    typer.Option("--range", metavar="COL=MIN:MAX", help="Range of a number; an end may be empty."),
+    typer.Option(
+        "--range", metavar="COL=MIN:MAX", help="Range of a number or date; an end may be empty."
+    ),
 ]
 Do = Annotated[
     list[str] | None,
@@ -37,6 +40,14 @@ Do = Annotated[
         "--do",
         metavar="COL=VALUE",
         help="Intervention: set the column for everyone. Or a JSON file {column: value}.",
+    ),
+]
+QuotaFlags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quota",
+        metavar="CELL:SHARE",
+        help=f"Quota of a cell: {FORM}. Or a sheet of cells, .csv or .xlsx. Repeat it.",
     ),
 ]
 Conditions = Annotated[
@@ -57,10 +68,14 @@ class Asked:
         shares: Sequence[str] | None = None,
         ranges: Sequence[str] | None = None,
         do: Sequence[str] | None = None,
+        quotas: Sequence[str] | None = None,
+        rows: int | None = None,
     ) -> None:
         self._conditions = load(conditions)
         self._shares = shares or ()
         self._ranges = ranges or ()
+        self._quotas = quotas or ()
+        self._rows = rows
         self._do_files = [one for one in do or () if "=" not in one or Path(one).is_file()]
         self._do_flags = [one for one in do or () if one not in self._do_files]
         self._do_loaded = [load(_existing(Path(one))) or {} for one in self._do_files]
@@ -74,7 +89,8 @@ class Asked:
         Raises:
             ValueError: a flag names no column or level of the dataset, or no value.
         """
-        if not (self._shares or self._ranges or self._do_flags or self._do_loaded):
+        flags = (self._shares, self._ranges, self._quotas, self._do_flags, self._do_loaded)
+        if not any(flags):
             return self._conditions, None
         schema = schema_of()
         columns = by_name(schema)
@@ -85,6 +101,9 @@ class Asked:
         for text in self._ranges:
             column, bounds = _range(text, columns)
             conditions["numeric"] = _with(conditions, "numeric", column, bounds)
+        for text in self._quotas:
+            found = quotas_of(text, schema, "--quota", self._rows)
+            conditions["quotas"] = [*conditions.get("quotas", ()), *found]
         do: Json = {}
         for one in self._do_loaded:
             do |= interventions_of(one, schema, "--do")
@@ -141,5 +160,7 @@ def _range(text: str, columns: Json) -> tuple[str, Json]:
     low, colon, high = rest.partition(":")
     if not colon or not (low or high):
         raise ValueError(f"--range {text}: write {form}.")
+    if columns.get(column, {}).get("kind") == "datetime":
+        return column, range_of(low.strip() or None, high.strip() or None)
     ends = {"min": low.strip(), "max": high.strip()}
     return column, {name: number_of(end, "--range", text) for name, end in ends.items() if end}

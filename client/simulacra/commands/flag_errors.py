@@ -12,6 +12,8 @@ CONDITIONS = {
     "/interventions/": "--do ",
 }
 """Beginnings of pointers at a condition; its column and level follow."""
+QUOTAS = "/conditions/quotas/"
+"""Beginning of pointers at a quota, whose place follows; flags are counted from 1."""
 SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
@@ -56,6 +58,10 @@ def _worded(text: str) -> str:
 
 def flag_of(pointer: str) -> str:
     """Return the flag that made a part of a request, or the pointer if none did."""
+    if pointer.startswith(QUOTAS):
+        place, *names = pointer.removeprefix(QUOTAS).split("/")
+        column = f" ({names[1].replace('~1', '/').replace('~0', '~')})" if len(names) > 1 else ""
+        return f"--quota {int(place) + 1}{column}" if place.isdigit() else "--quota"
     for beginning, flag in CONDITIONS.items():
         if pointer.startswith(beginning):
             names = pointer.removeprefix(beginning).split("/")

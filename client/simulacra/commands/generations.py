@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
+from simulacra.commands.asked import Asked, Conditions, Do, QuotaFlags, Ranges, Shares
 from simulacra.commands.lists import add_list
 from simulacra.commands.naming import dataset_of, resource_of
 from simulacra.commands.options import (
@@ -72,6 +72,7 @@ def generate(
     ] = None,
     share: Shares = None,
     range_: Ranges = None,
+    quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
     counterfactual: Counterfactual = False,
@@ -96,7 +97,7 @@ def generate(
     only = {"no_wait": not wait, "safe": safe}
     with used_model(dataset_id, model, connection, as_json, key=key, of_service=only) as used:
         _check_files(output, report)
-        asked = Asked(conditions, share, range_, do)
+        asked = Asked(conditions, share, range_, do, quota, rows)
         wanted, interventions = asked.resolve(lambda: used.schema)
         request: Json = {
             "persons": persons,
@@ -232,6 +233,7 @@ def probe(
     rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
     share: Shares = None,
     range_: Ranges = None,
+    quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
     counterfactual: Counterfactual = False,
@@ -241,7 +243,7 @@ def probe(
 ) -> None:
     """Sample a few rows at once and show the feasibility of the conditions; nothing is stored."""
     with connected(connection) as client:
-        asked = Asked(conditions, share, range_, do)
+        asked = Asked(conditions, share, range_, do, quota, rows)
         dataset_id = dataset_of(client, dataset_id)
         wanted, interventions = asked.resolve(lambda: client.schema(dataset_id))
         found = client.probe(

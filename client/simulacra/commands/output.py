@@ -32,7 +32,7 @@ from rich.text import Text
 from simulacra.client import Client
 from simulacra.effect import Effect
 from simulacra.models import Job, Probe, Schema, Usage, lines_of, plain
-from simulacra.rows import in_words, little_behind, rests_on
+from simulacra.rows import few_behind, in_words, little_behind, quota_in_words, rests_on
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
@@ -129,9 +129,10 @@ def _sampled(probe: Probe) -> Group:
     head = ("", *(f"row {at}" for at in range(1, len(shown) + 1)))
     table = _columns(head, ((name, *(row.get(name) for row in shown)) for name in names))
     met = [in_words(one) for one in (probe.attainment or {}).get("conditions", ())]
+    met += [quota_in_words(one) for one in (probe.attainment or {}).get("quotas") or ()]
     count = f"{len(shown)} of {len(probe.rows)} rows; --json prints all."
     said = [count, f"conditions: {probe.feasibility['status']}", *met]
-    said += [*little_behind(probe.attainment), *rests_on(probe)]
+    said += [*few_behind(probe.attainment), *little_behind(probe.attainment), *rests_on(probe)]
     return Group(table, Text(printable("\n".join(said))))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
+from simulacra.commands.asked import Asked, Conditions, Do, QuotaFlags, Ranges, Shares
 from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.generations import Plain, save_rows
 from simulacra.commands.naming import called
@@ -57,6 +57,7 @@ def run(
     name: TableName = None,
     share: Shares = None,
     range_: Ranges = None,
+    quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
     seed: Seed = None,
@@ -76,7 +77,7 @@ def run(
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         format_of(output)
-        asked = Asked(conditions, share, range_, do)
+        asked = Asked(conditions, share, range_, do, quota, rows)
         corrections = Corrections(**changes)
         options = {"weights": weights, "description": corrections.into(load(describe))}
         with corrections.named_in_errors():

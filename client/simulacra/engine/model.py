@@ -12,6 +12,7 @@ from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of
 from simulacra.models import Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.operations.questions import asked_segment
+from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
 from simulacra.segment import Segment
 
@@ -41,6 +42,7 @@ class Model:
         persons: int | None = None,
         shares: Mapping[str, Mapping[str, float]] | None = None,
         ranges: Mapping[str, Bounds] | None = None,
+        quotas: Quotas | None = None,
         conditions: Json | None = None,
         do: Do | None = None,
         interventions: Json | None = None,
@@ -54,8 +56,11 @@ class Model:
             row_count: number of rows.
             persons: linked rows: number of persons, each with its history, instead of row_count.
             shares: share (0..1) of levels, by column: {"happiness": {"very happy": 0.5}}.
-            ranges: lowest and highest value, by column: {"price": (5, 6)}; None is an open end.
-            conditions: both as one object, as for `Client.generate`.
+            ranges: lowest and highest value, by column: {"price": (5, 6)}; None is an open end. Of
+                a date, first and last: ("2024-01-01", None).
+            quotas: shares of cells: [{"where": {"age": (18, 27), "segment": "switcher"}, "share":
+                0.3}], also with "min" and "max"; as lines of `--quota`; or the path of a sheet.
+            conditions: all as one object, as for `Client.generate`.
             do: interventions, {"price": 5.49}, or as the command line: "price=5.49", or several.
             interventions: the same as a mapping, as for `Client.generate`.
             counterfactual: rows in pairs: each row, then its twin under the interventions.
@@ -69,7 +74,8 @@ class Model:
             if interventions is not None:
                 raise ValueError(TWICE)
             interventions = interventions_of(do, self.schema)
-        wanted = conditions_of(conditions, shares, ranges)
+        cells = None if quotas is None else quotas_of(quotas, self.schema, rows=row_count)
+        wanted = conditions_of(conditions, shares, ranges, cells)
         with plain_errors():
             from simulacra_trainer.in_process import generate_table
 

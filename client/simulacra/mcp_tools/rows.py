@@ -30,7 +30,9 @@ class RowTools(ToolSet):
             Json | None,
             Field(
                 description='{"categorical": {column: {level: share}}, '
-                '"numeric": {column: {"min": n, "max": n}}}'
+                '"numeric": {column: {"min": n, "max": n}}, "quotas": [{"where": {column: level, '
+                '[levels], {"min": n, "max": n} or {"earliest": day, "latest": day}}, "share": s}]};'
+                ' a quota is the share of a cell; instead of share, its "min" and "max".'
             ),
         ] = None,
         do: Annotated[

@@ -12,12 +12,13 @@ from simulacra.corrections import TYPES, Corrections
 from simulacra.effect import Effect
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Job
-from simulacra.operations.datasets import dataset, delete_dataset, describe
+from simulacra.operations.datasets import dataset, delete_dataset, describe, schema
 from simulacra.operations.generations import generate, generation, table
 from simulacra.operations.jobs import wait
 from simulacra.operations.questions import ask_sheet, effect, estimate, sheet
 from simulacra.operations.table_names import has_no_description, stated_name
 from simulacra.operations.uploads import upload
+from simulacra.quota_cells import quotas_of
 from simulacra.rows import Rows, conditions_of
 from simulacra.sheet import Sheet
 
@@ -62,6 +63,7 @@ def generate_rows(
     *,
     shares: Any = None,
     ranges: Any = None,
+    quotas: Any = None,
     conditions: Any = None,
     **options: Any,
 ) -> Steps[Rows]:
@@ -72,11 +74,15 @@ def generate_rows(
         row_count: number of rows.
         shares: as for `simulacra.Model.generate`.
         ranges: as for `simulacra.Model.generate`.
+        quotas: as for `simulacra.Model.generate`.
         conditions: as for `Client.generate`.
         options: persons (instead of row_count), do, interventions, counterfactual, evidence, seed
             and key, as for `Client.generate`.
     """
-    wanted = conditions_of(conditions, shares, ranges)
+    cells = None
+    if quotas is not None:
+        cells = quotas_of(quotas, (yield from schema(dataset_id)), rows=row_count)
+    wanted = conditions_of(conditions, shares, ranges, cells)
     started = yield from generate(dataset_id, row_count, conditions=wanted, **options)
     yield from wait(started.job_id)
     made = yield from generation(started.generation_id)

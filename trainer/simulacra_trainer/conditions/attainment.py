@@ -6,9 +6,9 @@ encrypted artifact attainment.json. Its summary holds figures without names, for
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.questions.rows import Attainment
@@ -33,6 +33,11 @@ class ConditionOutcome(KubeModel):
     asked: float
     attained: float
     met: bool
+
+    @model_serializer(mode="wrap")
+    def _without_dates(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out dates where there are none: readers of an earlier release know none."""
+        return _without(handler(self), "earliest", "latest")
 
     @property
     def moved_by(self) -> float:
@@ -92,6 +97,11 @@ class AttainmentDetail(KubeModel):
     effective_sample_size: float
     backing: float | None = None
 
+    @model_serializer(mode="wrap")
+    def _without_quotas(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out quotas where there are none: readers of an earlier release know none."""
+        return _without(handler(self), "quotas")
+
     def errors(self) -> list[float]:
         """Return how far each share and range is from what was asked, 0..1; quotas come last."""
         found = [abs(one.moved_by) for one in self.conditions]
@@ -115,3 +125,8 @@ class AttainmentDetail(KubeModel):
             effective_sample_size=self.backing,
             kl_nats=self.kl_nats,
         )
+
+
+def _without(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a document without those of its fields that are empty."""
+    return {name: one for name, one in found.items() if name not in names or one is not None}

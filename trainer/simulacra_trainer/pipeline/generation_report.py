@@ -26,6 +26,7 @@ from simulacra_schema.worth import NOT_ASKED, stated_worth
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
+from simulacra_trainer.pipeline.quota_groups import quotas_as_columns
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.comparison.slices import slice_worth
@@ -129,10 +130,12 @@ def _comparable(
     weights = row_weights(trained.table, trained.schema)
     persons = persons_in(trained.table, trained.schema)
     keys = person_keys(trained.table, trained.schema)
-    found = reweighted(trained.table, rows, conditions, weights, persons, keys)
+    real, drawn, asked = quotas_as_columns(trained.table, rows, conditions, persons)
+    found = reweighted(real, drawn, asked, weights, persons, keys)
     if found is None:
         return trained.table.slice(0, 0), weight
-    return found[0].append_column(weight, pa.array(found[1])), weight
+    kept = found[0].select(trained.table.column_names)
+    return kept.append_column(weight, pa.array(found[1])), weight
 
 
 def _worth(
