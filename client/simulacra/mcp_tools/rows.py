@@ -31,7 +31,7 @@ class RowTools(ToolSet):
             Field(
                 description='{"categorical": {column: {level: share}}, '
                 '"numeric": {column: {"min": n, "max": n}}, "quotas": [{"where": {column: level, '
-                '[levels], {"min": n, "max": n} or {"earliest": day, "latest": day}}, "share": s}]};'
+                '[levels], {"min": n, "max": n} or {"earliest": d, "latest": d}}, "share": s}]};'
                 ' a quota is the share of a cell; instead of share, its "min" and "max".'
             ),
         ] = None,

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js"
 import { Attainment, askedOf } from "./attainment.js";
 import { ColumnSelect, Condition, Value, conditionsOf, initial, typical, usableColumns } from "./controls.js";
 import { useLoad, usePolling } from "./parts.js";
+import { Quotas } from "./quotas.js";
 import { useSchema } from "./schema.js";
 
 const PROBE_ROWS = 8;
@@ -45,6 +46,7 @@ function Form({ session, dataset, schema, onMade }) {
   const usable = useMemo(() => usableColumns(schema), [schema]);
   const columns = useMemo(() => new Map(usable.map((column) => [column.name, column])), [usable]);
   const [conditions, setConditions] = useState({});
+  const [quotas, setQuotas] = useState([]);
   const [interventions, setInterventions] = useState({});
   const [rows, setRows] = useState(1000);
   const [linked, setLinked] = useState(false);
@@ -52,7 +54,7 @@ function Form({ session, dataset, schema, onMade }) {
   const [twins, setTwins] = useState(false);
   const rest = usable.filter((column) => !(column.name in conditions) && !(column.name in interventions));
   const pairs = twins && Object.keys(interventions).length > 0;
-  const question = { conditions: conditionsOf(conditions, columns), interventions, ...(pairs && { counterfactual: true }) };
+  const question = { conditions: { ...conditionsOf(conditions, columns), ...(quotas.length && { quotas }) }, interventions, ...(pairs && { counterfactual: true }) };
   const [sample, drawing, refused] = useProbe(session, dataset.dataset_id, question);
   const [generate, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, { [linked ? "persons" : "row_count"]: rows, ...(seed !== "" && { seed: Number(seed) }), ...question })));
   const without = (all, name) => Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
@@ -62,6 +64,7 @@ function Form({ session, dataset, schema, onMade }) {
     ${Object.entries(conditions).map(([name, value]) => html`<${Condition} key=${name} column=${columns.get(name)} value=${value}
       onChange=${(next) => setConditions({ ...conditions, [name]: next })} onRemove=${() => setConditions(without(conditions, name))} />`)}
     <${ColumnSelect} id="add-condition" label="Add a condition on" columns=${rest} value="" none="Choose a column" onChange=${begin(setConditions, initial)} />
+    <${Quotas} schema=${schema} value=${quotas} onChange=${setQuotas} />
     <h2>Interventions</h2><p class="quiet">do(column = value) fixes the column for everyone and recomputes the columns it affects.</p>
     ${Object.entries(interventions).map(([name, value]) => html`<div class="row do" key=${name}><${Value} id=${`do-${name}`} label=${`do(${name})`} column=${columns.get(name)} value=${value} onChange=${(next) => setInterventions({ ...interventions, [name]: next })} />
       <button type="button" class="plain" aria-label=${`Remove do(${name})`} onClick=${() => setInterventions(without(interventions, name))}>Remove</button></div>`)}
