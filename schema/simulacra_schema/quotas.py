@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules
-from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange
+from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange, without
 
 MAX_QUOTAS = 200
 MAX_COLUMNS = 8
@@ -44,6 +50,12 @@ class Part(NumericRange):
         description="Levels, of which a row of the cell has one. Of a column of several answers, "
         "one option that the row has.",
     )
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Leave out what is not asked."""
+        found = handler(self)
+        return without(found, *found)
 
     def words(self) -> str:
         """Return the levels or the range in words."""
@@ -86,6 +98,12 @@ class Quota(KubeModel):
         if not isinstance(where, Mapping):
             return where
         return {name: _part(value) for name, value in where.items()}
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Leave out what is not asked."""
+        found = handler(self)
+        return without(found, *found)
 
     @property
     def bounds(self) -> tuple[float, float]:

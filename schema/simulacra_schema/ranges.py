@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from simulacra_schema.base import KubeModel, cel_rules
 
@@ -53,6 +53,12 @@ class NumericRange(KubeModel):
         default=None, description="Of a date: last day (2024-03-31) or moment, included."
     )
 
+    @model_serializer(mode="wrap")
+    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Leave out dates where there are none: readers of an earlier release know none."""
+        found = handler(self)
+        return without(found, "earliest", "latest")
+
     @property
     def has_numbers(self) -> bool:
         """Whether an end is a number."""
@@ -88,6 +94,11 @@ class NumericRange(KubeModel):
         if high is None:
             return f"at least {low}"
         return f"equal to {low}" if low == high else f"between {low} and {high}"
+
+
+def without(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a document without those of its fields that are empty."""
+    return {name: one for name, one in found.items() if name not in names or one is not None}
 
 
 def _moment(text: str, *, last: bool = False) -> float:

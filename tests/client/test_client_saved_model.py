@@ -315,3 +315,35 @@ def test_options_of_a_fit_reach_the_engine(folder: Path, monkeypatch: pytest.Mon
     assert {name: seen[name] for name in wanted} == wanted
     assert (seen["knowledge"], seen["background"]) == ({"tiers": []}, "auto")
     assert seen["checkpoints"] == folder / "m5" / "checkpoints"
+
+
+def test_quotas_are_checked_and_met_without_a_service(folder: Path) -> None:
+    sheet = write(folder, "quotas.csv", "group,price,share\nc,8.5..9.5,30%\n,<=6,\n")
+    assert generate(folder, "--quota", sheet).exit_code == 2  # a cell without a share
+    sheet = write(folder, "quotas.csv", "group,price,share\nc,8.5..9.5,30%\n,<=6,0.4\n")
+    done = generate(folder, "--quota", sheet, "--quota", "visits=0|1:<=20%", "--seed", "1")
+    assert done.exit_code == 0, done.stderr
+    table = pq.read_table(folder / "out.parquet").to_pandas()
+    assert ((table["group"] == "c") & table["price"].between(8.5, 9.5)).sum() == 60
+    assert (table["price"] <= 6).sum() == 80
+    assert (table["visits"] <= 1).sum() <= 40
+    model = folder / "model"
+    done = run("quota", "check", "--model", model, "--quota", sheet, "--json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["feasible"], len(found["quotas"])) == (0, True, 2)
+    assert 5 < found["quotas"][0]["backing"] < 60
+    assert "real rows are in the cell group c and price 8.5 to 9.5" in done.stderr
+    done = run(
+        "quota", "check", "--model", model, "--quota", "price=..5:70%", "--quota", "price=6..:40%"
+    )
+    assert done.exit_code == 2
+    assert "have no row in common and need 110 %" in done.stderr
+    assert done.stderr.startswith("--quota 1")
+    assert run("quota", "check", "--model", model).exit_code == 2
+
+
+def test_a_quota_that_nobody_meets_is_told_with_its_reason(folder: Path) -> None:
+    cell = "group=a,price=18..:10%"
+    done = run("quota", "check", "--model", folder / "model", "--quota", cell)
+    assert done.exit_code in (2, 3)
+    assert "price" in done.stdout + done.stderr

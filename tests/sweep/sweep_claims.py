@@ -176,6 +176,28 @@ def conditions(rows: Frame, request: Json, made: Json) -> Iterator[str]:
             yield f"{column}: attained is not the share of rows in the range ({inside.mean():.3f})"
 
 
+def quotas(rows: Frame, asked: Sequence[Json], made: Json) -> Iterator[str]:
+    """Count the cell of every quota again."""
+    said = (made.get("attainment") or {}).get("quotas") or []
+    if len(said) != len(asked):
+        yield f"{len(asked)} quotas are asked for, {len(said)} are answered"
+        return
+    for at, (quota, one) in enumerate(zip(asked, said, strict=True), 1):
+        inside = pd.Series(True, index=rows.index)
+        for column, part in quota["where"].items():
+            if "levels" in part:
+                inside &= rows[column].map(_text).isin([_text(level) for level in part["levels"]])
+            else:
+                inside &= rows[column].astype(float).between(part["min"], part["max"])
+        count = int(inside.sum())
+        if one["rows"] != count or abs(one["attained"] - count / len(rows)) > 1e-6:
+            yield f"quota {at}: {one['rows']} rows are said, {count} are there"
+        low = quota.get("share", quota.get("min", 0.0)) * len(rows)
+        high = quota.get("share", quota.get("max", 1.0)) * len(rows)
+        if (low - 1 < count < high + 1) != one["met"] or not (one["met"] or one.get("why")):
+            yield f"quota {at}: {count} rows of {low:.1f} to {high:.1f}, and met is {one['met']}"
+
+
 def worth(
     upload: Frame, rows: Frame, made: Json, weight: str | None, subject: str | None
 ) -> Iterator[str]:

@@ -85,6 +85,17 @@ class Trip:
         return {"shares": {column: {level: share}}, "ranges": {number: (low, high)}}
 
     @property
+    def quotas(self) -> list[Json]:
+        """A quota of level and range together, and one of the range with its least share."""
+        (column, level, share), (number, low, high) = self.ask.share, self.ask.between
+        ends = {"min": low, "max": high}
+        both = {column: {"levels": [level]}, number: ends}
+        return [
+            {"where": both, "share": round(share / 2, 3)},
+            {"where": {number: ends}, "min": round(share / 2 + 0.05, 3)},
+        ]
+
+    @property
     def question(self) -> dict[str, Any]:
         """The question for an effect."""
         (treatment, value, baseline), outcome = self.ask.lever, self.ask.outcome
@@ -287,7 +298,7 @@ def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
     path = trip.folder / f"{trip.table.name}-{turn}.parquet"
     told = trip.program(turn + 1).download(done.id, path)
     rows = trip.rows[name] = pyarrow.parquet.read_table(path).to_pandas()
-    is_plain = not {"shares", "ranges", "interventions", "persons"} & {*request}
+    is_plain = not {"shares", "ranges", "quotas", "interventions", "persons"} & {*request}
     own = dict(trip.place.client.report(done.id))
     yield from _of_rows(trip, rows, made, own, is_plain=is_plain)
     worth = (made["evidence"] or {}).get("sentence")
@@ -334,6 +345,12 @@ def _attained(trip: Trip, drawn: pd.DataFrame, made: Json) -> Found:
     numeric = {number: {"min": low, "max": high}}
     request = {"categorical": trip.conditions["shares"], "numeric": numeric}
     yield from claims.conditions(drawn, request, made)
+
+
+def quotas(trip: Trip) -> Found:
+    """Generate rows under quotas of cells, and count them."""
+    yield from _generate(trip, "quotas", 5, quotas=trip.quotas)
+    yield from claims.quotas(trip.rows["quotas"], trip.quotas, trip.made["quotas"])
 
 
 def do(trip: Trip) -> Found:
@@ -685,6 +702,7 @@ DOORS = (
     Door("report", report),
     Door("rows", rows),
     Door("shares", conditions, _asked),
+    Door("quotas", quotas, _asked),
     Door("effect", effect, _asked),
     Door("do()", do, _asked),
     Door("pairs", pairs, _one_in(2, 0)),

@@ -246,8 +246,11 @@ class Agent:
     def generate(self, dataset: str, **request: Any) -> Made:
         shares, ranges = request.pop("shares", None), request.pop("ranges", None) or {}
         numeric = {name: {"min": low, "max": high} for name, (low, high) in ranges.items()}
-        if shares or ranges:
+        quotas = request.pop("quotas", None) or []
+        if shares or ranges or quotas:
             request["conditions"] = {"categorical": shares or {}, "numeric": numeric}
+        if quotas:
+            request["conditions"]["quotas"] = quotas
         do = request.pop("interventions", None)
         found = self.call("generate", dataset_id=dataset, do=do, **request)
         self._wait(found["job_id"])
@@ -298,6 +301,15 @@ def rows_flags(request: Json) -> list[str]:
             flags += ["--share", f"{column}={level}={share}"]
     for column, (low, high) in others.pop("ranges", {}).items():
         flags += ["--range", f"{column}={low}:{high}"]
+    for quota in others.pop("quotas", []):
+        parts = [
+            f"{name}={'|'.join(part['levels'])}"
+            if "levels" in part
+            else f"{name}={part['min']}..{part['max']}"
+            for name, part in quota["where"].items()
+        ]
+        share = quota["share"] if "share" in quota else f">={quota['min']}"
+        flags += ["--quota", f"{','.join(parts)}:{share}"]
     return flags + flags_of(others)
 
 

@@ -28,6 +28,8 @@ MET = [
 ]
 ATTAINED = {"attainment": {"conditions": MET}}
 WOMEN = ROWS[ROWS["sex"] == "f"]
+CELLS = [{"where": {"sex": {"levels": ["f"]}, "x": {"min": 0, "max": 900}}, "share": 1.0}]
+CELLS_MET = {"attainment": {"quotas": [{"rows": len(WOMEN), "attained": 1.0, "met": True}]}}
 PAIRS: dict[str, Any] = {"worth": {"pairs": [{"columns": ["x", "y"], "kept": "kept"}]}}
 MIXED = ROWS.assign(y=ROWS["y"].sample(frac=1, random_state=2).to_numpy())
 RELATION = {"relations": [{"relation": "x <= y", "violations": 0}]}
@@ -90,6 +92,7 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
     ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),
+    "quotas": (lambda rows: claims.quotas(rows, CELLS, CELLS_MET), WOMEN, ROWS),
     "worth": (lambda rows: claims.worth(UPLOAD, rows, MADE, None, None), ROWS, ROWS.head(50)),
     "unknown": (
         lambda verdicts: claims.worth(UPLOAD, ROWS, MADE | {"verdicts": verdicts}, None, None),

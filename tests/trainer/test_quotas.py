@@ -23,6 +23,7 @@ from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.row_plan import draw_chunk
+from simulacra_trainer.report import render_html
 from trainer_tables import clean, levels_column, numbers_column
 
 SETTINGS = settings(max_examples=80, deadline=None, derandomize=True)
@@ -269,6 +270,9 @@ def test_dates_are_ranges_of_all_rows_and_of_quotas(visits: TrainedModel) -> Non
     report = report_generation(visits, request, plan, draw_chunk(plan, 0, 0, 1_000))
     assert report["asked"]["reweighted"] is True
     assert report["conditions"]["quotas"][0]["met"] is True
+    page = render_html(report)
+    for said in ("visited between 2024-03-01 and 2024-05-31", "from 2024-02-01 to 2024-08-31"):
+        assert said in page
 
 
 def test_quotas_hold_with_interventions_and_in_pairs(trained: TrainedModel) -> None:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from simulacra_schema.base import KubeModel
 from simulacra_schema.questions.rows import Attainment
 from simulacra_schema.quotas import Part
+from simulacra_schema.ranges import without
 
 
 class ConditionOutcome(KubeModel):
@@ -37,7 +38,7 @@ class ConditionOutcome(KubeModel):
     @model_serializer(mode="wrap")
     def _without_dates(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out dates where there are none: readers of an earlier release know none."""
-        return _without(handler(self), "earliest", "latest")
+        return without(handler(self), "earliest", "latest")
 
     @property
     def moved_by(self) -> float:
@@ -100,7 +101,7 @@ class AttainmentDetail(KubeModel):
     @model_serializer(mode="wrap")
     def _without_quotas(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out quotas where there are none: readers of an earlier release know none."""
-        return _without(handler(self), "quotas")
+        return without(handler(self), "quotas")
 
     def errors(self) -> list[float]:
         """Return how far each share and range is from what was asked, 0..1; quotas come last."""
@@ -125,8 +126,3 @@ class AttainmentDetail(KubeModel):
             effective_sample_size=self.backing,
             kl_nats=self.kl_nats,
         )
-
-
-def _without(found: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a document without those of its fields that are empty."""
-    return {name: one for name, one in found.items() if name not in names or one is not None}

@@ -40,7 +40,7 @@ def quotas_as_columns(
 
 
 def _groups(real: pa.Table, conditions: ConditionSet, persons: Ints | None) -> Ints:
-    """Return the group of each real row by the columns of all quotas, int64 [n]; -1: of no group."""
+    """Return the group of each real row by the columns of all quotas, int64 [n]; -1: of none."""
     ranges: dict[str, None] = {}
     classes = np.zeros(real.num_rows, np.int64)
     for quota in conditions.quotas:

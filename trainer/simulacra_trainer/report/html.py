@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_schema.privacy_verdict import MEMBERSHIP_PEOPLE
+from simulacra_schema.quotas import Part
 from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.report.attackers.neighbors import BAR, is_within_bar
 from simulacra_trainer.report.charts import (
@@ -170,6 +171,7 @@ def _template() -> Template:
         USES=USES,
         basis_of=basis_of,
         condition_text=_condition_text,
+        cell_text=_cell_text,
         draw_distances=draw_distances,
         draw_lines=draw_lines,
         is_within_bar=is_within_bar,
@@ -203,9 +205,17 @@ def _by_loss(pair: Mapping[str, Any]) -> int:
     return ("lost", "weakened", "not measured", "kept").index(pair["kept"])
 
 
+def _cell_text(where: Mapping[str, Any]) -> str:
+    return " and ".join(f"{name} {Part(**part).words()}" for name, part in where.items())
+
+
 def _condition_text(condition: Mapping[str, Any]) -> str:
     if condition.get("level") is not None:
         return f"share of {condition['level']}"
+    first, last = condition.get("earliest"), condition.get("latest")
+    if first or last:
+        days = (("from", first), ("to", last))
+        return " ".join(f"{words} {day}" for words, day in days if day)
     low, high = condition.get("minimum"), condition.get("maximum")
     if low is not None and low == high:
         return f"= {low:.12g}"
