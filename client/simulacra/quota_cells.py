@@ -62,7 +62,8 @@ def quotas_of(
 def range_of(low: Any, high: Any) -> Json:
     """Return a range of numbers, or of dates (ISO 8601 or `datetime`); None is an open end."""
     ends = [one.isoformat() if hasattr(one, "isoformat") else one for one in (low, high)]
-    names = ("earliest", "latest") if any(isinstance(one, str) for one in ends) else ("min", "max")
+    is_date = any(isinstance(one, str) and _DAY.match(one) for one in ends)
+    names = ("earliest", "latest") if is_date else ("min", "max")
     return {name: one for name, one in zip(names, ends, strict=True) if one is not None}
 
 
@@ -123,8 +124,8 @@ def _part(text: str, name: str, columns: Json, said: str) -> Json:
     column = columns.get(name, {})
     levels = [str(one["value"]) for one in column.get("levels") or ()]
     kind = column.get("kind")
-    if text in levels or (kind not in NUMERIC and kind != "datetime"):
-        words = [text] if text in levels else [one.strip() for one in text.split("|")]
+    words = [text] if text in levels else [one.strip() for one in text.split("|")]
+    if set(words) <= set(levels) or (kind not in NUMERIC and kind != "datetime"):
         return {"levels": [level_named(one, name, columns, said) for one in words]}
     low, high = _ends(text)
     if kind == "datetime":

@@ -35,6 +35,7 @@ YOUNG = {"age": {"min": 18, "max": 27}}
         ("age=65+:0.2", {"where": {"age": {"min": 65}}, "share": 0.2}),
         ("age=<=17:>=5%", {"where": {"age": {"max": 17}}, "min": 0.05}),
         ("age=40:10..20%", {"where": {"age": {"min": 40, "max": 40}}, "min": 0.1, "max": 0.2}),
+        ("sex=0|1:<=50%", {"where": {"sex": {"levels": ["0", "1"]}}, "max": 0.5}),
         ("sex=1:<=50%", {"where": {"sex": {"levels": ["1"]}}, "max": 0.5}),
         (
             "segment=switcher|loyal,age=18-27:1",

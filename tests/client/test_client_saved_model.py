@@ -334,7 +334,7 @@ def test_quotas_are_checked_and_met_without_a_service(folder: Path) -> None:
     assert 5 < found["quotas"][0]["backing"] < 60
     assert "real rows are in the cell group c and price 8.5 to 9.5" in done.stderr
     done = run(
-        "quota", "check", "--model", model, "--quota", "price=..5:70%", "--quota", "price=6..:40%"
+        "quota", "check", "--model", model, "--quota", "price=..6:70%", "--quota", "price=7..:40%"
     )
     assert done.exit_code == 2
     assert "have no row in common and need 110 %" in done.stderr
