@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from simulacra_schema.conditions import ConditionSet, level_in, number_of, wrong_column, wrong_range
 from simulacra_schema.faults import Fault, Wrong, no_level
-from simulacra_schema.quotas import Part, Quota
+from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.ranges import NumericRange
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
@@ -90,7 +90,7 @@ def _check_quota(quota: Quota, at: tuple[str | int, ...], schema: TableSchema) -
 
 
 def _check_part(
-    name: str, part: Part, at: tuple[str | int, ...], schema: TableSchema
+    name: str, part: CellPart, at: tuple[str | int, ...], schema: TableSchema
 ) -> Iterator[Fault]:
     column = schema.find(name)
     if part.levels is None:
@@ -162,14 +162,14 @@ def cells_of(conditions: ConditionSet, schema: TableSchema) -> list[Cell]:
         cells.append(Cell(("conditions", "quotas", at), quota.words(), values, *quota.bounds))
     for name, shares in conditions.categorical.items():
         for level, share in shares.items():
-            of = {name: _values(Part(levels=[level]), name, schema)}
+            of = {name: _values(CellPart(levels=[level]), name, schema)}
             path = ("conditions", "categorical", name, level)
             cells.append(Cell(path, f'"{name}" "{level}"', of, share, share))
     return cells
 
 
 def _values(part: NumericRange, name: str, schema: TableSchema) -> Values:
-    levels = part.levels if isinstance(part, Part) else None
+    levels = part.levels if isinstance(part, CellPart) else None
     if levels is None:
         return part.ends()
     column = schema.find(name)

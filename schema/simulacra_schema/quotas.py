@@ -28,7 +28,7 @@ SHOWN = 5
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Part(NumericRange):
+class CellPart(NumericRange):
     """What a cell asks of one column: one of several levels, or a range."""
 
     model_config = ConfigDict(
@@ -82,7 +82,7 @@ class Quota(KubeModel):
         )
     )
 
-    where: dict[ColumnName, Part] = Field(
+    where: dict[ColumnName, CellPart] = Field(
         min_length=1,
         max_length=MAX_COLUMNS,
         description="The cell, by column: levels, or a range. Rows of the cell meet all of them.",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from simulacra_schema.conditions import ConditionSet, level_in
-from simulacra_schema.quotas import Part, Quota
+from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.table import YES, TableSchema, part_name
 
 
@@ -29,7 +29,7 @@ def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> Conditio
 
 def _expanded(quota: Quota, schema: TableSchema) -> Quota:
     """Return a quota on the schema's own levels; an option is "yes" of its column."""
-    where: dict[str, Part] = {}
+    where: dict[str, CellPart] = {}
     for name, part in quota.where.items():
         column = schema.find(name)
         if column is None or part.levels is None:
@@ -38,7 +38,7 @@ def _expanded(quota: Quota, schema: TableSchema) -> Quota:
         known = column.level_values()
         own = [level_in(level, known) or level for level in part.levels]
         if column.kind == "multi":
-            where[part_name(name, own[0])] = Part(levels=[YES])
+            where[part_name(name, own[0])] = CellPart(levels=[YES])
         else:
-            where[name] = Part(levels=own)
+            where[name] = CellPart(levels=own)
     return quota.model_copy(update={"where": where})

@@ -73,6 +73,30 @@ def _do(column: str, value: Any) -> dict[str, Any]:
             },
             ["/conditions/categorical/no~1pe", "/conditions/numeric/price"],
         ),
+        (
+            {
+                "row_count": 1,
+                "conditions": {
+                    "quotas": [
+                        {"where": {"segment": "loyall", "price": {"min": 5}}, "share": 0.1},
+                        {"where": {"segment": ["loyal"]}, "min": 0.3, "max": 0.2},
+                    ]
+                },
+            },
+            ["/conditions/quotas/0/where/segment/levels/0", "/conditions/quotas/1"],
+        ),
+        (
+            {
+                "row_count": 1,
+                "conditions": {
+                    "categorical": {"segment": {"loyal": 0.2}},
+                    "quotas": [
+                        {"where": {"segment": "loyal", "price": {"min": 5}}, "share": 0.3},
+                    ],
+                },
+            },
+            ["/conditions/quotas/0"],
+        ),
         (_numeric("price", "a"), ["/conditions/numeric/price/min"]),
         (_numeric("id", 1), ["/conditions/numeric/id"]),
         (_do("segment", "none"), ["/interventions/segment"]),

@@ -323,6 +323,32 @@ WRONG: list[tuple[str, Object, str]] = [
     ("GenerationJob", {"conditions": {"numeric": {"a": {"min": 2, "max": 1}}}}, "min is above max"),
     (
         "GenerationJob",
+        {"conditions": {"numeric": {"a": {"earliest": "2024-02-01", "latest": "2024-01-31"}}}},
+        "earliest is after latest",
+    ),
+    (
+        "GenerationJob",
+        {"conditions": {"numeric": {"a": {"min": 1, "latest": "2024-01-31"}}}},
+        "give min, max or both; of a date",
+    ),
+    *(
+        ("GenerationJob", {"conditions": {"quotas": [quota]}}, says)
+        for quota, says in (
+            ({"where": {"a": {"min": 1}}}, "give the share, or its min"),
+            ({"where": {"a": {"min": 1}}, "share": 0.1, "max": 0.2}, "give the share, or its min"),
+            ({"where": {"a": {"min": 1}}, "min": 0.3, "max": 0.2}, "min is above max"),
+            ({"where": {"a": {"min": 2, "max": 1}}, "share": 0.1}, "min is above max"),
+            ({"where": {"a": {}}, "share": 0.1}, "give levels, or min and max"),
+            ({"where": {"a": {"levels": ["x"], "min": 1}}, "share": 0.1}, "give levels, or min"),
+            ({"where": {}, "share": 0.1}, "where"),
+            (
+                {"where": {"b": {"min": 1}}, "share": 0.1},
+                "in interventions and in conditions.quotas",
+            ),
+        )
+    ),
+    (
+        "GenerationJob",
         {"conditions": {"categorical": {"a": {"x": 1}}, "numeric": {"a": {"min": 1}}}},
         "in categorical and in numeric",
     ),
@@ -369,6 +395,18 @@ WRONG: list[tuple[str, Object, str]] = [
 RIGHT: list[tuple[str, Object]] = [
     ("GenerationJob", {"conditions": {"categorical": {"several": {"x": 0.7, "y": 0.6}}}}),
     ("GenerationJob", {"conditions": {"numeric": {"a": {"min": 1, "max": 1}}}}),
+    (
+        "GenerationJob",
+        {
+            "conditions": {
+                "numeric": {"d": {"earliest": "2024-01-31T12:00", "latest": "2024-01-31"}},
+                "quotas": [
+                    {"where": {"a": {"min": 1, "max": 1}, "c": {"levels": ["x"]}}, "share": 0.1},
+                    {"where": {"d": {"latest": "2024-01-31"}}, "min": 0.1, "max": 0.1},
+                ],
+            }
+        },
+    ),
     (
         "GenerationJob",
         {"conditions": {"numeric": {"b": {"min": 1}}}, "counterfactual": True},

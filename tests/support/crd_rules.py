@@ -26,6 +26,10 @@ BY_PATTERN = {
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
     r"^[A-Za-z0-9+=,.@:/_-]+$": ("ab", "a b"),
     r"^[A-Za-z0-9][!-~]*$": ("kim@example.com", "a b"),
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$": (
+        "2024-01-31T12:00:00",
+        "31.1.2024",
+    ),
     r"^[a-z0-9-]+$": ("eu-west-1", "EU"),
     r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$": (
         "https://s3.example",
@@ -49,6 +53,13 @@ COMPANIONS: dict[str, dict[str, Schema]] = {
         "roleArn": {"mode": "Customer", "keyArn": KEY},
         "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
     },
+    ".numeric.*": {"earliest": {"min": None}, "latest": {"min": None}},
+    ".where.*": {
+        "earliest": {"min": None},
+        "latest": {"min": None},
+        "levels": {"min": None},
+    },
+    ".quotas[]": {"min": {"share": None}, "max": {"share": None}},
     ".required[]": {},
     ".forbidden[]": {},
     ".levers[]": {
@@ -69,7 +80,10 @@ EITHER = {
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
     "has(self.inline) != has(self.sha256)": {"inline": "{}"},
     "has(self.rowCount) || has(self.persons)": {"rowCount": 2},
-    "has(self.min) || has(self.max)": {"min": 1},
+    "(has(self.min) || has(self.max)) != (has(self.earliest) || has(self.latest))": {"min": 1},
+    "[has(self.levels), has(self.min) || has(self.max), "
+    "has(self.earliest) || has(self.latest)].filter(one, one).size() == 1": {"min": 1},
+    "has(self.share) != (has(self.min) || has(self.max))": {"share": 0.5},
     "self.source != self.target": {"source": "a", "target": "b"},
     "self.treatment != self.outcome": {
         "treatment": "t",

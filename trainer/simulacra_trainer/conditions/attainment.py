@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.questions.rows import Attainment
-from simulacra_schema.quotas import Part
+from simulacra_schema.quotas import CellPart
 from simulacra_schema.ranges import without
 
 
@@ -59,7 +59,7 @@ class QuotaOutcome(KubeModel):
         why: why it is not met.
     """
 
-    where: dict[str, Part]
+    where: dict[str, CellPart]
     share: float | None = None
     min: float | None = None
     max: float | None = None

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.faults import pointer
-from simulacra_schema.quotas import Part, Quota
+from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.ranges import NumericRange
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 from simulacra_trainer.conditions.support import HardCondition
@@ -67,7 +67,7 @@ def rows_in(quota: Quota, table: pa.Table) -> BoolArray:
     return inside
 
 
-def _meets(table: pa.Table, name: str, part: Part) -> BoolArray:
+def _meets(table: pa.Table, name: str, part: CellPart) -> BoolArray:
     if part.levels is None:
         return in_range(as_floats(table.column(name)), part)
     levels = ShareCondition(name, list(part.levels), np.zeros(len(part.levels)))

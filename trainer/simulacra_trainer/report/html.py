@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_schema.privacy_verdict import MEMBERSHIP_PEOPLE
-from simulacra_schema.quotas import Part
+from simulacra_schema.quotas import CellPart
 from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.report.attackers.neighbors import BAR, is_within_bar
 from simulacra_trainer.report.charts import (
@@ -206,7 +206,7 @@ def _by_loss(pair: Mapping[str, Any]) -> int:
 
 
 def _cell_text(where: Mapping[str, Any]) -> str:
-    return " and ".join(f"{name} {Part(**part).words()}" for name, part in where.items())
+    return " and ".join(f"{name} {CellPart(**part).words()}" for name, part in where.items())
 
 
 def _condition_text(condition: Mapping[str, Any]) -> str:
