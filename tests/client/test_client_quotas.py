@@ -62,7 +62,7 @@ def test_a_line_is_a_quota(line: str, quota: dict[str, Any]) -> None:
     ("line", "says"),
     [
         ("agee=18..27:30%", "Did you mean age?"),
-        ("segment=swicher:30%", "Did you mean switcher?"),
+        ("segment=switchr:30%", "Did you mean switcher?"),
         ("age=18..27", "write COL=VALUE"),
         ("age=18..27:130%", "from 0% to 100%, not 130%"),
         ("age=young:30%", "write a number, or LOW..HIGH"),

@@ -56,7 +56,7 @@ def test_valid_quotas_pass() -> None:
     [
         ({"where": {"agee": {"min": 18}}, "share": 0.3}, "/where/agee", 'Did you mean "age"?'),
         (
-            {"where": {"segment": "swicher"}, "share": 0.3},
+            {"where": {"segment": "switchr"}, "share": 0.3},
             "/where/segment/levels/0",
             'Did you mean "switcher"?',
         ),
@@ -85,7 +85,7 @@ def test_valid_quotas_pass() -> None:
 def test_a_wrong_quota_is_named(quota: dict[str, Any], pointer: str, says: str) -> None:
     (found,) = faults(quota)
     assert (found.pointer, says in found.detail) == (f"/conditions/quotas/0{pointer}", True)
-    assert not {"age", "segment", "visited", "swicher", "media"} & {*found.brief.split()}
+    assert not {"age", "segment", "visited", "switchr", "media"} & {*found.brief.split()}
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class AttainmentDetail(KubeModel):
         return without(handler(self), "quotas")
 
     def errors(self) -> list[float]:
-        """Return how far each share and range is from what was asked, 0..1; quotas come last."""
+        """Return how far each share and range is from its request, 0..1; quotas come last."""
         found = [abs(one.moved_by) for one in self.conditions]
         for one in self.quotas or ():
             low = (one.min or 0.0) if one.share is None else one.share
