@@ -153,9 +153,7 @@ def judge(trained: TrainedModel, conditions: dict[str, object], found: Found, se
 
 def plain_seconds(trained: TrainedModel, seed: int) -> float:
     """Return the CPU seconds of one condition of today on a level or range."""
-    column = next(
-        c for c in trained.schema.columns if c.learned and c.levels and c.kind != "integer"
-    )
+    column = next(c for c in trained.schema.columns if c.learned and c.levels)
     asked = {"categorical": {column.name: {column.levels[0].value: 0.3}}}
     began = time.process_time()
     plan_generation(trained, GenerateRequest(row_count=ROWS, conditions=asked, seed=seed))

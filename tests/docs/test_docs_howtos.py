@@ -120,7 +120,14 @@ RUN_HERE = {
     "howto/customer-keys.md",
     *(
         f"howto/{name}.md"
-        for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries", "python")
+        for name in (
+            "kubectl",
+            "self-host",
+            "migrate-hosted",
+            "migrate-libraries",
+            "python",
+            "quotas",
+        )
     ),
 }
 PARSED_HERE = {
@@ -184,6 +191,23 @@ def test_python_and_prompt_page_runs(workspace: Any) -> None:
     assert (folder / "quality.html").read_text().startswith("<!")
     assert (folder / "rows.csv").read_text().count("very happy") == 100
     assert workspace.installation.client().datasets() == []
+
+
+@pytest.mark.e2e
+def test_quotas_page_runs_without_a_server(workspace: Any) -> None:
+    folder = workspace.folder / "few"
+    (folder / "examples").mkdir(parents=True)
+    rows = SURVEY.open().readlines()[:601]
+    (folder / "examples" / SURVEY.name).write_text("".join(rows))
+    (folder / "page.py").write_text("".join(code_blocks("howto/quotas.md", "python")))
+    prompt = "".join(code_blocks("howto/quotas.md", "bash"))
+    output = workspace.bash(f"cd few\n{prompt}\npython page.py")
+    assert '"feasible": true' in output
+    drawn = [line.split(",") for line in (folder / "quota-rows.csv").read_text().splitlines()]
+    at = {name: drawn[0].index(name) for name in ("job_prestige", "happiness")}
+    prestige = [(float(row[at["job_prestige"]] or 0), row[at["happiness"]]) for row in drawn[1:]]
+    assert sum(20 <= p <= 40 and h == "very happy" for p, h in prestige) == 300
+    assert sum(p >= 41 for p, _ in prestige) == 450
 
 
 @pytest.mark.e2e
