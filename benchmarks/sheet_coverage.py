@@ -23,9 +23,9 @@ from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.column_timing import read_timing
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.findings import try_sets
 from simulacra_trainer.effects.scores import row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table
+from simulacra_trainer.effects.tried_sets import try_sets
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.graph import CausalGraph
 

@@ -25,7 +25,7 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "assumed",
 )
 """From the least to the most that may be claimed."""
-ANSWERED = ("union", "alternatives", "sensitivity", "segments", "unshown_segments")
+ANSWERED = ("union", "answered", "alternatives", "sensitivity", "segments", "unshown_segments")
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
@@ -76,10 +76,36 @@ class Span(AnswerPart):
     high: float
 
 
+class Limit(AnswerPart):
+    """A limit of a group of people; a missing value keeps none."""
+
+    column: str
+    test: Literal[">", "<=", "=", "!="]
+    value: float | str
+
+
+class Answered(AnswerPart):
+    """Whom the answer is for, where people asked about have no counterparts with a value."""
+
+    share: float = Field(description="Of the people asked about, 0..1.")
+    text: str = Field(description="These people, as the verdict's text names them.")
+    why: str = Field(description="Why the others have none, and the interval for everybody.")
+    left_out: list[list[Limit]] = Field(
+        default=[],
+        description="Groups that are left out: who keeps all limits of one is in none of the"
+        " answers. Empty where no two columns describe them.",
+    )
+    everybody: Span = Field(
+        description="The effect on all who were asked about, by an assumption on the others: with"
+        " the value that they lack, their mean would lie in the middle 90 % of those who have it."
+    )
+
+
 class AdjustmentSpan(KubeModel):
     """The 95 % interval of the effect if these columns come before the treatment.
 
     Attributes:
+        support: share of the people asked about who have counterparts with both values.
         effective_rows: rows that the smaller arm's weights are worth (Kish).
         reverses: the outcome may be a cause of the treatment; then the effect is 0.
     """
@@ -110,15 +136,23 @@ class Check(KubeModel):
 
 
 class Yardstick(AnswerPart):
-    """How far leaving a column out moves the effect, and how strong it is (0..1).
-
-    strength: share of what is left of treatment and outcome that the column explains, at which it
-    would move the effect by as much.
-    """
+    """A stated column as a measure of an unseen cause (Chernozhukov et al., 2022)."""
 
     column: str
-    shift: float
-    strength: float
+    shift: float = Field(description="How far leaving it out moves the effect.")
+    strength: float = Field(
+        description="Share of what is left of treatment and outcome that a cause must explain to"
+        " move the effect as far (0..1)."
+    )
+    of_outcome: float | None = Field(
+        default=None, description="Share of what is left of the outcome that it explains (0..1)."
+    )
+    of_weights: float | None = Field(
+        default=None, description="Share of the weights' variance that it explains (0..1)."
+    )
+    move: float | None = Field(
+        default=None, description="How far an unseen cause as strong could move the effect."
+    )
 
 
 class Sensitivity(AnswerPart):
@@ -131,7 +165,11 @@ class Sensitivity(AnswerPart):
         description="The same for the nearer end of the interval; 0 if that contains 0."
     )
     yardsticks: list[Yardstick] = Field(
-        default=[], description="Stated columns, each left out, strongest first."
+        default=[], description="Stated columns, each left out, the farthest move first."
+    )
+    unseen: Span | None = Field(
+        default=None,
+        description="The interval even with an unseen cause as strong as the first of these.",
     )
 
 
@@ -146,8 +184,8 @@ class SegmentDifference(AnswerPart):
 class SegmentEffect(AnswerPart):
     """The effect in one segment; the intervals hold for all segments together.
 
-    They hold for every adjustment set left open, too. support: share of the rows that could have
-    had either value.
+    They hold for every adjustment set left open, too. support: share of the people asked about who
+    have counterparts with both values.
     """
 
     level: str
@@ -175,7 +213,8 @@ class EffectResult(KubeModel):
             the verdict does not claim (claims.py) are None.
         union: of the intervals of all adjustment sets left open; None without an answer.
         precision: clear: the union excludes 0; thin support, very thin: the weights leave less than
-            half, less than a fifth of an arm's rows.
+            half, less than a fifth of an arm's rows, or more than 1 % have no counterparts.
+        answered: whom the answer is for; None for all of the population.
         effective_rows: of the smaller arm (Kish).
         naive: difference of the two arms' means, without adjustment for confounding.
         method: aipw: rows with exactly the two values; aipw-window: a model of all rows, corrected
@@ -202,6 +241,7 @@ class EffectResult(KubeModel):
     precision: Precision
     estimate: Estimate
     union: Span | None
+    answered: Answered | None = None
     effective_rows: float
     naive: float | None
     method: Method

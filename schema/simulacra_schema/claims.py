@@ -27,8 +27,9 @@ def mask_unclaimed(answer: EffectResult) -> EffectResult:
         changes["alternatives"] = [AdjustmentSpan.model_validate(one) for one in sets]
         changes["segments"] = [_without_point(one) for one in answer.segments]
     else:
-        changes |= {"union": None, "alternatives": [], "segments": [], "unshown_segments": []}
-        hidden |= {"low": None, "high": None}
+        changes |= {"union": None, "answered": None}
+        changes |= {"alternatives": [], "segments": [], "unshown_segments": []}
+        hidden |= dict.fromkeys(("low", "high", "everybody_low", "everybody_high"))
     changes["estimate"] = answer.estimate.model_copy(update=hidden)
     return answer.model_copy(update=changes)
 

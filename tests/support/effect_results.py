@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_schema.answers import VERDICT_KINDS, EffectResult
+from simulacra_schema.answers import VERDICT_KINDS, Answered, EffectResult
 from simulacra_schema.claims import SPANNED, mask_unclaimed
 from simulacra_schema.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+WHOM = "the 90 % with region other than 'north'"
+WHY = (
+    "Of the others almost nobody has '9', so the data cannot say. For everybody it is between -0.8"
+    " and 0.3 if, with the value that they lack, the others' mean lies in the middle 90 % of those"
+    " who have it."
+)
+ANSWERED = {
+    "share": 0.9,
+    "text": WHOM,
+    "why": WHY,
+    "leftOut": [[{"column": "region", "test": "=", "value": "north"}]],
+    "everybody": {"low": -0.8, "high": 0.3},
+}
+PARTLY = {
+    "assumed": "If price comes before segment, as you said, and nothing unseen moves both, for"
+    f" {WHOM}: -0.4. {WHY}",
+    "open": f"Open: for {WHOM} between -0.6 and -0.2, depending on what comes first. {WHY}",
+}
 TEXTS = {
     "assumed": "If price comes before segment, as you said, and nothing unseen moves both: -0.4.",
     "suggested": "The data suggest less, between -0.6 and -0.2.",
@@ -71,7 +89,17 @@ def effect_result(kind: str = "assumed") -> EffectResult:
         "sensitivity": {
             "robustness": 0.1,
             "robustnessNear": 0.07,
-            "yardsticks": [{"column": "region", "shift": 0.06, "strength": 0.02}],
+            "yardsticks": [
+                {
+                    "column": "region",
+                    "shift": 0.06,
+                    "strength": 0.02,
+                    "ofOutcome": 0.28,
+                    "ofWeights": 0.08,
+                    "move": 0.07,
+                }
+            ],
+            "unseen": {"low": -0.67, "high": -0.13},
         },
         "segment": "segment",
         "segments": [
@@ -89,8 +117,24 @@ def effect_result(kind: str = "assumed") -> EffectResult:
     return EffectResult.model_validate(fields)
 
 
-def sheet_result(kind: str = "assumed") -> SheetResult:
-    """Return an answer sheet with one lever, whose verdict is of this kind."""
+def partly_answered(kind: str = "assumed") -> EffectResult:
+    """Return a result that leaves out people without counterparts."""
+    found = effect_result(kind)
+    text = PARTLY.get(kind, found.verdict.text)
+    ends = {"everybody_low": -0.8, "everybody_high": 0.3}
+    changes = {
+        "answered": Answered.model_validate(ANSWERED),
+        "verdict": found.verdict.model_copy(update={"text": text}),
+        "estimate": found.estimate.model_copy(update=ends),
+    }
+    return found.model_copy(update=changes)
+
+
+def sheet_result(kind: str = "assumed", result: EffectResult | None = None) -> SheetResult:
+    """Return an answer sheet with one lever, whose verdict is of this kind.
+
+    result: its answer; None for that of `effect_result`.
+    """
     is_ranked = kind == "assumed"
     counts = {name: int(name == kind) for name in VERDICT_KINDS}
     lever: dict[str, Any] = {
@@ -98,7 +142,9 @@ def sheet_result(kind: str = "assumed") -> SheetResult:
         "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",
         "near": 0.2 if kind in SPANNED else 0.0,
         "alone": {"low": -0.5, "high": -0.3} if kind in SPANNED else None,
-        "answer": mask_unclaimed(effect_result(kind)).model_dump(mode="json", by_alias=True),
+        "answer": mask_unclaimed(result or effect_result(kind)).model_dump(
+            mode="json", by_alias=True
+        ),
         "propensities": {"value": [0] * 9 + [4], "baseline": [4] + [0] * 9},
         "curve": {
             "points": [{"at": 5.0, "mean": 1.5, "low": 1.0, "high": 2.0, "effectiveRows": 40}]

@@ -32,7 +32,6 @@ def _scores(rng: np.random.Generator, shift: float = 0.0) -> Scores:
     return Scores(
         value=2.0 * sign * (outcome - EFFECTS[segment] * treated) + EFFECTS[segment] + shift,
         tilt=np.ones(n),
-        is_supported=np.ones(n, np.bool_),
         propensities=(np.full(n, 0.5), np.full(n, 0.5)),
         arm_weights=(2 * arms[0], 2 * arms[1]),
         representer=2.0 * sign,
@@ -115,7 +114,6 @@ def test_segments_count_persons_and_not_their_rows() -> None:
     scores = Scores(
         value=noise,
         tilt=np.ones(n),
-        is_supported=np.ones(n, np.bool_),
         propensities=(np.full(n, 0.5), np.full(n, 0.5)),
         arm_weights=(2 * arms[0], 2 * arms[1]),
         representer=np.where(treated, 2.0, -2.0),
@@ -185,7 +183,6 @@ def _chosen(scores: Scores, rows: np.ndarray) -> Scores:
     return Scores(
         value=scores.value[rows],
         tilt=scores.tilt[rows],
-        is_supported=scores.is_supported[rows],
         propensities=(scores.propensities[0][rows], scores.propensities[1][rows]),
         arm_weights=(scores.arm_weights[0][rows], scores.arm_weights[1][rows]),
         representer=scores.representer[rows],

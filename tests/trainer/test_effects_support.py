@@ -16,6 +16,7 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects import findings
 from simulacra_trainer.effects.adjustment import AdjustmentSet
+from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
@@ -33,6 +34,7 @@ FIGURES = {
     "pairs_lost": 0.0,
     "pairs_unmeasured": 0.0,
 }
+EVERYBODY = People(np.ones(9, bool), None, np.zeros((2, 9), bool), 1.0)
 RARE, USUAL = "gold", "basic"
 
 
@@ -153,10 +155,10 @@ def test_the_bounds_of_an_outcome_are_those_of_its_schema_and_of_a_share_one() -
 def test_effect_stays_within_the_bounds_of_the_outcome() -> None:
     """Where nobody could have had the other value, a model may extrapolate to any figure."""
     runs: list[Any] = [SimpleNamespace(effective=lambda: [30.0, 40.0])]
-    beyond = Interval(effect=-18_000.0, error=400.0, rows=900, support=0.0)
-    found = findings._described(AdjustmentSet(["x"]), runs, beyond, 9_000.0)
+    beyond = Interval(effect=-18_000.0, error=400.0, rows=900)
+    found = findings._described(AdjustmentSet(["x"]), runs, beyond, 9_000.0, EVERYBODY)
     assert (found.effect, found.low, found.high) == (-9_000.0, -9_000.0, -9_000.0)
-    partly = Interval(effect=8_900.0, error=100.0, rows=900, support=0.5)
-    found = findings._described(AdjustmentSet(["x"]), runs, partly, 9_000.0)
+    partly = Interval(effect=8_900.0, error=100.0, rows=900)
+    found = findings._described(AdjustmentSet(["x"]), runs, partly, 9_000.0, EVERYBODY)
     assert found.effect == 8_900.0
     assert (found.low, found.high) == (pytest.approx(8_704.0, abs=100), 9_000.0)

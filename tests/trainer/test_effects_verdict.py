@@ -16,14 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effect_results import effect_result
+from effect_results import ANSWERED, WHOM, WHY, effect_result, partly_answered
 from simulacra_crds.tasks import EstimateRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.answers import (
     VERDICT_KINDS,
     AdjustmentEffect,
+    Answered,
     EffectResult,
     Sensitivity,
+    Span,
     Yardstick,
 )
 from simulacra_schema.background import bind_background
@@ -44,7 +46,12 @@ FORBIDDEN = ("settles", "identified", "proves")
 SENSITIVITY = Sensitivity(
     robustness=0.1,
     robustness_near=0.07,
-    yardsticks=[Yardstick(column="year", shift=0.06, strength=0.01)],
+    yardsticks=[
+        Yardstick(
+            column="year", shift=0.06, strength=0.01, of_outcome=0.28, of_weights=0.08, move=0.3
+        )
+    ],
+    unseen=Span(low=-1.48, high=-0.336),
 )
 
 
@@ -76,7 +83,8 @@ def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() 
     assert verdict.text == (
         "If t comes before y, as you said, and nothing unseen moves both: -0.91 [-1.18, -0.636]."
         " Before t came, you said: age, sex. An unseen cause that explains 10 % of what is left of"
-        " both would bring this to 0; your strongest column explains 1 %."
+        " both would bring this to 0. Even with an unseen cause as strong as year (28 % of what is"
+        " left of the outcome, 8 % of the weights): [-1.48, -0.336]."
     )
 
 
@@ -86,6 +94,23 @@ def test_assumed_without_columns_before_says_so() -> None:
     verdict = judge(Evidence("t", "y", timing, [_effect(-0.91, 0.14)], sensitivity=bare))
     assert "You said that no column came before t." in verdict.text
     assert verdict.text.endswith("would bring this to 0.")
+
+
+@pytest.mark.parametrize(
+    ("timing", "start"),
+    [
+        (_timing(), "If t comes before y, as you said, and nothing unseen moves both, for {}: "),
+        (_timing("unstated"), "For {} the data suggest less, between "),
+        (_timing("unstated", ("a", "b", "c", "d")), "Open: for {} between "),
+    ],
+)
+def test_every_verdict_names_whom_it_is_for(timing: ColumnTiming, start: str) -> None:
+    whom = Answered.model_validate(ANSWERED)
+    evidence = replace(_evidence(timing, _effect(-0.9, 0.1, "age", "sex")), answered=whom)
+    text = judge(evidence).text
+    assert text.startswith(start.format(WHOM))
+    assert f". {WHY}" in text
+    assert WHOM not in judge(replace(evidence, failure="The check failed.")).text
 
 
 def test_zero_is_never_claimed() -> None:
@@ -228,7 +253,10 @@ def test_precision_is_the_worst_of_its_words(
 ) -> None:
     low, high = span
     middle = (low + high) / 2
-    assert precision(union([_effect(middle, (high - low) / 3.92)]), share) == word
+    found = union([_effect(middle, (high - low) / 3.92)])
+    assert precision(found, share) == word
+    left_out = {"clear": "thin support"}
+    assert precision(found, share, support=0.98) == left_out.get(word, word)
 
 
 SCHEMA = TableSchema(
@@ -300,6 +328,16 @@ def test_figures_of_a_status_are_short() -> None:
     result.estimate.effect = -0.9144836293847561
     assert (result.summary.effect, result.summary.rows) == (-0.9145, 100)
     assert result.estimate.effect == -0.9144836293847561
+
+
+@pytest.mark.parametrize("kind", VERDICT_KINDS)
+def test_an_answer_without_figures_has_none_for_everybody(kind: str) -> None:
+    found = mask_unclaimed(partly_answered(kind))
+    is_shown = kind in ("assumed", "suggested", "open")
+    assert (found.answered is not None) is is_shown
+    assert (found.summary.everybody_low, found.summary.everybody_high) == (
+        (-0.8, 0.3) if is_shown else (None, None)
+    )
 
 
 @pytest.mark.parametrize("kind", VERDICT_KINDS)

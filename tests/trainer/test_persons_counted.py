@@ -167,7 +167,6 @@ def scores(value: np.ndarray, persons: np.ndarray | None = None) -> Scores:
     return Scores(
         value=value,
         tilt=ones,
-        is_supported=np.ones(value.size, bool),
         propensities=(ones, ones),
         arm_weights=(ones, ones),
         representer=ones,

@@ -167,8 +167,17 @@ class Estimate(KubeModel):
     high: float | None = Field(default=None, description="Upper end of these intervals.")
     rows: int = Field(ge=0, description="Number of rows used.")
     support: float = Field(
-        ge=0, le=1, description="Share of rows that could have had either value, 0..1."
+        ge=0,
+        le=1,
+        description="Share of the people asked about who have counterparts with both values, 0..1."
+        " Below 0.99 the effect is for these alone.",
     )
+    everybody_low: float | None = Field(
+        default=None,
+        description="Lower end of the interval for everybody, by an assumption on those without "
+        "counterparts; absent if the effect is for everybody.",
+    )
+    everybody_high: float | None = Field(default=None, description="Its upper end.")
     identified: bool = Field(description="Deprecated: whether the verdict is assumed.")
     verdict: VerdictKind | None = Field(
         default=None,

@@ -15,12 +15,13 @@ the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-import numpy.typing as npt
 
 from simulacra_schema.questions.effect import Population
 from simulacra_trainer.effects.models.base_choice import Bases
-from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.models.contrast import Contrast, Flags
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.models.fold_models import (
     Fold,
@@ -35,16 +36,31 @@ FOLDS = 5
 CLIP = 0.02
 
 
-def aipw_scores(
+@dataclass(frozen=True)
+class Predictions:
+    """What the models of one cross-fit, fit without a row, predict for it.
+
+    Attributes:
+        propensity: of each arm, float64 [2, n].
+        target, own: outcome at the arms' values and at the row's own treatment, float64 [2, n].
+        rival: target and own of a model of the windows alone; None unless the design has windows.
+    """
+
+    propensity: Floats
+    target: Floats
+    own: Floats
+    rival: tuple[Floats, Floats] | None = None
+
+
+def predict(
     contrast: Contrast,
     features: Features,
     dosed: Features | None,
-    population: Population,
     seed: int,
     bases: Bases,
     folds: int = FOLDS,
-) -> Scores:
-    """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
+) -> Predictions:
+    """Return the out-of-fold predictions for all rows.
 
     In a window design the outcome model learns from all rows, with the treatment as a column, and
     only the residual is weighted within the windows. A model of the windows alone, with the
@@ -55,7 +71,6 @@ def aipw_scores(
         features: adjustment columns of these rows.
         dosed: of 3n rows: adjustment columns and the treatment as observed, at the value, and at
             the baseline; None unless the design has windows.
-        population: whose effect.
         seed: of folds and validation rows.
         bases: of the nuisance models, shared by the cross-fits of these columns.
         folds: number of folds.
@@ -75,62 +90,79 @@ def aipw_scores(
         if dosed is not None:
             target[:, held], own[:, held] = dosed_outcomes(fold, dosed)
     if dosed is None:
-        return _scores(contrast, propensity, rival_target, rival_own, population)
-    rival = _scores(contrast, propensity, rival_target, rival_own, population).value
-    return _scores(contrast, propensity, target, own, population, rival)
+        return Predictions(propensity, rival_target, rival_own)
+    return Predictions(propensity, target, own, (rival_target, rival_own))
+
+
+def aipw_scores(
+    contrast: Contrast,
+    predictions: Predictions,
+    population: Population,
+    answered: Flags | None = None,
+) -> Scores:
+    """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
+
+    Args:
+        contrast: n rows.
+        predictions: for these rows.
+        population: whose effect.
+        answered: bool [n], rows of the population that the effect is for; None for all. The
+            weights of these alone are normalized, and all others score 0.
+    """
+    found = _scores(contrast, predictions, population, answered)
+    if predictions.rival is None:
+        return found
+    rival = Predictions(predictions.propensity, *predictions.rival)
+    return replace(found, rival=_scores(contrast, rival, population, answered).value)
 
 
 def _scores(
-    contrast: Contrast,
-    propensity: Floats,
-    target: Floats,
-    own: Floats,
-    population: Population,
-    rival: Floats | None = None,
+    contrast: Contrast, predictions: Predictions, population: Population, answered: Flags | None
 ) -> Scores:
-    """Return the scores from predictions, float64 [2, n]: at the arms' values, at the rows' own."""
     n = contrast.outcome.size
     arms = np.array([contrast.value.rows, contrast.baseline.rows])
     least = np.array([_clip(n, float(rows.mean())) for rows in arms])[:, None]
-    clipped = np.clip(propensity, least, 1.0)
+    clipped = np.clip(predictions.propensity, least, 1.0)
     survey = np.ones(n) if contrast.weights is None else contrast.weights
-    tilt, weights = _weights(population, arms, clipped)
+    inside = np.ones(n) if answered is None else answered.astype(np.float64)
+    tilt, factors = _weights(population, arms, clipped)
+    tilt, factors = tilt * inside, factors * inside
+    weights = arms * factors
     mass = float(np.sum(survey * tilt)) / n
     signs = np.array([[1.0], [-1.0]])
-    residual = np.where(arms, contrast.outcome - own, 0.0)
+    residual = np.where(arms, contrast.outcome - predictions.own, 0.0)
     totals = np.maximum((survey * weights).sum(axis=1, keepdims=True), 1e-300)
     update = (survey * weights * residual).sum(axis=1, keepdims=True) / totals
     residual = np.where(arms, residual - update, 0.0)
     normalized = weights * (n * mass / totals)
-    difference = (signs * (target + update)).sum(axis=0)
+    difference = (signs * (predictions.target + update)).sum(axis=0)
+    expected = float(np.sum(survey * (factors**2 * clipped).sum(axis=0))) / n
     return Scores(
         value=tilt * difference + (signs * normalized * residual).sum(axis=0),
         tilt=tilt,
-        is_supported=np.all(propensity >= least, axis=0),
         propensities=(clipped[0], clipped[1]),
         arm_weights=(survey * weights[0], survey * weights[1]),
         representer=(signs * normalized).sum(axis=0) / max(mass, 1e-300),
         residual=residual.sum(axis=0),
-        rival=rival,
+        rival=None,
         weights=contrast.weights,
         units=contrast.units,
+        square=expected / mass**2 if mass > 0.0 else 0.0,
     )
 
 
-def _weights(
-    population: Population, arms: npt.NDArray[np.bool_], propensity: Floats
-) -> tuple[Floats, Floats]:
-    """Return the tilt, float64 [n], and the arms' weights, float64 [2, n], of a population.
+def _weights(population: Population, arms: Flags, propensity: Floats) -> tuple[Floats, Floats]:
+    """Return the tilt, float64 [n], and what a row in each arm weighs, float64 [2, n].
 
     The weights of the treated are the odds, those of the overlap the other arm's propensity (Li,
     Morgan & Zaslavsky, 2018).
     """
     if population == "treated":
-        tilt = arms[0].astype(np.float64)
-        return tilt, np.array([tilt, arms[1] * propensity[0] / propensity[1]])
+        odds = propensity[0] / propensity[1]
+        return arms[0].astype(np.float64), np.array([np.ones(odds.size), odds])
     if population == "overlap":
-        return propensity[0] * propensity[1], arms * propensity[::-1]
-    return np.ones(arms.shape[1]), arms / propensity
+        return propensity[0] * propensity[1], propensity[::-1]
+    return np.ones(arms.shape[1]), 1.0 / propensity
 
 
 def _clip(rows: int, share: float) -> float:

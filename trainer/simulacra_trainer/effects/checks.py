@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from simulacra_schema.answers import Check, CheckName
-from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.counterparts import POWER
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.scores import Interval, Scores, kish
 from simulacra_trainer.effects.verdict import THIN
@@ -100,30 +100,28 @@ def negative_control(
     return Checked(Check(name=name, outcome="passed", detail=detail))
 
 
-def overlap(contrast: Contrast, features: Features, scores: Scores) -> Checked:
+def overlap(features: Features, scores: Scores) -> Checked:
     """Check that both arms hold people like the others; a failure is a matter of precision."""
-    shares = effective_shares(contrast, scores)
-    rare = float(np.mean(np.min(np.array(scores.propensities), axis=0) < RARE))
+    shares = effective_shares(scores)
+    rare = float(np.mean(np.min(np.array(scores.propensities), axis=0)[scores.tilt > 0] < RARE))
     survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
-    arms = (contrast.value.rows * survey, contrast.baseline.rows * survey)
-    before = _imbalance(features, *arms)
+    before = _imbalance(features, *((weights > 0) * survey for weights in scores.arm_weights))
     after = _imbalance(features, *scores.arm_weights)
     detail = (
         f"The weights leave {percent(shares[0])} and {percent(shares[1])} of the arms' rows;"
         f" {percent(rare)} of the rows have one of the values in less than {percent(RARE)} of"
         f" cases. Largest difference of means: {figure(before)} standard deviations before,"
-        f" {figure(after)} after weighting."
+        f" {figure(after)} after weighting. {POWER}"
     )
     passed = min(shares) >= THIN
     outcome = "passed" if passed else "failed"
     return Checked(Check(name="overlap", outcome=outcome, detail=detail))
 
 
-def effective_shares(contrast: Contrast, scores: Scores) -> tuple[float, float]:
-    """Return the share of each arm's rows that its weights are worth."""
+def effective_shares(scores: Scores) -> tuple[float, float]:
+    """Return the share of each arm's rows, of those whom the effect is for, that is left of it."""
     survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
-    arms = (contrast.value.rows, contrast.baseline.rows)
-    full = [max(kish(rows * survey), 1.0) for rows in arms]
+    full = [max(kish((weights > 0) * survey), 1.0) for weights in scores.arm_weights]
     value, baseline = (
         min(1.0, worth / rows) for worth, rows in zip(scores.effective(), full, strict=True)
     )

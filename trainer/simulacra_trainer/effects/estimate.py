@@ -26,13 +26,11 @@ from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
-from simulacra_trainer.effects.words import percent
 from simulacra_trainer.evidence import coarse, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 
 MAX_ROWS = 100_000
 MIN_ROWS = 40
-GOOD_SUPPORT = 0.9
 
 
 def answer_effect(
@@ -90,6 +88,7 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
         missing=found.missing,
         failure=found.failure,
         sensitivity=found.sensitivity,
+        answered=found.answered,
     )
     verdict = judge(evidence)
     figures = _figures(found, estimator).model_copy(
@@ -103,9 +102,10 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
         outcome_level=contrast.outcome_level,
         population=request.population,
         verdict=verdict,
-        precision=precision(_span(found), found.effective_share),
+        precision=figures.precision or "very thin",
         estimate=figures,
         union=_span(found),
+        answered=found.answered,
         effective_rows=two_digits(found.effective_rows),
         naive=plain_difference(contrast),
         method=estimator.method,
@@ -120,12 +120,17 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
 
 def _segments(estimator: Estimator, found: Findings) -> Segments:
     segment = estimator.request.segment
-    if segment is None or not found.runs:
+    if segment is None or found.people is None:
         return Segments([], [])
     reverses = any(effect.reverses for effect in found.effects)
-    persons = estimator.contrast.persons
     return segment_effects(
-        estimator.table, segment, found.runs, persons, reverses=reverses, seed=estimator.seed
+        estimator.table,
+        segment,
+        found.runs,
+        estimator.contrast.persons,
+        found.people,
+        reverses=reverses,
+        seed=estimator.seed,
     )
 
 
@@ -138,6 +143,7 @@ def _figures(found: Findings, estimator: Estimator) -> Estimate:
     span = _span(found)
     main = found.effects[0] if found.effects else None
     rows = estimator.contrast.rows.size
+    support = 0.0 if found.people is None else found.people.support
     if found.runs:
         rows = summarize(found.runs[0]).rows
     return Estimate(
@@ -146,8 +152,10 @@ def _figures(found: Findings, estimator: Estimator) -> Estimate:
         high=None if span is None else span.high,
         rows=rows if rows == estimator.schema.rows else int(two_digits(rows)),
         support=0.0 if main is None else main.support,
+        everybody_low=None if found.answered is None else found.answered.everybody.low,
+        everybody_high=None if found.answered is None else found.answered.everybody.high,
         identified=False,
-        precision=precision(span, found.effective_share),
+        precision=precision(span, found.effective_share, support),
         effective_rows=two_digits(found.effective_rows),
         robustness=None if found.sensitivity is None else found.sensitivity.robustness,
     )
@@ -178,11 +186,6 @@ def warnings_of(
         yield (
             f"Nobody placed {len(timing.unknown)} columns. Only the {MAX_OPEN} that move the effect"
             " most were tried."
-        )
-    if found.runs and (support := summarize(found.runs[0]).support) < GOOD_SUPPORT:
-        yield (
-            f"Only {percent(support)} of the rows could have had either value, given the columns"
-            " adjusted for. For the others the effect relies on a model."
         )
     if found.runs and estimator.method == "aipw-window":
         yield (

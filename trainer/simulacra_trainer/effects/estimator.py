@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_intake.arrow_values import as_floats, sample_rows
+from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import Method
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.cell_keys import noisy_count, person_keys
-from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
+from simulacra_trainer.cell_keys import Keys, noisy_count, person_keys
+from simulacra_trainer.effects.aipw import FOLDS, Predictions, aipw_scores, predict
 from simulacra_trainer.effects.models.base_choice import Bases
-from simulacra_trainer.effects.models.contrast import Arm, Contrast, read_contrast
+from simulacra_trainer.effects.models.contrast import Contrast, Flags, read_contrast
 from simulacra_trainer.effects.models.features import Features, build_features
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 
@@ -51,39 +53,54 @@ class Estimator:
         self.smallest_arm = min(int(arm.rows.sum()) for arm in arms)
         self.in_range = all(arm.in_range for arm in arms)
 
-    def counted(self, arm: Arm) -> int:
-        """Return how many rows an arm has, with the noise of their persons' keys."""
-        return noisy_count(person_keys(self.table, self.schema)[arm.rows])
+    def counted(self, rows: Flags) -> int:
+        """Return how many rows these are, bool [n], with the noise of their persons' keys."""
+        return noisy_count(self._keys[rows])
 
-    def runs(self, columns: list[str]) -> list[Scores]:
-        """Return the scores of each cross-fit."""
+    @cached_property
+    def _keys(self) -> Keys:
+        return person_keys(self.table, self.schema)
+
+    def predictions(self, columns: list[str]) -> list[Predictions]:
+        """Return the predictions of each cross-fit."""
         count = CROSS_FITS if self.contrast.rows.size <= ONE_FIT_ROWS else 1
         return self._cross_fits(columns, count, FOLDS)
 
-    def effect(self, columns: list[str]) -> Interval:
-        """Return the effect with its interval."""
-        return summarize(self.runs(columns))
+    def scores(
+        self, predictions: Sequence[Predictions], answered: Flags | None = None
+    ) -> list[Scores]:
+        """Return the scores of each cross-fit.
 
-    def rough_effect(self, columns: list[str], bases: Bases) -> Interval:
-        """Return the effect from one cross-fit with two folds, for checks that repeat it.
+        answered: bool [n], rows that the effect is for; None for all of the population.
+        """
+        of = self.request.population
+        return [aipw_scores(self.contrast, one, of, answered) for one in predictions]
+
+    def effect(self, columns: list[str], answered: Flags | None = None) -> Interval:
+        """Return the effect with its interval."""
+        return summarize(self.scores(self.predictions(columns), answered))
+
+    def rough_scores(
+        self, columns: list[str], bases: Bases, answered: Flags | None = None
+    ) -> Scores:
+        """Return the scores of one cross-fit with two folds, for checks that repeat it.
 
         bases: of the nuisance models, chosen by the first repetitions together.
         """
-        return summarize(self._cross_fits(columns, 1, 2, bases))
+        return self.scores(self._cross_fits(columns, 1, 2, bases), answered)[0]
 
     def _cross_fits(
         self, columns: list[str], count: int, folds: int, bases: Bases | None = None
-    ) -> list[Scores]:
+    ) -> list[Predictions]:
         # The same set gives the same numbers in whatever order its columns were named.
         columns = [name for name in self.table.column_names if name in columns]
-        features = self.features(columns)
-        asked, population = self.request, self.request.population
+        features, asked = self.features(columns), self.request
         dosed = None
         if self.method == "aipw-window":
             dosed = self.dosed(columns, [float(asked.value), float(asked.baseline)])
         bases = {} if bases is None else bases
         return [
-            aipw_scores(self.contrast, features, dosed, population, self.seed + run, bases, folds)
+            predict(self.contrast, features, dosed, self.seed + run, bases, folds)
             for run in range(count)
         ]
 
@@ -99,15 +116,23 @@ class Estimator:
         tables = [self.table.set_column(at, name, pa.array(dosed)) for dosed in values]
         return build_features(pa.concat_tables(tables), self.schema, [name, *columns], observed=n)
 
-    def sample(self, rows: int, seed: int, *, permuted: bool = False) -> Estimator:
-        """Return an estimator on at most this many rows.
+    def drawn(self, rows: int, seed: int) -> Ints:
+        """Return the positions of at most this many rows, in ascending order."""
+        return self._drawn(rows, np.random.default_rng(seed))
 
-        permuted: deal the treatment at random among them.
-        """
+    def _drawn(self, rows: int, rng: np.random.Generator) -> Ints:
+        n = self.table.num_rows
+        return np.arange(n) if n <= rows else np.sort(rng.choice(n, rows, replace=False))
+
+    def at(self, rows: Ints, seed: int) -> Estimator:
+        """Return an estimator on the rows at these positions."""
+        return Estimator(self.table.take(pa.array(rows)), self.schema, self.request, seed)
+
+    def permuted(self, rows: int, seed: int) -> Estimator:
+        """Return an estimator on at most this many rows, with the treatment dealt at random."""
         rng = np.random.default_rng(seed)
-        table = sample_rows(self.table, rows, rng)
-        if permuted:
-            name = self.request.treatment
-            dealt = table.column(name).take(rng.permutation(table.num_rows))
-            table = table.set_column(table.column_names.index(name), table.field(name), dealt)
+        table = self.table.take(pa.array(self._drawn(rows, rng)))
+        name = self.request.treatment
+        dealt = table.column(name).take(rng.permutation(table.num_rows))
+        table = table.set_column(table.column_names.index(name), table.field(name), dealt)
         return Estimator(table, self.schema, self.request, seed)

@@ -24,7 +24,6 @@ class Scores:
     Attributes:
         value: float64 [n].
         tilt: weight of each row in the population, float64 [n]; 1 for all rows.
-        is_supported: bool [n], whether both propensities exceed the clip.
         propensities: of both arms, clipped.
         arm_weights: of both arms, survey weights included; 0 outside the arm.
         representer: float64 [n], weight of each row's residual in the effect (Riesz representer).
@@ -32,11 +31,11 @@ class Scores:
         rival: values from a model of the windows alone; None unless the design has windows.
         weights: survey weights, float64 [n]; None if there are none.
         units: cluster or person of each row, int64 [n]; None where each row is one alone.
+        square: expected square of the representer, given the propensities.
     """
 
     value: Floats
     tilt: Floats
-    is_supported: Flags
     propensities: Pair
     arm_weights: Pair
     representer: Floats
@@ -44,6 +43,7 @@ class Scores:
     rival: Floats | None
     weights: Floats | None = None
     units: Ints | None = None
+    square: float = 0.0
 
     def effective_units(self, rows: Flags | None = None) -> float:
         """Return the persons or clusters that the smaller arm's weights are worth (Kish, 1965).
@@ -69,7 +69,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """Effect, standard error, 95 % interval, rows, and share of supported rows.
+    """Effect, standard error, 95 % interval and rows.
 
     critical: half-width in standard errors: Student's quantile for few effective persons; larger
         where several intervals hold together.
@@ -78,7 +78,6 @@ class Interval:
     effect: float
     error: float
     rows: int
-    support: float
     critical: float = Z95
 
     @property
@@ -122,12 +121,8 @@ def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     effect, error = combine([part_of(scores, rows) for scores in runs])
     critical = float(student_width(Z95, np.array(units_worth(runs, rows))))
     chosen = slice(None) if rows is None else rows
-    shares = [
-        float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
-        for scores in runs
-    ]
     found = int(np.sum(runs[0].tilt[chosen] > 0))
-    return Interval(effect, error, found, float(np.median(shares)), critical)
+    return Interval(effect, error, found, critical)
 
 
 def units_worth(runs: Sequence[Scores], rows: Flags | None = None) -> float:

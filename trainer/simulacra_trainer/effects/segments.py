@@ -19,6 +19,7 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import SegmentDifference, SegmentEffect
+from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.models.blocks import around, in_blocks
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.models.features import level_positions, levels_of
@@ -62,6 +63,7 @@ def segment_effects(
     name: str,
     sets: Sequence[Sequence[Scores]],
     persons: Ints | None,
+    people: People | None = None,
     *,
     reverses: bool,
     seed: int,
@@ -73,6 +75,7 @@ def segment_effects(
         name: column of the segments.
         sets: the cross-fits of each adjustment set left open, the main one first.
         persons: of each row, int64 [n]; None where each row is its own person.
+        people: whom the answer is for; None for all rows.
         reverses: whether an effect of 0 is left open, because the outcome may come first.
         seed: of the multipliers.
     """
@@ -93,7 +96,8 @@ def segment_effects(
         for effect, low, high in _union(gaps, smaller, reverses, rng)
     ]
     described = zip(shown, spans, [None, *differences], strict=True)
-    return Segments([_described(one, span, gap, sets[0]) for one, span, gap in described], unshown)
+    effects = [_described(one, span, gap, sets[0], people) for one, span, gap in described]
+    return Segments(effects, unshown)
 
 
 def _described(
@@ -101,16 +105,23 @@ def _described(
     span: tuple[float, float, float],
     difference: SegmentDifference | None,
     runs: Sequence[Scores],
+    people: People | None,
 ) -> SegmentEffect:
     effect, low, high = span
     found = summarize(runs, one.rows)
+    support, asked = 1.0, float(one.rows.sum())
+    if people is not None:
+        inside = one.rows & people.asked
+        survey = np.ones(inside.size) if runs[0].weights is None else runs[0].weights
+        asked, weights = float(inside.sum()), survey * inside
+        support = float(weights @ people.has_counterparts) / max(float(weights.sum()), 1e-300)
     return SegmentEffect(
         level=one.level,
         effect=effect,
         low=low,
         high=high,
         rows=int(two_digits(found.rows)),
-        support=coarse_share(found.support, found.rows),
+        support=coarse_share(support, asked),
         effective_rows=two_digits(one.effective),
         thin_support=one.effective < THIN_EFFECTIVE,
         difference=difference,

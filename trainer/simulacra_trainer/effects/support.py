@@ -53,10 +53,13 @@ class Support:
     Attributes:
         respondents: that the rows with the values are worth; None where they are too few.
         missing: why nothing may be claimed, as `unsupported`; None if something may.
+        share: of the people who have counterparts with all values that are set, 0..1; None where
+            nobody is counted.
     """
 
     respondents: float | None = None
     missing: str | None = None
+    share: float | None = None
 
 
 def unsupported(asked: Sequence[Held]) -> str | None:
@@ -67,16 +70,17 @@ def unsupported(asked: Sequence[Held]) -> str | None:
     for one in asked:
         if not one.in_range:
             names = " and ".join(one.values)
-            return f"{_named(one.values.values())} lies outside the observed values of {names}."
+            return f"{named(one.values.values())} lies outside the observed values of {names}."
     least = min(asked, key=lambda one: one.worth)
     if least.is_enough:
         return None
-    named = _named(least.values.values())
+    values = named(least.values.values())
     count = f"{two_digits(least.worth):.0f}" if least.worth >= MIN_PERSONS else "fewer than 5"
-    return f"too few people like the others have {named} ({count} effective rows)."
+    return f"too few people like the others have {values} ({count} effective rows)."
 
 
-def _named(values: Iterable[float | str]) -> str:
+def named(values: Iterable[float | str]) -> str:
+    """Return values in quotes."""
     return " and ".join(f"'{_plain(value)}'" for value in values)
 
 

@@ -22,9 +22,16 @@ from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.column_timing import stated_timing
+from simulacra_trainer.effects.counterparts import almost_without
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.blocks import in_blocks
-from simulacra_trainer.effects.models.contrast import Flags, are_enough, is_observed, window_reach
+from simulacra_trainer.effects.models.contrast import (
+    Flags,
+    are_enough,
+    is_observed,
+    units_in,
+    window_reach,
+)
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,
@@ -35,7 +42,7 @@ from simulacra_trainer.effects.models.features import (
 )
 from simulacra_trainer.effects.models.nuisance import fit_nuisance
 from simulacra_trainer.effects.support import Held, Support, unsupported
-from simulacra_trainer.evidence import drawn_apart, two_digits, weighted_respondents
+from simulacra_trainer.evidence import coarse_share, drawn_apart, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 
 MAX_ROWS = 20_000
@@ -62,8 +69,9 @@ def support_of_do(
     scale = max(table.num_rows / MAX_ROWS, 1.0)
     table = sample_rows(table, MAX_ROWS, np.random.default_rng([seed, 31]))
     treated = np.ones(table.num_rows, np.bool_)
-    weights = row_weights(table, schema)
-    weights = np.ones(table.num_rows) if weights is None else weights.copy()
+    survey, units = row_weights(table, schema), units_in(table, schema)
+    weights = np.ones(table.num_rows) if survey is None else survey.copy()
+    lacking = np.zeros(table.num_rows, np.bool_)
     keys = person_keys(table, schema)
     for name, value in do.items():
         has_value, in_range = _has_value(table, schema, name, value)
@@ -72,7 +80,10 @@ def support_of_do(
         both = Held(dict(do), True, int(scale * noisy_count(keys[treated])))
         if missing := unsupported([held, both]):
             return Support(missing=missing)
-        weights /= _propensity(table, schema, _before(schema, graph, name), has_value, seed)
+        fitted = _propensity(table, schema, _before(schema, graph, name), has_value, seed)
+        lacking |= almost_without(fitted, has_value, survey, units)
+        share = float(has_value.mean())
+        weights /= np.clip(fitted, CLIP * min(1.0, 2.0 * share), 1.0)
     persons = persons_in(table, schema)
     of_treated = None if persons is None else persons[treated]
     people = weighted_respondents(weights[treated], of_treated) / drawn_apart(table, schema)
@@ -80,7 +91,8 @@ def support_of_do(
         people = min(people, float(given[0]))
     respondents = two_digits(scale * people)
     missing = unsupported([replace(both, effective=respondents)])
-    return Support(None if missing else respondents, missing)
+    share = coarse_share(1.0 - float(np.average(lacking, weights=survey)), table.num_rows)
+    return Support(None if missing else respondents, missing, share)
 
 
 def _before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
@@ -141,5 +153,4 @@ def _propensity(
         is_in = has_value[learn].astype(np.float64)
         model = fit_nuisance(features.rows(learn), is_in, rng, bases)
         propensity[held] = model.predict(features.rows(held))
-    least = CLIP * min(1.0, 2.0 * share)
-    return np.clip(propensity, least, 1.0)
+    return propensity

@@ -8,15 +8,15 @@ that way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulacra_schema.answers import AdjustmentEffect, Sensitivity, Span, Verdict
+from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span, Verdict
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.effect import Precision
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
-from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
+from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent, sentence
 from simulacra_trainer.evidence import Z95
 
 MAX_TRIED = 3
@@ -25,6 +25,8 @@ that nobody tried may turn the answer, and an open column more must never raise 
 SUGGESTED_ERRORS = 3.0
 """Standard errors between 0 and each effect that a suggestion needs. At two, one in 20 effects of 0
 would be suggested; where most are 0, those are a large part of all suggestions."""
+ALARM = 0.01
+"""Share of the people asked about without counterparts, from which an answer leaves some out."""
 THIN = 0.5
 VERY_THIN = 0.2
 """Effective share of an arm's rows below which an answer is thin, or very thin."""
@@ -41,6 +43,7 @@ class Evidence:
         missing: why there is no answer; None if there is one.
         failure: why the answer must not be used; None if no check failed.
         sensitivity: None without an answer.
+        answered: whom the effects are for; None for all who were asked about.
     """
 
     treatment: str
@@ -50,6 +53,7 @@ class Evidence:
     missing: str | None = None
     failure: str | None = None
     sensitivity: Sensitivity | None = None
+    answered: Answered | None = None
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -91,17 +95,21 @@ def has_sure_sign(effects: Sequence[AdjustmentEffect]) -> bool:
     return min(lows) > 0 or max(highs) < 0
 
 
-def precision(span: Span | None, effective_share: float) -> Precision:
+def precision(span: Span | None, effective_share: float, support: float = 1.0) -> Precision:
     """Return the first of very thin, not significant, thin support and clear that holds.
 
-    effective_share: the smaller share, of the two arms, of rows that their weights are worth; at
-        most the share of rows that could have had either value.
+    Args:
+        span: of the answer; None without one.
+        effective_share: the smaller share, of the two arms, of rows that their weights are worth;
+            at most support.
+        support: share of the people asked about who have counterparts.
     """
     if span is None or effective_share < VERY_THIN:
         return "very thin"
     if span.low <= 0 <= span.high:
         return "not significant"
-    return "thin support" if effective_share < THIN else "clear"
+    is_thin = effective_share < THIN or support < 1.0 - ALARM
+    return "thin support" if is_thin else "clear"
 
 
 def question(evidence: Evidence) -> str | None:
@@ -133,28 +141,45 @@ def _assumed(evidence: Evidence, span: Span) -> str:
     is_zero = span.low <= 0 <= span.high
     effect = f"{figure(evidence.effects[0].effect)} {interval(span.low, span.high)}"
     claim = beyond(span.low, span.high) if is_zero else effect
-    parts = [f"If {t} comes before {y}, as you said, and nothing unseen moves both: {claim}."]
+    whom = "" if evidence.answered is None else f", for {evidence.answered.text}"
+    parts = [
+        f"If {t} comes before {y}, as you said, and nothing unseen moves both{whom}: {claim}.",
+        *_others(evidence),
+    ]
     said = f"Before {t} came, you said: {listed(before)}."
     parts.append(said if before else f"You said that no column came before {t}.")
     found = evidence.sensitivity
     if found is not None and not is_zero:
         unseen = f"An unseen cause that explains {percent(found.robustness)} of what is left of"
-        parts.append(f"{unseen} both would bring this to 0{_yardstick(found)}.")
+        parts.append(f"{unseen} both would bring this to 0.")
+        parts += _as_strong(found)
     return " ".join(parts)
 
 
-def _yardstick(found: Sensitivity) -> str:
-    if not found.yardsticks:
-        return ""
-    return f"; your strongest column explains {percent(found.yardsticks[0].strength)}"
+def _others(evidence: Evidence) -> list[str]:
+    """Return what is known of those whom the answer leaves out."""
+    return [] if evidence.answered is None else [evidence.answered.why]
+
+
+def _as_strong(found: Sensitivity) -> Iterator[str]:
+    """Yield the interval with an unseen cause as strong as a stated column."""
+    if found.unseen is None:
+        return
+    one = found.yardsticks[0]
+    yield (
+        f"Even with an unseen cause as strong as {one.column}"
+        f" ({percent(one.of_outcome or 0.0)} of what is left of the outcome,"
+        f" {percent(one.of_weights or 0.0)} of the weights):"
+        f" {interval(found.unseen.low, found.unseen.high)}."
+    )
 
 
 def _suggested(evidence: Evidence, span: Span) -> str:
     direction = "more" if span.low > 0 else "less"
-    timing = evidence.timing
-    suggestion = (
-        f"The data suggest {direction}, between {figure(span.low)} and {figure(span.high)}."
-    )
+    timing, whom = evidence.timing, evidence.answered
+    suggested = f"the data suggest {direction}, between {figure(span.low)} and {figure(span.high)}"
+    start = suggested if whom is None else f"for {whom.text} {suggested}"
+    suggestion = " ".join([f"{sentence(start)}.", *_others(evidence)])
     if timing.order == "unstated":
         return (
             f"{suggestion} Nobody said what comes first; in tests with known answers one in three"
@@ -168,9 +193,12 @@ def _suggested(evidence: Evidence, span: Span) -> str:
 
 def _open(evidence: Evidence, span: Span) -> str:
     t, y = evidence.treatment, evidence.outcome
-    spread = f"Open: between {figure(span.low)} and {figure(span.high)}, depending on what comes"
+    whom = "" if evidence.answered is None else f"for {evidence.answered.text} "
+    ends = f"between {figure(span.low)} and {figure(span.high)}"
+    spread = f"Open: {whom}{ends}, depending on what comes"
     reverses = any(effect.reverses for effect in evidence.effects)
     spread += f" first; or none, if {y} causes {t}." if reverses else " first."
+    spread = " ".join([spread, *_others(evidence)])
     if (count := len(evidence.timing.unknown)) > MAX_TRIED:
         spread += f" Nobody placed {count} columns; not every choice among them was tried."
     asked = question(evidence)

@@ -10,8 +10,9 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
 from simulacra_schema.base import KubeModel
 from simulacra_trainer.effects.column_timing import stated_timing, statements
-from simulacra_trainer.effects.support import MIN_ARM, Held, Support, unsupported
-from simulacra_trainer.effects.verdict import MAX_TRIED
+from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
+from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
+from simulacra_trainer.effects.words import percent
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -30,12 +31,15 @@ class Identification(KubeModel):
     Attributes:
         identified: deprecated: whether the verdict is assumed.
         verdict: as of an effect; None in results made before verdicts.
+        support: share of the people who have counterparts with the values that are set, 0..1; None
+            where nobody is counted.
         assumption: of counterfactual twins.
         warnings: what is left open. All of it names columns, so this is customer data.
     """
 
     identified: bool
     verdict: Verdict | None = None
+    support: float | None = None
     assumption: str | None = None
     warnings: list[str] = Field(default_factory=list)
 
@@ -82,11 +86,24 @@ def identify(
     if request.counterfactual:
         undetermined += _open_mechanisms(trained, request)
     verdict = _verdict(trained, request, is_open=bool(undetermined))
+    if support.share is not None and support.share < 1.0 - ALARM:
+        text = f"{verdict.text} {_left_out(request, support.share)}"
+        verdict = verdict.model_copy(update={"text": text})
     return Identification(
         identified=verdict.kind == "assumed",
         verdict=verdict,
+        support=support.share,
         assumption=assumption,
         warnings=undetermined,
+    )
+
+
+def _left_out(request: GenerateRequest, share: float) -> str:
+    """Return who has no counterparts with the values that are set."""
+    values = named(request.interventions.values())
+    return (
+        f"That holds for the {percent(share)} who have counterparts with {values}: among"
+        " people like the others almost nobody has that, and their rows come from the model alone."
     )
 
 

@@ -29,11 +29,12 @@ from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.findings import Tried, check, try_sets
+from simulacra_trainer.effects.findings import check
 from simulacra_trainer.effects.models.contrast import read_outcome, units_in
 from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
+from simulacra_trainer.effects.tried_sets import Tried, try_sets
 from simulacra_trainer.evidence import coarse
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
@@ -165,6 +166,8 @@ def _answer(
     alone = [i for _, _, i in tried.found]
     lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]
     highs = [coarse(i.high, i.error) for i in alone] + [0.0 for _ in tried.reversing]
+    lows += [coarse(one.answered[0], alone[0].error) for one in tried.bounded]
+    highs += [coarse(one.answered[1], alone[0].error) for one in tried.bounded]
     span = answer.union
     near = 0.0
     if span is not None and not span.low <= 0 <= span.high:
