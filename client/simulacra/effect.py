@@ -17,7 +17,7 @@ MADE_BEFORE = (
 _FIGURES = ("effect", "low", "high", "rows", "support")
 _SHOWN = 3
 """Columns up to which a row of the printed table names all, or all that it lacks."""
-_FIRST = ("precision", "union", "alternatives", "checks")
+_FIRST = ("precision", "answered", "union", "alternatives", "checks")
 
 
 class Verdict(Document):
@@ -52,6 +52,8 @@ class Effect(Document):
     negative_controls: list[str] | None
     precision: str | None
     union: Json | None
+    answered: Json | None
+    """Whom the answer is for: share, text, why, left_out and everybody; None for all."""
     ace: Json | None
     """What the verdict claims: effect (None unless assumed), low, high, rows and support."""
     identified: bool | None
@@ -132,11 +134,14 @@ class Effect(Document):
     def _answers(self) -> list[tuple[str, Json]]:
         """Return the figures of the whole, of each adjustment set left open, and by segment."""
         sets = self.alternatives or []
-        rows = [(_population(self.population), self.ace or {})]
+        whole = _population(self.population)
+        rows = [(self.answered["text"] if self.answered else whole, self.ace or {})]
         if len(sets) > 1:
             rows = [("all that is left open", {**(self.ace or {}), "effect": None})]
             tried = [one["adjustment"] for one in sets if not one.get("reverses")]
             rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
+        if self.answered:
+            rows.append((f"{whole}, by an assumption", self.answered["everybody"]))
         return rows + [(_segment_name(self.segment, one), one) for one in self.segments or []]
 
     def _notes(self) -> list[str]:

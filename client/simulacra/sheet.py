@@ -85,9 +85,10 @@ def _figures(one: Json) -> str:
     if found is None or span is None:
         return ""
     low, high = f"{span['low']:.3g}", f"{span['high']:.3g}"
+    whom = f", for {one['answered']['text']}" if one.get("answered") else ""
     if found.get("effect") is None:
-        return f"Between {low} and {high}, {one['precision']}."
-    return f"Effect {found['effect']:.3g} ({low} to {high}), {one['precision']}."
+        return f"Between {low} and {high}, {one['precision']}{whom}."
+    return f"Effect {found['effect']:.3g} ({low} to {high}), {one['precision']}{whom}."
 
 
 def _row(one: Json) -> list[object]:

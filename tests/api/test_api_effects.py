@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from effect_results import FIGURES, TEXTS, effect_result
+from effect_results import ANSWERED, FIGURES, TEXTS, effect_result, partly_answered
+from simulacra_api.tenancy.repository import snake_case
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 from simulacra_crds.tasks import ESTIMATE
 
@@ -237,6 +238,23 @@ async def test_estimate_of_the_former_release_is_shown_with_its_figures(
     shown = (await http.get(f"/v1/effects/{effect}")).json()
     assert (shown["verdict"]["kind"], shown["ace"]) == (kind, FIGURES)
     assert [one["effect"] for one in shown["segments"]] == [-0.4, -0.4]
+
+
+async def test_estimate_says_whom_it_is_for_and_its_status_has_no_names(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
+    await acme.estimate(effect)
+    assert (await http.get(f"/v1/effects/{effect}")).json()["answered"] is None
+    stored = partly_answered()
+    await acme.write(EFFECT_ESTIMATES, effect, ESTIMATE, json.dumps(stored.to_wire()).encode())
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert shown["answered"] == snake_case(ANSWERED)
+    assert shown["answered"]["text"] in shown["verdict"]["text"]
+    assert shown["answered"]["why"] in shown["verdict"]["text"]
+    status = stored.summary.to_wire()
+    assert (status["everybodyLow"], status["everybodyHigh"]) == (-0.8, 0.3)
+    assert "region" not in json.dumps(status)
 
 
 async def test_estimate_made_before_verdicts_is_never_upgraded(

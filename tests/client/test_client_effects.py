@@ -8,22 +8,32 @@ from typing import Any
 
 import pytest
 
-from effect_results import FIGURES, TEXTS, effect_result
+from effect_results import (
+    FIGURES,
+    PARTLY,
+    TEXTS,
+    WHOM,
+    effect_result,
+    partly_answered,
+    sheet_result,
+)
 from simulacra.commands.options import columns
 from simulacra.commands.output import print_result
 from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
 from simulacra.operations.questions import estimate
+from simulacra.sheet import _figures
 from simulacra_api.tenancy.repository import snake_case
+from simulacra_schema.answers import EffectResult
 from simulacra_schema.claims import mask_unclaimed
 
 FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}
 PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
 
 
-def effect(kind: str = "open", **changes: Any) -> Effect:
+def effect(kind: str = "open", result: EffectResult | None = None, **changes: Any) -> Effect:
     """Return an answer of the service."""
-    found = snake_case(mask_unclaimed(effect_result(kind)).to_wire())
+    found = snake_case(mask_unclaimed(result or effect_result(kind)).to_wire())
     figures = found.pop("estimate")
     head = {"effect_id": "eff-1", "status": "ready", "population": "all", "ace": figures}
     return Effect(head | found | changes)
@@ -46,6 +56,24 @@ def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
     ]
     assert "adjusted for no column" in str(effect())
     assert lines[-1] == "few rows"
+
+
+@pytest.mark.parametrize("kind", ["assumed", "open"])
+def test_people_whom_the_answer_is_for_stand_beside_everybody(kind: str) -> None:
+    found = effect(result=partly_answered(kind))
+    assert found.answered["text"] == WHOM
+    lines = str(found).splitlines()
+    assert lines[0] == PARTLY[kind]
+    (everybody,) = [line for line in lines if line.startswith("all, by an assumption")]
+    assert everybody.split()[-2:] == ["-0.8", "0.3"]
+    assert list(found.verdict_first())[:3] == ["verdict", "precision", "answered"]
+    sheet = snake_case(sheet_result(kind, partly_answered(kind)).to_wire())
+    lever = sheet["levers"][0] | sheet["levers"][0]["answer"]
+    told = _figures(lever | {"ace": lever["estimate"]})
+    assert told.endswith(f", for {WHOM}.")
+    unsaid = effect(result=partly_answered("contradicted"))
+    assert unsaid.answered is None
+    assert "by an assumption" not in str(unsaid)
 
 
 def test_adjustment_sets_have_names_of_their_own() -> None:

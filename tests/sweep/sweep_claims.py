@@ -418,6 +418,45 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
         reach = float(outcome.max() - outcome.min())
         if not -reach <= span["low"] <= span["high"] <= reach:
             yield "the interval is wider than the outcome"
+    yield from answered(found, upload)
+
+
+def answered(found: Json, upload: Frame) -> Iterator[str]:
+    """Check that the verdict names whom an answer is for, and that they can be counted."""
+    whom, ace = found.get("answered"), found.get("ace") or {}
+    if whom is None:
+        if "with the value that they lack" in str(found):
+            yield "the verdict leaves people out, and no field says whom"
+        return
+    for words in (whom["text"], whom["why"]):
+        if words not in found["verdict"]["text"]:
+            yield "the verdict does not name whom it is for"
+    if ace.get("support") is not None and abs(ace["support"] - whom["share"]) > 0.002:
+        yield f"support {ace['support']}, answered for {whom['share']}"
+    ends = [ace.get("everybody_low"), ace.get("everybody_high")]
+    if None not in ends and ends != [whom["everybody"]["low"], whom["everybody"]["high"]]:
+        yield "two intervals for everybody"
+    columns = [*(found.get("adjustment") or ()), found.get("treatment"), found.get("outcome")]
+    limits = [limit for group in whom["left_out"] for limit in group]
+    is_whole = found.get("population", "all") == "all" and "weight" not in upload
+    if not (limits and is_whole and all(name in upload for name in columns)):
+        return
+    known = upload.dropna(subset=[found["treatment"], found["outcome"]])
+    out = pd.Series(data=False, index=known.index)
+    for group in whom["left_out"]:
+        out |= np.logical_and.reduce([_keeps(known[one["column"]], one) for one in group])
+    if abs(1 - out.mean() - whom["share"]) > 0.05:
+        yield f"answered for {whom['share']}, {1 - out.mean():.3f} of the upload keep its limits"
+
+
+def _keeps(values: pd.Series, limit: Json) -> pd.Series:
+    """Return which rows keep a limit of a group."""
+    test, value = limit["test"], limit["value"]
+    if test in ("<=", ">"):
+        numbers = pd.to_numeric(values, errors="coerce")
+        return numbers <= value if test == "<=" else numbers > value
+    is_level = values.map(_text) == _text(value)
+    return is_level if test == "=" else values.notna() & ~is_level
 
 
 def do_support(effect_found: Json | None, made: Json) -> Iterator[str]:

@@ -400,7 +400,9 @@ def effect(trip: Trip) -> Found:
     yield from claims.effect(found, trip.upload)
     for name, program in trip.place.programs.items():
         other = program.show(found["effect_id"])
-        if any(other[key] != found[key] for key in ("verdict", "ace", "union", "precision")):
+        if any(
+            other[key] != found[key] for key in ("verdict", "ace", "answered", "union", "precision")
+        ):
             yield f"the {name} has another answer"
     wide = trip.place.kubectl("get", "effectestimates", "-A", "-o", "wide")
     line = next(of for of in wide.splitlines() if found["effect_id"] in of)

@@ -41,11 +41,11 @@ DATASET = {
     "status": {"phase": "Ready"},
 }
 ASSUMED = {
-    "verdict": {"kind": "assumed"},
+    "verdict": {"kind": "assumed", "text": "If x comes first: 1."},
     "ace": {"effect": 1.0},
     "union": {"low": 0.5, "high": 2.0},
 }
-NO_ANSWER = {"verdict": {"kind": "unanswerable"}}
+NO_ANSWER = {"verdict": {"kind": "unanswerable", "text": "No answer."}}
 UNDER_DO = {"identification": {"verdict": {"kind": "assumed"}}}
 SHARE = {
     "question": "sex", "answer": "f", "share": 0.5, "low": 0.4, "high": 0.6, "respondents": 4.0,
@@ -116,6 +116,27 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         UPLOAD.sample(frac=1, random_state=3),
     ),
     "effect": (lambda found: claims.effect(found, UPLOAD), ASSUMED, ASSUMED | {"union": None}),
+    "whom": (
+        lambda share: claims.effect(
+            ASSUMED
+            | {
+                "verdict": {"kind": "assumed", "text": "For the women: 1. Why."},
+                "answered": {
+                    "share": share,
+                    "text": "the women",
+                    "why": "Why.",
+                    "left_out": [[{"column": "sex", "test": "=", "value": "m"}]],
+                    "everybody": {"low": 0.0, "high": 3.0},
+                },
+                "adjustment": ["sex"],
+                "treatment": "x",
+                "outcome": "y",
+            },
+            UPLOAD,
+        ),
+        0.5,
+        0.9,
+    ),
     "do": (lambda found: claims.do_support(found, UNDER_DO), ASSUMED, NO_ANSWER),
     "segment": (
         lambda worth: claims.segment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
-from effect_results import sheet_result
+from effect_results import PARTLY, WHOM, partly_answered, sheet_result
 from simulacra_crds.tasks import EstimateRequest, ProgressReport, SheetRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.answers import VERDICT_KINDS
@@ -307,6 +308,22 @@ def test_only_assumed_levers_show_a_point(kind: Any) -> None:
     assert ('<td class="figure">[-0.6, -0.2]</td>' in page) is is_spanned
     assert ("-0.4" in made.levers[0].answer.model_dump_json()) is is_pointed
     assert ("Precision: " in page.partition("lever-1")[2]) is (kind != "contradicted")
+
+
+@pytest.mark.parametrize("kind", ["assumed", "open"])
+def test_page_and_workbook_say_whom_a_lever_is_answered_for(kind: Any) -> None:
+    made = sheet_result(kind, partly_answered(kind))
+    heads, figures = openpyxl.load_workbook(io.BytesIO(write_workbook(made)))["Ranking"].values
+    cells = dict(zip(heads, figures, strict=True))
+    assert (cells["answered for"], cells["low, everybody"], cells["high, everybody"]) == (
+        WHOM,
+        -0.8,
+        0.3,
+    )
+    page = html.unescape(render_sheet(made))
+    assert PARTLY[kind] in page
+    assert "Everybody, by an assumption: [-0.8, 0.3]." in page
+    assert '<td data-label="Answered for">90 %</td>' in page
 
 
 def test_order_of_unranked_levers_uses_no_hidden_point() -> None:

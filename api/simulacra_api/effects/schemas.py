@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
-from simulacra_schema.answers import SegmentEffect, Sensitivity, Span
+from simulacra_schema.answers import Answered, SegmentEffect, Sensitivity, Span
 from simulacra_schema.base import ColumnName, VerdictKind
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 from simulacra_schema.table import TableSchema
@@ -51,7 +51,10 @@ class EffectRequest(OutcomeBody, EffectQuestion[SetValue], alias_generator=str):
 
 
 class EffectFigures(BaseModel):
-    """An effect in the outcome's unit: 95 % interval, rows, share of rows with support (0..1)."""
+    """An effect in the outcome's unit: 95 % interval, rows, and support.
+
+    support: share (0..1) of the people asked about who have counterparts with both values.
+    """
 
     effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
@@ -134,6 +137,11 @@ class EffectBody(BaseModel):
     )
     precision: Precision | None = None
     union: Span | None = None
+    answered: Answered | None = Field(
+        default=None,
+        description="Whom the answer is for, if people asked about have no counterparts; null for"
+        " all of the population.",
+    )
     ace: EffectFigures | None = Field(
         default=None,
         description="Null until it is ready, and if the verdict is contradicted or unanswerable.",

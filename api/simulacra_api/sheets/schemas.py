@@ -16,7 +16,7 @@ from simulacra_api.effects.schemas import (
 )
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
-from simulacra_schema.answers import Sensitivity, Span
+from simulacra_schema.answers import Answered, Sensitivity, Span
 from simulacra_schema.questions.effect import Population, Precision
 from simulacra_schema.questions.sheet import Lever, SheetQuestion
 from simulacra_schema.sheets import Curve, LeftOut, MissingShare, PropensityCounts
@@ -47,6 +47,9 @@ class LeverBody(BaseModel):
     precision: Precision
     union: Span | None = Field(
         default=None, description="The interval that holds together with those of all levers."
+    )
+    answered: Answered | None = Field(
+        default=None, description="Whom the answer is for; null for all of the population."
     )
     alone: Span | None = Field(default=None, description="The interval of this lever alone.")
     ace: EffectFigures | None = Field(

@@ -39,7 +39,7 @@ def write_workbook(sheet: SheetResult) -> bytes:
 
 def _ranking(name: str, lever: LeverAnswer) -> Row:
     answer, span, alone = lever.answer, lever.answer.union, lever.alone
-    found = answer.sensitivity
+    found, whom = answer.sensitivity, answer.answered
     return {
         "rank": lever.rank,
         "lever": name,
@@ -52,9 +52,14 @@ def _ranking(name: str, lever: LeverAnswer) -> Row:
         "high, all together": None if span is None else span.high,
         "low, alone": None if alone is None else alone.low,
         "high, alone": None if alone is None else alone.high,
+        "answered for": None if whom is None else whom.text,
+        "low, everybody": None if whom is None else whom.everybody.low,
+        "high, everybody": None if whom is None else whom.everybody.high,
         "plain difference": answer.naive,
         "effective rows": answer.effective_rows,
         "robustness": None if found is None else found.robustness,
+        "low, unseen cause": None if found is None or found.unseen is None else found.unseen.low,
+        "high, unseen cause": None if found is None or found.unseen is None else found.unseen.high,
     }
 
 

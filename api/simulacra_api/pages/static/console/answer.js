@@ -8,6 +8,7 @@ const KINDS = { assumed: "Assumed", suggested: "Suggested", open: "Open", contra
 const KINDS_OF_AUTHOR = { client: null, automatic: "bound automatically, as asked" };
 const ORIGINS = { request: "this question", tiers: "tiers of the model", required: "required edges of the model", proposed: "proposed and confirmed" };
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";
+const EVERYBODY = { treated: "All those treated" };
 const listed = (columns) => columns.join(", ") || "no column";
 
 /** The union of all intervals as a wide bar, one interval as a thin one; a point only where the verdict claims one. */
@@ -27,14 +28,18 @@ function setName(columns, tried) {
   return `Adjusted for ${[...own, ...(common ? [`${common} that all have`] : [])].join(", ")}`;
 }
 
+/** Whom the answer is for, with a capital. */
+const whom = ({ text }) => text[0].toUpperCase() + text.slice(1);
+
 /** The union first, then each adjustment set left open, then the segments. */
 function rowsOf(found) {
   const sets = found.alternatives ?? [];
   const tried = sets.filter((one) => !one.reverses).map((one) => one.adjustment);
   const name = (one) => one.reverses ? `If ${found.outcome} comes first` : setName(one.adjustment, tried);
-  const single = [{ ...found.ace, name: sets.length ? name(sets[0]) : "All rows" }];
-  const several = [{ ...found.ace, ...found.union, effect: null, name: "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
-  return [...(sets.length > 1 ? several : single), ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
+  const single = [{ ...found.ace, name: found.answered ? whom(found.answered) : sets.length ? name(sets[0]) : "All rows" }];
+  const several = [{ ...found.ace, ...found.union, effect: null, name: found.answered ? `${whom(found.answered)}: all that is left open` : "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
+  const everybody = found.answered ? [{ ...found.answered.everybody, name: `${EVERYBODY[found.population] ?? "Everybody"}, by an assumption` }] : [];
+  return [...(sets.length > 1 ? several : single), ...everybody, ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
 }
 
 function Figures({ found }) {
@@ -43,7 +48,7 @@ function Figures({ found }) {
   const high = Math.max(0, ...rows.map((row) => row.high));
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Effect ${found.effect_id}`}><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
     <thead><tr><th scope="col">Rows and adjustment</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.effect == null ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
+    <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.effect == null ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${row.rows == null ? "" : number(row.rows)}</td><td>${row.support == null ? "" : percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** Which segments differ from the first, and which have too few rows to be shown. */
@@ -89,6 +94,7 @@ function Details({ found }) {
     ${(checks ?? []).map((check) => html`<li>${check.name}, ${check.outcome}: ${check.detail}</li>`)}
     ${sensitivity && html`<li>An unseen cause that explains ${percent(sensitivity.robustness, 0)} of what is left of both columns would bring the effect to 0; ${percent(sensitivity.robustness_near, 0)} would bring the nearer end of the interval there.</li>`}
     ${(sensitivity?.yardsticks ?? []).map((one) => html`<li>Without ${one.column} the effect moves by ${number(one.shift, 3)}.</li>`)}
+    ${sensitivity?.unseen && html`<li>Even with an unseen cause as strong as ${sensitivity.yardsticks[0].column}: ${number(sensitivity.unseen.low, 3, true)} to ${number(sensitivity.unseen.high, 3, true)}.</li>`}
     ${found.naive != null && html`<li>The plain difference of averages is ${number(found.naive, 3)}.</li>`}</ul></details>`;
 }
 
