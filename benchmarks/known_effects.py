@@ -60,13 +60,17 @@ DR_FOLDS, LEAST_PROPENSITY = 5, 0.01
 
 @dataclass(frozen=True)
 class Draw:
-    """Covariates, float64 [n, d]; a treatment of 0 and 1, outcome, and the true effect."""
+    """Covariates, float64 [n, d]; a treatment of 0 and 1, outcome, and the true effect.
+
+    effects: of each row, float64 [n]; None where they are not known.
+    """
 
     x: np.ndarray
     t: np.ndarray
     y: np.ndarray
     truth: float
     population: str = "all"
+    effects: np.ndarray | None = None
 
 
 def file_of(package: str, path: str) -> Path | None:
@@ -96,14 +100,15 @@ def ihdp(surface: str, draws: int) -> Iterator[Draw]:
         if surface == "A":
             beta = rng.choice(np.arange(5.0), whole.shape[1], p=[0.5, 0.2, 0.15, 0.1, 0.05])
             y = whole @ beta + 4.0 * t + rng.normal(size=t.size)
-            yield Draw(x, t, y, 4.0)
+            yield Draw(x, t, y, 4.0, effects=np.full(t.size, 4.0))
             continue
         beta = rng.choice([0, 0.1, 0.2, 0.3, 0.4], whole.shape[1], p=[0.6, 0.1, 0.1, 0.1, 0.1])
         shifted = whole + np.r_[0.0, np.full(x.shape[1], 0.5)]
         untreated = np.exp(shifted @ beta)
         treated = whole @ beta - ((whole @ beta - untreated)[t == 1].mean() - 4.0)
         y = np.where(t == 1, treated, untreated) + rng.normal(size=t.size)
-        yield Draw(x, t, y, float(np.mean(treated - untreated)))
+        effects = treated - untreated
+        yield Draw(x, t, y, float(effects.mean()), effects=effects)
 
 
 def acic(draws: int) -> Iterator[Draw]:
@@ -123,8 +128,8 @@ def acic(draws: int) -> Iterator[Draw]:
                 columns.append(column.to_numpy().astype(np.float64))
         t = outcomes["z"].to_numpy()
         y = np.where(t == 1, outcomes["y1"].to_numpy(), outcomes["y0"].to_numpy())
-        truth = float(np.mean(outcomes["mu1"].to_numpy() - outcomes["mu0"].to_numpy()))
-        yield Draw(np.array(columns).T, t, y, truth)
+        effects = outcomes["mu1"].to_numpy() - outcomes["mu0"].to_numpy()
+        yield Draw(np.array(columns).T, t, y, float(effects.mean()), effects=effects)
 
 
 def settings(folder: Path | None, draws: int) -> Iterator[Draw]:
@@ -165,11 +170,19 @@ def realcause(folder: Path | None, name: str, draws: int) -> Iterator[Draw]:
         t, y, effects = (table[column].to_numpy() for column in ("t", "y", "ite"))
         x = table.drop_columns(["t", "y", "y0", "y1", "ite"])
         covariates = np.array([column.to_numpy() for column in x.columns], np.float64).T
-        yield Draw(covariates, t.astype(np.int64), y.astype(np.float64), float(effects.mean()))
+        t, y, effects = t.astype(np.int64), y.astype(np.float64), effects.astype(np.float64)
+        yield Draw(covariates, t, y, float(effects.mean()), effects=effects)
 
 
 def product(draw: Draw, _: int) -> tuple[float, float, float]:
     """Return the product's effect and interval, every covariate stated to come first."""
+    estimator, names = product_on(draw)
+    found = estimator.effect(names)
+    return found.effect, found.low, found.high
+
+
+def product_on(draw: Draw) -> tuple[Estimator, list[str]]:
+    """Return the product's estimator on a draw, and the names of the covariates."""
     names = [f"x{k}" for k in range(draw.x.shape[1])]
     level = pa.DictionaryArray.from_arrays(
         pa.array(draw.t.astype(np.int32)), pa.array(["no", "yes"])
@@ -179,10 +192,15 @@ def product(draw: Draw, _: int) -> tuple[float, float, float]:
     columns.append(ColumnSchema(name="t", kind="categorical", storage="string"))
     schema = TableSchema(rows=table.num_rows, columns=columns)
     request = EstimateRequest(
-        treatment="t", value="yes", baseline="no", outcome="y", population=draw.population
+        treatment="t",
+        value="yes",
+        baseline="no",
+        outcome="y",
+        population=draw.population,
+        before=names,
+        after=["y"],
     )
-    found = Estimator(table, schema, request, SEED).effect(names)
-    return found.effect, found.low, found.high
+    return Estimator(table, schema, request, SEED), names
 
 
 def least_squares(draw: Draw, _: int) -> tuple[float, float, float]:
