@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -203,9 +204,8 @@ def test_quotas_page_runs_without_a_server(workspace: Any) -> None:
     prompt = "".join(code_blocks("howto/quotas.md", "bash"))
     output = workspace.bash(f"cd few\n{prompt}\npython page.py")
     assert '"feasible": true' in output
-    drawn = [line.split(",") for line in (folder / "quota-rows.csv").read_text().splitlines()]
-    at = {name: drawn[0].index(name) for name in ("job_prestige", "happiness")}
-    prestige = [(float(row[at["job_prestige"]] or 0), row[at["happiness"]]) for row in drawn[1:]]
+    drawn = [*csv.DictReader((folder / "quota-rows.csv").open())]
+    prestige = [(float(row["job_prestige"] or 0), row["happiness"]) for row in drawn]
     assert sum(20 <= p <= 40 and h == "very happy" for p, h in prestige) == 300
     assert sum(p >= 41 for p, _ in prestige) == 450
 
