@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from simulacra_schema.answers import EffectResult
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.effects.counterparts import almost_without
+from simulacra_trainer.effects.counterparts import MOST, PART, almost_without
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.named_groups import keeps, named_group, outside_in_words
 from simulacra_trainer.graph import CausalGraph
@@ -154,6 +156,17 @@ def test_rows_under_do_say_for_whom_they_hold() -> None:
         assert is_said == (value == "yes")
 
 
+def _flagged(
+    propensity: np.ndarray,
+    is_in: np.ndarray,
+    weights: np.ndarray | None,
+    units: np.ndarray | None,
+) -> np.ndarray:
+    """Return the rows that lack the arm where everybody has one of the two values."""
+    share = float(np.average(is_in, weights=weights))
+    return almost_without(propensity, is_in, weights, units, min(MOST, share / PART))
+
+
 def _ranked(n: int, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Propensities with their own order, an arm that the lowest share lacks, and who that is."""
     rng = np.random.default_rng(seed)
@@ -166,10 +179,10 @@ def test_rows_without_an_arm_are_found_and_none_where_there_are_none() -> None:
     found = wrong = 0.0
     for seed in range(20):
         propensity, is_in, without = _ranked(500, 0.3, seed)
-        flagged = almost_without(propensity, is_in, None, None)
+        flagged = _flagged(propensity, is_in, None, None)
         found += flagged[without].mean() / 20
         wrong += flagged[~without].mean() / 20
-        good = almost_without(*_ranked(500, 0.0, seed)[:2], None, None)
+        good = _flagged(*_ranked(500, 0.0, seed)[:2], None, None)
         assert good.mean() < 0.08
     assert found > 0.95
     assert wrong < 0.08
@@ -177,29 +190,29 @@ def test_rows_without_an_arm_are_found_and_none_where_there_are_none() -> None:
 
 def test_copies_of_rows_and_equal_weights_find_the_same_people() -> None:
     propensity, is_in, _ = _ranked(400, 0.2)
-    alone = almost_without(propensity, is_in, None, None)
+    alone = _flagged(propensity, is_in, None, None)
     each = np.repeat(np.arange(400), 5)
-    copied = almost_without(propensity[each], is_in[each], None, each)
+    copied = _flagged(propensity[each], is_in[each], None, each)
     assert np.array_equal(copied[::5], alone)
-    assert np.array_equal(almost_without(propensity, is_in, np.full(400, 7.0), None), alone)
+    assert np.array_equal(_flagged(propensity, is_in, np.full(400, 7.0), None), alone)
     # Ten rows of two people are two people: too few to say that nobody is like them.
     few = np.r_[np.zeros(40), np.ones(40)].astype(np.int64)
     part = slice(0, 80)
     assert alone[part].sum() > 40
-    assert not almost_without(propensity[part], is_in[part], None, few).any()
+    assert not _flagged(propensity[part], is_in[part], None, few).any()
 
 
 def test_rows_with_one_propensity_are_all_found_or_none() -> None:
     propensity = np.repeat([0.02, 0.5], 100)
     is_in = np.r_[np.zeros(99), [1.0], np.ones(50), np.zeros(50)].astype(np.bool_)
-    found = almost_without(propensity, is_in, None, None)
+    found = _flagged(propensity, is_in, None, None)
     assert found.tolist() == [True] * 100 + [False] * 100
 
 
 def test_a_rare_arm_is_rare_everywhere() -> None:
     rng = np.random.default_rng(0)
     is_in = rng.random(2000) < 0.04
-    assert not almost_without(rng.uniform(0.03, 0.05, 2000), is_in, None, None).any()
+    assert not _flagged(rng.uniform(0.03, 0.05, 2000), is_in, None, None).any()
 
 
 def test_a_group_is_named_by_limits_that_filter_the_same_rows() -> None:
@@ -219,3 +232,33 @@ def test_a_group_is_named_by_limits_that_filter_the_same_rows() -> None:
     mixed = rng.random(n) < 0.2
     assert named_group(table, ["a", "g"], mixed, np.ones(n), 0) is None
     assert named_group(table, [], wanted, np.ones(n), 0) is None
+
+
+def _settled(seed: int) -> pa.Table:
+    """Several columns decide who has the treatment, and parts of the people lack a value."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([500, 800]))
+    a, b, c = (rng.normal(size=n) for _ in range(3))
+    slopes = rng.uniform(0.5, 3, 3) * 1.0
+    moved = sum(k * of * (rng.random() < 0.7) for k, of in zip(slopes, (a, b, c), strict=True))
+    chance, cut = 1 / (1 + np.exp(-moved)), rng.uniform(0.3, 1.2)
+    chance = np.where((a > cut) & (rng.random() < 0.8), 0.003, chance)
+    chance = np.where((b < -cut) & (rng.random() < 0.6), 0.997, chance)
+    t = rng.random(n) < chance
+    y = t + 0.5 * a + 0.4 * b - 0.3 * c + rng.normal(size=n)
+    values = {name: of.round(2) for name, of in (("a", a), ("b", b), ("c", c))}
+    return pa.table({**values, "t": np.where(t, "yes", "no"), "y": y.round(3)})
+
+
+@pytest.mark.parametrize("seed", [15, 25])
+def test_knowing_less_gives_no_better_verdict_by_leaving_people_out(seed: int) -> None:
+    table, order = _settled(seed), ("unanswerable", "contradicted", "open", "suggested", "assumed")
+    names = ("a", "b", "c")
+    found = {
+        before: order.index(_ask(table, before=list(before)).verdict.kind)
+        for size in range(4)
+        for before in combinations(names, size)
+    }
+    for less, more in product(found, repeat=2):
+        if set(less) < set(more):
+            assert found[less] <= found[more], (less, more)

@@ -11,7 +11,7 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.answers import Answered, Span
 from simulacra_trainer.effects.aipw import Predictions
-from simulacra_trainer.effects.counterparts import largest_share
+from simulacra_trainer.effects.counterparts import largest_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import Contrast, Flags
 from simulacra_trainer.effects.models.features import Floats
@@ -92,7 +92,7 @@ def answered_people(estimator: Estimator, columns: list[str], lacking: Flags) ->
 def _is_rare(contrast: Contrast, k: int, rows: Flags) -> bool:
     """Return whether those in a group that takes in some others too still hardly have the value."""
     arm = (contrast.value, contrast.baseline)[k].rows
-    return _share(contrast, rows, arm) <= 2.0 * largest_share(contrast.mean(arm.astype(np.float64)))
+    return _share(contrast, rows, arm) <= 2.0 * largest_of(contrast, arm)
 
 
 def _share(contrast: Contrast, asked: Flags, rows: Flags) -> float:

@@ -19,6 +19,9 @@ from simulacra_trainer.effects.models.features import Floats
 
 MOST = 0.05
 """Largest share of an arm among rows without counterparts in it."""
+MOST_OF_SEVERAL = 0.02
+"""The same where some people have neither value: of several values each is rare without being
+absent. It is the least propensity that weights use."""
 PART = 4.0
 """And at most the arm's own share divided by this: a rare arm is rare everywhere."""
 CONFIDENCE = 0.5
@@ -43,28 +46,43 @@ def without_counterparts(
         if population == "treated" and k == 0:
             continue
         mean = np.mean([one.propensity[k] for one in predictions], axis=0)
-        found[k] = almost_without(mean, arm.rows, contrast.weights, contrast.units)
+        most = largest_of(contrast, arm.rows)
+        found[k] = almost_without(mean, arm.rows, contrast.weights, contrast.units, most)
     return found
 
 
-def largest_share(of_arm: float) -> float:
-    """Return the largest share of an arm, with this share of all rows, that is almost nobody."""
-    return min(MOST, of_arm / PART)
+def largest_share(of_arm: float, *, of_two: bool) -> float:
+    """Return the largest share of an arm, with this share of all rows, that is almost nobody.
+
+    of_two: whether everybody has one of two values.
+    """
+    return min(MOST if of_two else MOST_OF_SEVERAL, of_arm / PART)
+
+
+def largest_of(contrast: Contrast, arm: Flags) -> float:
+    """Return the largest share of an arm of a contrast, bool [n], that is almost nobody."""
+    of_two = bool(np.all(contrast.value.rows | contrast.baseline.rows))
+    return largest_share(contrast.mean(arm.astype(np.float64)), of_two=of_two)
 
 
 def almost_without(
-    propensity: Floats, is_in: Flags, weights: Floats | None, units: Ints | None
+    propensity: Floats,
+    is_in: Flags,
+    weights: Floats | None,
+    units: Ints | None,
+    most: float,
 ) -> Flags:
     """Return the rows, bool [n], of lowest propensity among whom almost nobody is in an arm.
 
     They are as many as keep the upper bound of the arm's share among them (Clopper & Pearson, 1934)
-    below both limits. It bounds the share of all of them together, not of each.
+    below the limit. It bounds the share of all of them together, not of each.
 
     Args:
         propensity: of the arm, from models that did not see the row, float64 [n].
         is_in: bool [n], whether the row is in the arm.
         weights: survey weights, float64 [n]; None if there are none.
         units: cluster or person of each row, int64 [n]; None where each row is one alone.
+        most: the limit.
     """
     n = propensity.size
     order = np.argsort(propensity, kind="stable")
@@ -72,7 +90,6 @@ def almost_without(
     total = np.maximum(np.cumsum(each), 1e-300)
     share = np.cumsum(each * is_in[order]) / total
     size = _kish_of_first(each, None if units is None else units[order])
-    most = largest_share(float(share[-1])) if n else 0.0
     inside, outside = share * size, np.maximum((1.0 - share) * size, 1e-9)
     is_below = betainc(inside + 1.0, outside, most) >= CONFIDENCE
     # Rows with the same propensity are alike: all of them count, or none.

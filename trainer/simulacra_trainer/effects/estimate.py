@@ -89,6 +89,7 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
         failure=found.failure,
         sensitivity=found.sensitivity,
         answered=found.answered,
+        is_sure=found.is_sure,
     )
     verdict = judge(evidence)
     figures = _figures(found, estimator).model_copy(

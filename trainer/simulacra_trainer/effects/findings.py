@@ -49,6 +49,7 @@ class Findings:
         effective_share: of that arm's rows, and at most the share of rows with counterparts.
         people: whom the effects are for; None without an answer.
         answered: the same in words; None for all of the population.
+        is_sure: as in Tried.
     """
 
     missing: str | None = None
@@ -58,6 +59,7 @@ class Findings:
     effective_share: float = 0.0
     people: People | None = None
     answered: Answered | None = None
+    is_sure: bool = True
     checked: list[Checked] = field(default_factory=list)
     sensitivity: Sensitivity | None = None
 
@@ -108,6 +110,7 @@ def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried:
         effective_rows=rows,
         effective_share=share,
         people=people,
+        is_sure=tried.is_sure,
         answered=None if people.rows is None else _answered(estimator, tried, people, reach),
         checked=checked,
         sensitivity=sensitivity(main, runs[0], rough),

@@ -22,7 +22,7 @@ from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.column_timing import stated_timing
-from simulacra_trainer.effects.counterparts import almost_without
+from simulacra_trainer.effects.counterparts import almost_without, largest_share
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.contrast import (
@@ -81,8 +81,11 @@ def support_of_do(
         if missing := unsupported([held, both]):
             return Support(missing=missing)
         fitted = _propensity(table, schema, _before(schema, graph, name), has_value, seed)
-        lacking |= almost_without(fitted, has_value, survey, units)
         share = float(has_value.mean())
+        column = schema.find(name)
+        of_two = column is not None and len(column.levels) == 2
+        most = largest_share(float(np.average(has_value, weights=survey)), of_two=of_two)
+        lacking |= almost_without(fitted, has_value, survey, units, most)
         weights /= np.clip(fitted, CLIP * min(1.0, 2.0 * share), 1.0)
     persons = persons_in(table, schema)
     of_treated = None if persons is None else persons[treated]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
-from simulacra_trainer.effects.support import Held, unsupported
+from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
+from simulacra_trainer.effects.verdict import MAX_TRIED, has_sure_sign
 from simulacra_trainer.graph import CausalGraph
 
 ROWS_A_CLUSTER = 6.0
@@ -45,6 +47,8 @@ class Tried:
         others: under each set, what those left out add to the effect on everybody: at least, and at
             most.
         bounded: sets under which too few people could be compared.
+        is_sure: whether the effects have a sure sign whatever more would be stated; not looked into
+            where nothing is suggested anyway.
         reversing: sets in which the outcome may be a cause of the treatment.
         effective_rows, effective_share: as in Findings.
     """
@@ -55,6 +59,7 @@ class Tried:
     people: People | None = None
     others: list[tuple[float, float]] = field(default_factory=list)
     bounded: list[Bounded] = field(default_factory=list)
+    is_sure: bool = True
     effective_rows: float = 0.0
     effective_share: float = 0.0
 
@@ -72,6 +77,7 @@ def try_sets(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> 
     )
     sets = open_sets(timing, graph, treatment, outcome, linear)
     shown = [_Fitted.of(estimator, s) for s in sets if not s.reverses]
+    fitted = tuple(shown)
     bounded: list[_Fitted] = []
     while True:
         people = _people(estimator, shown)
@@ -88,11 +94,14 @@ def try_sets(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> 
         return found
     everybody = people.asked
     of = everybody if people.rows is None else everybody & people.rows
+    intervals = [summarize(run) for run in runs]
+    may_be_suggested = len(timing.unknown) <= MAX_TRIED and has_sure_sign(intervals)
     return replace(
         found,
-        found=[(one.set, r, summarize(r)) for one, r in zip(shown, runs, strict=True)],
+        found=list(zip([one.set for one in shown], runs, intervals, strict=True)),
         reversing=[s for s in sets if s.reverses],
         people=people,
+        is_sure=may_be_suggested and _is_sure(estimator, fitted, timing.unknown),
         others=[
             effect_bounds(contrast, one.fits, people.lacking, everybody & ~of, everybody)
             for one in shown
@@ -108,7 +117,7 @@ def try_sets(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> 
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Fitted:
     """An adjustment set with its cross-fits, and who has no counterparts given its columns."""
 
@@ -126,6 +135,34 @@ class _Fitted:
     def missed(self) -> int:
         """Rows without counterparts."""
         return int(self.lacking.any(axis=0).sum())
+
+
+def _is_sure(estimator: Estimator, shown: Sequence[_Fitted], unknown: Sequence[str]) -> bool:
+    """Return whether the effects have a sure sign whatever more would be stated.
+
+    Fewer open columns leave more people to answer for, who may be those that a set cannot compare.
+    So each family of sets that statements would leave is judged for the people of its own: knowing
+    less must not give the better verdict because it leaves people out.
+    """
+    if not any(one.missed for one in shown):
+        return True
+    families = set()
+    for places in product((True, False, None), repeat=len(unknown)):
+        stated = [(name, at) for name, at in zip(unknown, places, strict=True) if at is not None]
+        families.add(
+            tuple(
+                one for one in shown if all((name in one.set.columns) is at for name, at in stated)
+            )
+        )
+    for some in families - {(), tuple(shown)}:
+        people = _people(estimator, some)
+        runs = [estimator.scores(one.fits, people.rows) for one in some]
+        if _supported(estimator, people, runs[0]).missing is not None:
+            return False
+        worth = [np.median([min(scores.effective()) for scores in own]) for own in runs]
+        if min(worth) < MIN_EFFECTIVE or not has_sure_sign([summarize(own) for own in runs]):
+            return False
+    return True
 
 
 def _people(estimator: Estimator, shown: Sequence[_Fitted]) -> People:

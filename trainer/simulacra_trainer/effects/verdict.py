@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span, Verdict
 from simulacra_schema.base import VerdictKind
@@ -18,6 +19,9 @@ from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent, sentence
 from simulacra_trainer.evidence import Z95
+
+if TYPE_CHECKING:
+    from simulacra_trainer.effects.scores import Interval
 
 MAX_TRIED = 3
 """With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
@@ -44,6 +48,7 @@ class Evidence:
         failure: why the answer must not be used; None if no check failed.
         sensitivity: None without an answer.
         answered: whom the effects are for; None for all who were asked about.
+        is_sure: whether the effects have a sure sign whatever more would be stated.
     """
 
     treatment: str
@@ -54,6 +59,7 @@ class Evidence:
     failure: str | None = None
     sensitivity: Sensitivity | None = None
     answered: Answered | None = None
+    is_sure: bool = True
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -78,7 +84,7 @@ def judge(evidence: Evidence) -> Verdict:
 def _is_suggested(evidence: Evidence) -> bool:
     """Return whether every set was tried, would be answered alone, and has the same sure sign."""
     rows = min(effect.effective_rows for effect in evidence.effects)
-    is_tried = len(evidence.timing.unknown) <= MAX_TRIED
+    is_tried = len(evidence.timing.unknown) <= MAX_TRIED and evidence.is_sure
     return is_tried and rows >= MIN_EFFECTIVE and has_sure_sign(evidence.effects)
 
 
@@ -87,7 +93,7 @@ def union(effects: Sequence[AdjustmentEffect]) -> Span:
     return Span(low=min(e.low for e in effects), high=max(e.high for e in effects))
 
 
-def has_sure_sign(effects: Sequence[AdjustmentEffect]) -> bool:
+def has_sure_sign(effects: Sequence[AdjustmentEffect | Interval]) -> bool:
     """Return whether all effects lie SUGGESTED_ERRORS from 0 on the same side, by their widths."""
     widen = SUGGESTED_ERRORS / Z95
     lows = [e.effect - widen * (e.effect - e.low) for e in effects]
