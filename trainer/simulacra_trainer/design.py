@@ -36,8 +36,6 @@ ENOUGH = 10
 CLASSES = 5
 """A number is asked about by fifths of its rows."""
 LEAST = 0.05
-STEP = 0.05
-"""Of the share that a design leaves: finer ones would tell who of a cell is of one cluster."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +126,9 @@ class Design:
         return largest
 
     def apart_by_replicates(self, column: str) -> float:
-        """Return the share of Kish's respondents that tell as if drawn apart, 0..1, in steps."""
+        """Return the share of Kish's respondents that tell as if drawn apart, 0..1."""
         weights = self.weights.size / effective_rows(self.weights)
-        share = weights / self.of_questions().get(column, self.effect)
-        return float(np.clip(np.floor(share / STEP) * STEP, STEP, 1.0))
+        return min(weights / self.of_questions().get(column, self.effect), 1.0)
 
     def likeness_in_segments(self, column: str, level: int) -> float:
         """Return how alike answers within a cluster are taken to be in segments, 0..1.

@@ -14,12 +14,13 @@ from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
-from simulacra_trainer.design import STEP
 
 if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.segments.pooling import Indices
 
 Bools = npt.NDArray[np.bool_]
+STEP = 0.05
+"""Of the share that a design leaves: finer ones would tell who of a cell is of one cluster."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Segmentation:
         alone, together = (self._squares(inside, of) for of in (self.persons, clusters))
         whole = alone + likeness * np.maximum(together - alone, 0.0)
         share = np.divide(alone, whole, out=np.ones(self.size), where=whole > 0)
-        return np.maximum(np.floor(share / STEP) * STEP, STEP)
+        return in_steps(share)
 
     def _squares(self, inside: Bools, units: Ints) -> Floats:
         """Return the sum over units of the square of their weight in each cell."""
@@ -155,6 +156,12 @@ def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -
         persons=np.arange(table.num_rows) if persons is None else persons,
         keys=person_keys(table, schema),
     )
+
+
+def in_steps(share: Floats) -> Floats:
+    """Return shares, float64 [k], in steps of STEP, at least one."""
+    found: Floats = np.maximum(np.floor(share / STEP) * STEP, STEP)
+    return found
 
 
 def level_codes(table: pa.Table, name: str, levels: Sequence[str]) -> Ints:

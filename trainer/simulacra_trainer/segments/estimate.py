@@ -31,7 +31,7 @@ from simulacra_schema.segment_shares import (
 )
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.design import design_of
-from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
+from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
@@ -94,7 +94,7 @@ def certify_answers(
             at = levels.index(answer[2])
             apart = np.ones(cells.size)
             if design is not None and design.replicates is not None:
-                apart = apart * design.apart_by_replicates(column)
+                apart = in_steps(apart * design.apart_by_replicates(column))
             elif design is not None and design.has_clusters:
                 likeness = design.likeness_in_segments(column, at)
                 apart = cells.apart(codes >= 0, design.clusters, likeness)
