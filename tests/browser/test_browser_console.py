@@ -311,6 +311,37 @@ def test_effect_is_asked_again_with_what_came_first(
     assert_accessible(tab, "answers")
 
 
+def test_quota_of_a_cell_is_asked_and_met(
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
+) -> None:
+    tab = enter(f"datasets/{dataset}/generate")
+    page = tab.page
+    page.get_by_label("Add a quota of a cell, beginning with").select_option("job_prestige")
+    for end, value in (("min", "20"), ("max", "40")):
+        field = page.get_by_label(f"job_prestige, {end}")
+        field.fill(value)
+        field.blur()
+    quota = page.get_by_role("group", name="Quota 1")
+    quota.get_by_label("And").select_option("happiness")
+    quota.get_by_label("happiness", exact=True).select_option("very happy")
+    share = quota.get_by_label("Share of all rows, percent")
+    share.fill("25")
+    share.blur()
+    expect(page.get_by_text("These conditions can be met exactly.")).to_be_visible(timeout=60_000)
+    assert_accessible(tab, "quotas")
+    page.get_by_label("Rows", exact=True).fill("400")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=60_000)
+    cell = "job_prestige 20 to 40 and happiness very happy"
+    expect(page.get_by_role("row", name=cell)).to_contain_text("25 %25 %")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    saved.value.save_as(tmp_path / "rows.csv")
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    asked = [row for row in rows if row["happiness"] == "very happy" and row["job_prestige"]]
+    assert sum(20 <= int(row["job_prestige"]) <= 40 for row in asked) == 100
+
+
 def test_effect_by_segment_graph_and_quality_report(
     enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:
