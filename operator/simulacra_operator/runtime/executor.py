@@ -238,7 +238,7 @@ class Executor:
         self, event: EventType, of: str, outcome: Outcome = Outcome.SUCCESS
     ) -> None:
         """Record an event of a Job once; one repeated over a restart has the same id."""
-        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}/{of}"))
+        event_id = _event_id(f"{event}/{of}")
         if event_id in self._custody.written:
             return
         support, ref = support_id(self._resource.meta.uid), self._ref
@@ -291,18 +291,16 @@ class Executor:
         meta, ended = self._resource.meta, suspension.ended_at
         event = EventType.TENANT_SUSPENDED if ended is None else EventType.TENANT_RESUMED
         at = ended or suspension.began_at
-        named = f"{event}/{meta.uid}/{at.isoformat()}"
-        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, named))
+        event_id = _event_id(f"{event}/{meta.uid}/{at.isoformat()}")
         await self._custody.record_once(event, event_id, at, tenant=meta.name)
 
     async def _record_support(self, access: SupportAccess) -> None:
         await self._confirm_unchanged()  # whoever changed it has recorded it
         meta, ended = self._resource.meta, access.ended_at
         event = EventType.SUPPORT_OPENED if ended is None else EventType.SUPPORT_ENDED
-        named = f"{event}/{meta.uid}/{access.id}/{access.opened_at.isoformat()}"
         await self._custody.record_once(
             event,
-            str(uuid.uuid5(uuid.NAMESPACE_URL, named)),
+            _event_id(f"{event}/{meta.uid}/{access.id}/{access.opened_at.isoformat()}"),
             ended or access.opened_at,
             resource=ResourceRef(meta.name, SUPPORT_ACCESS, access.id),
             client=access.subject,
@@ -317,7 +315,7 @@ class Executor:
         """
         await self._custody.create_tenant_key(tenant, provider)
         event = EventType.KEY_CREATED
-        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}/{self._resource.meta.uid}"))
+        event_id = _event_id(f"{event}/{self._resource.meta.uid}")
         await self._custody.record(event, tenant, event_id=event_id)
 
     async def _check_key(self, tenant: str, encryption: Encryption) -> None:
@@ -341,3 +339,8 @@ class Executor:
             await self._cluster.create(action.resource, action.manifest, namespace)
         except (AlreadyExists, NotFound) as error:
             raise Conflict(error.status, error.reason, "the object changed meanwhile") from error
+
+
+def _event_id(named: str) -> str:
+    """Return the id of an audit record by what it is of: a repetition has the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, named))
