@@ -19,8 +19,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, Name, Progress, Sha256, WrappedKey
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.registry import Plural, Task
-from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind
-from simulacra_schema.conditions import level_of
+from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind, level_of
 from simulacra_schema.faults import FieldError
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.fit import FamilyName, FitQuestion, check_strict

@@ -51,6 +51,11 @@ class AnswerPart(KubeModel):
     model_config = ConfigDict(extra="ignore")
 
 
+def level_of(value: Any) -> str:
+    """Return the level of a JSON value, with true and false as JSON writes them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
     """Return the schema extension of validation rules, given as (CEL expression, message)."""
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}

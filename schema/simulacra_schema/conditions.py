@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
+from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, level_of, no_default
 from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, no_level, several_answers
 from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
 from simulacra_schema.ranges import Finite as Finite
@@ -149,11 +149,6 @@ def same_value(one: Any, other: Any, column: ColumnSchema | None) -> bool:
     levels = [] if column is None else column.level_values()
     level = level_in(one, levels)
     return bool(one == other) or (level is not None and level == level_in(other, levels))
-
-
-def level_of(value: Any) -> str:
-    """Return the level of a JSON value, with true and false as JSON writes them."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def level_in(value: Any, levels: Sequence[str]) -> str | None:

@@ -18,13 +18,15 @@ from pydantic import (
     model_serializer,
 )
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules
+from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, level_of
 from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange, without
 
 MAX_QUOTAS = 200
 MAX_COLUMNS = 8
 MAX_LEVELS = 100
 SHOWN = 5
+_PLAIN = (str, int, float)
+"""Forms of a level in JSON; a bool is an int."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -119,12 +121,5 @@ class Quota(KubeModel):
 
 def _part(value: Any) -> Any:
     if isinstance(value, list):
-        return {"levels": [_level(one) for one in value]}
-    return {"levels": [_level(value)]} if isinstance(value, str | int | float) else value
-
-
-def _level(value: Any) -> Any:
-    """Return a level of JSON as text, with true and false as JSON writes them."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+        return {"levels": [level_of(one) if isinstance(one, _PLAIN) else one for one in value]}
+    return {"levels": [level_of(value)]} if isinstance(value, _PLAIN) else value

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_schema.conditions import level_of
+from simulacra_schema.base import level_of
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
 
