@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span
 from simulacra_schema.background import propose_background
 from simulacra_trainer.effects import checks
@@ -21,7 +19,7 @@ from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.scores import Interval, Scores, summarize
+from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.support import MIN_ARM
@@ -161,7 +159,7 @@ def _described(
         low=low,
         high=high,
         support=coarse_share(people.support, float(people.asked.sum())),
-        effective_rows=two_digits(np.median([min(scores.effective()) for scores in runs])),
+        effective_rows=two_digits(effective_rows(runs)),
     )
 
 

@@ -130,6 +130,11 @@ def units_worth(runs: Sequence[Scores], rows: Flags | None = None) -> float:
     return float(np.median([scores.effective_units(rows) for scores in runs]))
 
 
+def effective_rows(runs: Sequence[Scores]) -> float:
+    """Return the median of the cross-fits' effective rows of the arm with fewer."""
+    return float(np.median([min(scores.effective()) for scores in runs]))
+
+
 def combine(parts: Sequence[Part]) -> tuple[float, float]:
     """Return the median effect of the cross-fits and its error.
 

@@ -17,7 +17,7 @@ from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.counterparts import without_counterparts
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.scores import Interval, Scores, summarize
+from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED, has_sure_sign
@@ -159,8 +159,8 @@ def _is_sure(estimator: Estimator, shown: Sequence[_Fitted], unknown: Sequence[s
         runs = [estimator.scores(one.fits, people.rows) for one in some]
         if _supported(estimator, people, runs[0]).missing is not None:
             return False
-        worth = [np.median([min(scores.effective()) for scores in own]) for own in runs]
-        if min(worth) < MIN_EFFECTIVE or not has_sure_sign([summarize(own) for own in runs]):
+        worth = min(effective_rows(own) for own in runs)
+        if worth < MIN_EFFECTIVE or not has_sure_sign([summarize(own) for own in runs]):
             return False
     return True
 
