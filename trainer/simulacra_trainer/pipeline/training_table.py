@@ -48,14 +48,13 @@ def private_rows(table: pa.Table, schema: TableSchema, privacy: DifferentialPriv
     Raises:
         InputError: weights or persons, which the guarantee does not cover; or OpenDP is missing.
     """
-    if schema.weight() is not None:
-        message = "Differential privacy does not support survey weights. Use one of the two."
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
-    if schema.cluster() is not None:
-        message = "Differential privacy does not support clusters. Use one of the two."
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
-    if schema.replicate_weights():
-        message = "Differential privacy does not support replicate weights. Use one of the two."
+    design = {
+        "survey weights": schema.weight() is not None,
+        "clusters": schema.cluster() is not None,
+        "replicate weights": bool(schema.replicate_weights()),
+    }
+    if of_design := [name for name, there in design.items() if there]:
+        message = f"Differential privacy does not support {of_design[0]}. Use one of the two."
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
     if schema.subject() is not None:
         message = (
