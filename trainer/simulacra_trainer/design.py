@@ -153,11 +153,11 @@ class Design:
         shares = by_cluster.sum(axis=0) / total
         sizes = np.bincount(of, minlength=count)
         alike = self.has_clusters and sizes.max() > 1 and is_constant_within(codes[known], of)
+        varied = None if self.replicates is None else self.replicates[known]
         for level in np.flatnonzero((shares >= COMMON) & (shares <= 1.0 - COMMON)):
             share = float(shares[level])
-            if self.replicates is not None:
-                each = self.replicates[known]
-                away = each[codes[known] == level].sum(axis=0) / each.sum(axis=0) - share
+            if varied is not None:
+                away = varied[codes[known] == level].sum(axis=0) / varied.sum(axis=0) - share
                 variance = self.scale * float(np.sum(away**2))
             else:
                 totals = (by_cluster[:, level] - share * answered) / total

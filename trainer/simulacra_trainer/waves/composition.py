@@ -70,16 +70,14 @@ def split(
     weights = sample.weights[rows]
     found = _parts(cells, weights, asked)
     if sample.replicates is not None:
-        drawn = sample.replicates[rows].T
+        draws = np.stack([_parts(cells, weights * of, asked) for of in sample.replicates[rows].T])
+        errors = np.sqrt(sample.scale * np.sum((draws - found) ** 2, axis=0))
     else:
         units = np.unique(sample.clusters[rows], return_inverse=True)
         of_unit = units[1].reshape(-1)
         groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
-        drawn = np.stack([_resampled(groups, rng)[of_unit] for _ in range(DRAWS)])
-    draws = np.stack([_parts(cells, weights * of, asked) for of in drawn])
-    if sample.replicates is not None:
-        errors = np.sqrt(sample.scale * np.sum((draws - found) ** 2, axis=0))
-    else:
+        drawn = (_resampled(groups, rng)[of_unit] for _ in range(DRAWS))
+        draws = np.stack([_parts(cells, weights * of, asked) for of in drawn])
         errors = draws.std(axis=0, ddof=1)
     return [
         Parts(*(Estimate(value, error, df, error) for value, error in zip(of, by, strict=True)))
