@@ -26,6 +26,7 @@ import httpx2
 import pytest
 
 import yaml
+from established import wait_for_kinds
 from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -281,9 +282,7 @@ def cluster(
     folder = tmp_path_factory.mktemp(request.param) / "data"
     with embedded(folder) if request.param == "embedded" else real(folder) as started:
         started.kubectl("apply", "-f", str(WIDGETS))
-        started.kubectl(
-            "wait", "--for=condition=Established", "crd/widgets.contract.test", "--timeout=20s"
-        )
+        wait_for_kinds(started.kubectl, "widgets.contract.test")
         eventually(lambda: started.client.get("/apis/contract.test/v1/widgets").status_code == 200)
         yield started
 

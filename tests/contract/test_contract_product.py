@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import yaml
+from established import wait_for_kinds
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "crds" / "yaml").glob("*.yaml"))
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -20,10 +21,7 @@ def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     crds = [yaml.safe_load(file.read_text()) for file in FILES]
     for file in FILES:
         cluster.kubectl("apply", "-f", str(file))
-    for crd in crds:
-        cluster.kubectl(
-            "wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s"
-        )
+    wait_for_kinds(cluster.kubectl, *(crd["metadata"]["name"] for crd in crds))
     return {crd["spec"]["names"]["kind"]: crd for crd in crds}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crd_rules import KEY, ROLE, Bound, bounds
+from established import wait_for_kinds
 from installation import eventually
 from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds.dataset import Dataset
@@ -134,7 +135,7 @@ def paths(cluster: Any) -> dict[str, str]:
     """Serve the product's kinds, create one object of each, and return the path of each kind."""
     for definition in CRDS.values():
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(definition))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    wait_for_kinds(cluster.kubectl)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "contract-rules"}}
     cluster.call("POST", "/api/v1/namespaces", namespace)
     paths = {}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import yaml
+from established import wait_for_kinds
 from real_cluster import ROOT, TOOL, RealCluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(200)]
@@ -47,7 +48,7 @@ def _apply(cluster: RealCluster, *, stored: str, renamed: bool = False) -> None:
         one["storage"] = one["name"] == stored
     crd["spec"]["versions"] = [first, second]
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(crd))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", NAME, "--timeout=30s")
+    wait_for_kinds(cluster.kubectl, NAME)
 
 
 def _create(cluster: RealCluster, version: str, name: str) -> None:
@@ -72,7 +73,7 @@ def test_a_version_with_the_same_fields_needs_no_webhook_and_can_be_taken_back(
     cluster: RealCluster,
 ) -> None:
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(CRD))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", NAME, "--timeout=30s")
+    wait_for_kinds(cluster.kubectl, NAME)
     _create(cluster, OLD, "before")
     _apply(cluster, stored=NEW)
     _create(cluster, NEW, "after")

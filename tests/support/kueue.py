@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import yaml
+from established import wait_for_kinds
 from helm_chart import helm, program
 from installation import eventually
 from ports import free_port
@@ -135,7 +136,7 @@ class Kueue:
         kubectl(
             "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*definitions, *hooks])
         )
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        wait_for_kinds(kubectl)
 
     def _at_loopback(self, hook: Object, authority: bytes) -> Object:
         path = hook["clientConfig"]["service"]["path"]

@@ -16,6 +16,7 @@ import httpx2
 
 import helm_chart
 import yaml
+from established import wait_for_kinds
 from installation import eventually
 from ports import free_port
 from simulacra import Client, Connection
@@ -84,7 +85,7 @@ class RealCluster:
         """Apply the CRDs, namespaces, admission policy, and both roles with ServiceAccounts."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(name))
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        wait_for_kinds(self.kubectl)
         self.kubectl("create", "namespace", SYSTEM)
         shared = helm_chart.render(*arguments, only=SHARED)
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(shared))
