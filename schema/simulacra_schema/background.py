@@ -35,7 +35,14 @@ PLANS = _set(
 )
 """Words of what people plan or wish, which their answers may cause: "planned retirement age"."""
 SEX = _set("sex gender female male woman man")
-ETHNICITY = _set("race black hispanic asian ethnic ethnicity ethnicities")
+ETHNICITY = _set("race black hispanic asian ethnic ethnicity ethnicities afam")
+GROUPS = _set("minority native immigrant foreign")
+"""Background as the whole name or half of it; longer texts tell opinions about such people."""
+SKIN = _set("color colour")
+"""Background only with levels of people: cars and packages have colors as well."""
+PEOPLE = _set("black white asian hispanic colored coloured")
+BIRTH_YEAR = _set("birthyear birthyr yearborn yrborn yob")
+BORN = _set("birth born origin native")
 PARENTS = _set("parent parents father mother paternal maternal dad mom mum")
 STANDING = _set("education educ degree school occupation job prestige work income")
 SIBLINGS = _set("sibling siblings sibs brothers sisters")
@@ -151,13 +158,26 @@ def _matches(found: list[str], column: ColumnSchema) -> Iterator[tuple[Group, st
         yield "born with", "age", f"0 to {MAX_AGE}, or bands"
     if "dob" in said or "birthday" in said or {"birth", "date"} <= said:
         yield "born with", "a date of birth", "a date or number"
-    if {"birth", "year"} <= said and _between(column, 1880, 2100):
+    is_birth_year = said & BIRTH_YEAR or (said & {"birth", "born"} and said & {"year", "yr"})
+    if is_birth_year and _between(column, 1880, 2100):
         yield "born with", "a year of birth", "years"
-    if {"birth", "country"} <= said:
+    if "birthcountry" in said or ("country" in said and said & BORN):
         yield "born with", "a country of birth", "levels"
+    if found in (["country"], ["interview", "country"], ["survey", "country"]):
+        yield "fielding", "the country of the survey", "levels"
+    if said & SKIN and _has_levels(column, PEOPLE):
+        yield "born with", "ethnicity", f"{levels:.0f} levels"
+    if said & GROUPS and len(found) <= 2 and levels <= FEW_LEVELS:
+        yield "born with", "a minority or origin", f"{levels:.0f} levels"
     for like, family in (("sex", SEX), ("ethnicity", ETHNICITY)):
         if said & family and levels <= FEW_LEVELS:
             yield "born with", like, f"{levels:.0f} levels"
+
+
+def _has_levels(column: ColumnSchema, some: frozenset[str]) -> bool:
+    """Return whether at least two levels are among these words."""
+    found = [level for level in column.levels or () if some.intersection(words(str(level.value)))]
+    return len(found) > 1
 
 
 def _levels(column: ColumnSchema) -> float:

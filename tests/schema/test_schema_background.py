@@ -19,6 +19,11 @@ def _number(name: str, low: float, high: float, label: str | None = None) -> Col
     )
 
 
+def _of(name: str, *levels: str) -> ColumnSchema:
+    shares = [LevelSchema(value=level, share=1 / len(levels)) for level in levels]
+    return ColumnSchema(name=name, kind="categorical", storage="string", levels=shares)
+
+
 def _category(name: str, count: int = 2, label: str | None = None) -> ColumnSchema:
     return ColumnSchema(
         name=name, kind="categorical", storage="string", levels=_levels(count), label=label
@@ -36,6 +41,14 @@ def _category(name: str, count: int = 2, label: str | None = None) -> ColumnSche
         (_category("q3", label="Gender of respondent"), "born with"),
         (_category("ethnicity", 8), "born with"),
         (_number("birth_year", 1920, 2005), "born with"),
+        (_number("birthyr", 1920, 2005), "born with"),
+        (_number("q1", 1920, 2005, label="Year born"), "born with"),
+        (_category("native-country", 41), "born with"),
+        (_category("country", 30), "fielding"),
+        (_category("minority"), "born with"),
+        (_category("foreign_born"), "born with"),
+        (_category("afam"), "born with"),
+        (_of("colour", "Black", "White"), "born with"),
         (_category("region_at_16", 9), "origin"),
         (_category("fatherEducation", 5), "origin"),
         (_number("siblings", 0, 12), "origin"),
@@ -61,6 +74,10 @@ def test_background_is_proposed_with_a_reason(column: ColumnSchema, group: str) 
         _number("ideal_age_first_child", 18, 45),
         _category("gender_identity", 5),
         _category("race", 40),
+        _of("color", "black", "red", "silver"),
+        _category("q7", label="The government should do more for minority groups"),
+        _category("attitude_to_immigrant_workers", 5),
+        _number("born", 0, 40),
         _number("household_age", 0, 90),
         _number("hours_at_work", 0, 90),
         _category("region", 9),
