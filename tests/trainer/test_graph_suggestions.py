@@ -17,7 +17,14 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.graph import CausalGraph, learn, learn_graph
 from simulacra_trainer.graph.search import candidate_parents
-from simulacra_trainer.graph.suggestions import BATCH, HALVES, Suggestions, no_knowledge, suggest
+from simulacra_trainer.graph.suggestions import (
+    BATCH,
+    HALVES,
+    Suggestions,
+    exclusive,
+    no_knowledge,
+    suggest,
+)
 
 
 def _meeting(rows: int, repeats: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,6 +49,34 @@ def test_arrows_that_half_samples_find_again_are_suggested() -> None:
     found = _suggested(codes, cards, None)
     assert found.arrows == {(0, 2), (1, 2)}
     assert (found.halves, found.complete) == (HALVES, True)
+
+
+def test_dummies_of_one_answer_exclude_each_other() -> None:
+    rng = np.random.default_rng(0)
+    answer = rng.integers(0, 3, 600)
+    dummies = [(answer == level).astype(np.uint8) for level in range(3)]
+    assert exclusive(dummies[0], dummies[1])
+    slipped = np.where(rng.random(600) < 0.003, 1, dummies[1]).astype(np.uint8)
+    assert exclusive(dummies[0], slipped)
+    assert not exclusive(dummies[0], rng.integers(0, 2, 600).astype(np.uint8))
+    # Six rows in all: independence gives the pair too few to miss it.
+    assert not exclusive(dummies[0][:6], dummies[1][:6])
+    assert not exclusive(answer.astype(np.uint8), dummies[1])
+
+
+def test_no_arrow_is_drawn_between_dummies_of_one_answer() -> None:
+    """An insurance excludes another, which depends on age as well: the data direct both edges."""
+    rng = np.random.default_rng(5)
+    old, public = rng.random((2, 3_000)) < np.array([[0.5], [0.4]])
+    private = ~public & (rng.random(3_000) < np.where(old, 0.8, 0.3))
+    data = {"old": old, "public": public, "private": private}
+    table = pa.table(
+        {name: pa.array(np.where(yes, "y", "n")).dictionary_encode() for name, yes in data.items()}
+    )
+    columns = [ColumnSchema(name=name, kind="categorical", storage="string") for name in data]
+    graph = learn_graph(table, TableSchema(rows=3_000, columns=columns), Knowledge(), seed=0)
+    arrows = {(e["source"], e["target"]) for e in graph.edges if e["state"] == "directed"}
+    assert arrows == {("old", "private")}
 
 
 def test_search_of_halves_ends_once_no_arrow_can_pass() -> None:

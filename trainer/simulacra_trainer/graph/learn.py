@@ -41,7 +41,14 @@ from simulacra_trainer.graph.search import (
     candidate_parents,
 )
 from simulacra_trainer.graph.skips import touching, unanswered, without_skips
-from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
+from simulacra_trainer.graph.suggestions import (
+    Arrow,
+    Suggestions,
+    audit,
+    exclusive,
+    no_knowledge,
+    suggest,
+)
 
 SURE = 0.95
 """Strength from which an edge is certain."""
@@ -152,7 +159,11 @@ def learn_graph(
     graph = graph.model_copy(update={"edges": drawn, "skips": skips})
     # Who was asked directs edges at these columns, too.
     directed = pattern & ~pattern.T & ~touching(skips, names)
-    arrows = _arrows(graph, directed, schema, constraints)
+    arrows = [
+        (a, b)
+        for a, b in _arrows(graph, directed, schema, constraints)
+        if not exclusive(codes[a], codes[b])
+    ]
     suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
     if arrows or constraints.directed.any():
         free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from simulacra_intake.rows_of_persons import Ints, split_persons
 from simulacra_trainer.cpus import threads
@@ -24,6 +25,11 @@ from simulacra_trainer.graph.search import Candidates, Cards, Codes, OrderSearch
 HALVES = 50
 SAME_WAY = 0.85
 """Share of the half-samples that must direct an edge the same way."""
+LEAST_EXPECTED = 5.0
+"""Rows that independence must give a pair of levels before its absence says anything: the usual
+bound of the chi-squared test (Cochran, Biometrics 1954)."""
+EXCLUDED = 0.02
+"""Share of the expected rows up to which a pair of levels excludes itself; slips are forgiven."""
 AUDIT_RESTARTS = 4
 AUDIT_CPU_S = 1.0
 BATCH = 8
@@ -45,6 +51,18 @@ class Suggestions:
     arrows: frozenset[Arrow]
     halves: int
     complete: bool
+
+
+def exclusive(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
+    """Return whether two columns of two levels exclude a pair of them, as dummies of one answer do.
+
+    Such columns are parts of one question, and neither is the cause of the other.
+    """
+    if one.max(initial=0) > 1 or other.max(initial=0) > 1:
+        return False
+    counts = np.bincount(2 * one.astype(np.int64) + other, minlength=4).reshape(2, 2)
+    expected = counts.sum(1, keepdims=True) * counts.sum(0) / max(len(one), 1)
+    return bool(np.any((expected >= LEAST_EXPECTED) & (counts <= EXCLUDED * expected)))
 
 
 def suggest(
