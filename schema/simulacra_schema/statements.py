@@ -1,6 +1,7 @@
 """Checks of what a causal question states about columns: before, after, don't know, controls.
 
-A column is in one list at most, and the treatment in none. The outcome may be in after, which
+A column is in one list at most, and the treatment in none. Only a negative control may be in before
+or after as well: it has a place in time as all columns have. The outcome may be in after, which
 states that the treatment comes first, or in don't know. The API answers with these entries at once,
 and the pod checks them again.
 """
@@ -61,15 +62,16 @@ def check_statements(
         schema: of the dataset.
         path: of what has the lists; the question itself if empty.
     """
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for field, columns in lists.items():
         for at, name in enumerate(columns):
             wrong = _wrong(name, field, treatment, outcome, schema)
-            if wrong is None and name in seen:
+            is_placed = field == "negative_controls" and seen.get(name) in ("before", "after")
+            if wrong is None and name in seen and not is_placed:
                 wrong = TWICE
             if wrong is not None:
                 yield wrong.at(*path, field, at)
-            seen.add(name)
+            seen[name] = field
 
 
 def _wrong(

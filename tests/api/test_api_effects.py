@@ -60,7 +60,7 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"before": ["region", "region"]}, ["/before/1"]),
         ({"before": ["region"], "after": ["region"]}, ["/after/0"]),
         ({"after": ["loyalty"], "dont_know": ["region", "loyalty"]}, ["/dont_know/1"]),
-        ({"before": ["loyalty"], "negative_controls": ["loyalty"]}, ["/negative_controls/0"]),
+        ({"dont_know": ["loyalty"], "negative_controls": ["loyalty"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["region"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["segment"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["loyalty"] * 9}, ["/negative_controls"]),

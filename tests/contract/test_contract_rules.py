@@ -367,7 +367,10 @@ WRONG: list[tuple[str, Object, str]] = [
     ("EffectEstimate", {"outcome": "a"}, "the same column"),
     *(
         ("EffectEstimate", {one: ["c", "d"], other: ["d"]}, f"in {one} and in {other}")
-        for one, other in combinations(("before", "after", "dontKnow", "negativeControls"), 2)
+        for one, other in (
+            *combinations(("before", "after", "dontKnow"), 2),
+            ("dontKnow", "negativeControls"),
+        )
     ),
     *(
         ("AnswerSheet", {one: ["c", "d"], other: ["d"]}, f"in {one} and in {other}")

@@ -38,6 +38,11 @@ SCHEMA = TableSchema(
     [
         ({"before": ["age", "region"], "after": ["mood"], "negative_controls": ["a/b"]}, []),
         ({"dont_know": ["mood"]}, []),
+        ({"before": ["age"], "after": ["a/b"], "negative_controls": ["age", "a/b"]}, []),
+        (
+            {"before": ["age"], "dont_know": ["a/b"], "negative_controls": ["age", "age", "a/b"]},
+            [(("negative_controls", 1), TWICE), (("negative_controls", 2), TWICE)],
+        ),
         ({"before": ["dose"]}, [(("before", 0), TREATMENT)]),
         ({"before": ["mood"]}, [(("before", 0), OUTCOME)]),
         ({"negative_controls": ["mood"]}, [(("negative_controls", 0), OUTCOME)]),

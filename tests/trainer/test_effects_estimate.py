@@ -270,6 +270,31 @@ def test_negative_control_that_changes_contradicts_the_answer() -> None:
     assert "'z', which t cannot change, changes by" in result.verdict.text
 
 
+@pytest.mark.parametrize("place", ["before", "after", None])
+@pytest.mark.parametrize(("hidden", "kind"), [(0.0, "assumed"), (1.2, "contradicted")])
+def test_a_placed_negative_control_costs_nothing_and_sees_a_hidden_cause(
+    place: str | None, hidden: float, kind: str
+) -> None:
+    rng = np.random.default_rng(6)
+    z, unseen = rng.normal(size=(2, 1500))
+    t = rng.random(1500) < 1 / (1 + np.exp(-(0.8 * z + hidden * unseen)))
+    y = t + z + hidden * unseen + rng.normal(size=1500)
+    earlier = z + unseen + rng.normal(size=1500)
+    table = pa.table({"z": z, "t": _level(t, "false", "true"), "y": y, "earlier": earlier})
+    lists = {"before": ["z"], "after": ["y"]}
+    if place is not None:
+        lists[place] = [*lists[place], "earlier"]
+    request = _request(**lists, negative_controls=["earlier"])
+    graph = CausalGraph(
+        order=["z", "earlier", "t", "y"],
+        parent_lists={"z": [], "earlier": ["z"], "t": ["z"], "y": ["z", "t"]},
+    )
+    result = estimate_effect(table, _schema(table), graph, request, seed=0)
+    is_open = place is None and kind == "assumed"
+    # In no list it is open, and does not lift the verdict.
+    assert result.verdict.kind == ("suggested" if is_open else kind)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("z", "contradicted"), ("siblings", "open")])
 def test_graph_without_a_path_is_held_against_the_data(name: str, kind: str) -> None:
     """Where background is proposed, the search kept an order, and its graph proves nothing."""

@@ -52,7 +52,10 @@ def effect(
     dont_know: DontKnow = None,
     population: Whose = None,
     negative_controls: Annotated[
-        str | None, typer.Option(help="Columns that the treatment cannot change.")
+        str | None,
+        typer.Option(
+            help="Columns that the treatment cannot change; name them in before or after, too."
+        ),
     ] = None,
     seed: SavedSeed = None,
     key: Key = None,

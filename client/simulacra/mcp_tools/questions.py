@@ -40,7 +40,11 @@ class QuestionTools(ToolSet):
         dont_know: DontKnow = None,
         population: Whose = None,
         negative_controls: Annotated[
-            list[str] | None, Field(description="Columns that the treatment cannot change.")
+            list[str] | None,
+            Field(
+                description="Columns that the treatment cannot change, but that share its unseen"
+                " causes. Name them in before or after, too."
+            ),
         ] = None,
     ) -> Json:
         """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id).

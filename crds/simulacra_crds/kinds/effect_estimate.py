@@ -20,7 +20,8 @@ class EffectEstimateSpec(StatedSpec, EffectQuestion[InterventionValue], ResultSp
         json_schema_extra=cel_rules(
             (f"!({SAME_VALUES[0]})", SAME_VALUES[1]),
             ("self.treatment != self.outcome", "treatment and outcome are the same column"),
-            *apart("before", "after", "dontKnow", "negativeControls"),
+            *apart("before", "after", "dontKnow"),
+            *apart("dontKnow", "negativeControls"),
         )
     )
 

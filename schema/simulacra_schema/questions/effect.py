@@ -110,7 +110,8 @@ class EffectQuestion(Question, Generic[V]):
     negative_controls: NegativeControls = Field(
         default_factory=list,
         description="Columns that the treatment cannot change but that share its unseen causes, "
-        "such as the outcome asked earlier.",
+        "such as the outcome asked earlier. They may be in before or after as well, and count as "
+        "dontKnow if they are in no list.",
     )
 
     def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
