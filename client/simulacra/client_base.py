@@ -65,6 +65,7 @@ class ClientBase:
     sheet = Operation(operations.questions.sheet)
     sheet_page = Operation(operations.questions.sheet_page)
     sheet_workbook = Operation(operations.questions.sheet_workbook)
+    sheet_program = Operation(operations.questions.sheet_program)
     jobs = Operation(operations.jobs.jobs)
     job = Operation(operations.jobs.job)
     wait = Operation(operations.jobs.wait)

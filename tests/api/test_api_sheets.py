@@ -61,7 +61,7 @@ async def test_answer_sheet_from_request_to_erasure(
     assert (waiting["status"], waiting["levers"], waiting["asked"]) == ("queued", None, [LEVER])
     first = (await http.get(f"/v1/sheets?dataset_id={ready}")).json()["items"][0]
     assert (first["sheet_id"], first["job_id"], first["status"]) == (sheet, job, "queued")
-    for form in ("page", "xlsx"):
+    for form in ("page", "xlsx", "program"):
         early = await http.get(f"{path}/{form}")
         assert (early.status_code, early.json()["code"]) == (409, "simio_sheet_not_ready")
     spec = (await world.cluster.get(ANSWER_SHEETS, sheet, "tenant-acme"))["spec"]
@@ -80,10 +80,14 @@ async def test_answer_sheet_from_request_to_erasure(
     assert page.text.startswith("<!DOCTYPE html>")
     workbook = await http.get(f"{path}/xlsx")
     assert workbook.headers["content-type"].endswith("spreadsheetml.sheet")
+    program = await http.get(f"{path}/program")
+    assert program.headers["content-type"].startswith("text/x-python")
+    compile(program.text, "answers.py", "exec")
+    assert "'treatment': 'price'" in program.text
     listed = (await http.get(f"/v1/sheets?dataset_id={ready}&status=ready")).json()["items"]
     assert [item["sheet_id"] for item in listed] == [sheet]
     async with world.client("globex") as other_tenant:
-        for url in (path, f"{path}/page", f"{path}/xlsx"):
+        for url in (path, f"{path}/page", f"{path}/xlsx", f"{path}/program"):
             assert (await other_tenant.get(url)).json()["code"] == "simio_sheet_not_found"
         assert (await other_tenant.delete(path)).json()["code"] == "simio_sheet_not_found"
 

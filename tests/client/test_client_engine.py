@@ -107,7 +107,7 @@ def test_a_sheet_is_ranked_and_saved(model: simulacra.Model, tmp_path: Path) -> 
     for name in ("sheet.html", "sheet.xlsx", "sheet.json"):
         found.save(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 500
-    with pytest.raises(ValueError, match=r"ends in \.html, \.xlsx or \.json"):
+    with pytest.raises(ValueError, match=r"ends in \.html, \.xlsx, \.py or \.json"):
         found.save(tmp_path / "sheet.doc")
     with pytest.raises(ValueError, match="no column of this name"):
         model.sheet(outcome="nothing")

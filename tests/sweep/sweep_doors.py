@@ -5,6 +5,7 @@ A new feature adds its function to `DOORS`, and docs/explanation/sweep.md gets i
 
 from __future__ import annotations
 
+import ast
 import html
 import io
 import json
@@ -411,7 +412,7 @@ def effect(trip: Trip) -> Found:
 
 
 def sheet(trip: Trip) -> Found:
-    """Ask for an answer sheet, and compare it with the effect, its page and its workbook."""
+    """Ask for an answer sheet, and compare it with its page, its workbook and its program."""
     trip.needs(trip.schema)
     found = trip.program(7).sheet(trip.dataset, **trip.sheet_question)
     page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.sheet_page(found["sheet_id"])))
@@ -420,6 +421,12 @@ def sheet(trip: Trip) -> Found:
         sheet_name=None,
         header=None,
     )
+    lines = ast.parse(trip.place.client.sheet_program(found["sheet_id"])).body
+    asked = next(ast.literal_eval(one.value) for one in lines if isinstance(one, ast.Assign))
+    told = [(one["treatment"], *(one["interval"] or ())) for one in asked["questions"]]
+    unions = [(one["treatment"], one.get("union")) for one in found["levers"]]
+    if told != [(name, of["low"], of["high"]) for name, of in unions if of]:
+        yield "the program has other intervals"
     cells = _plain(" ".join(str(cell) for of in book.values() for cell in of.to_numpy().ravel()))
     for one in found["levers"]:
         text = _plain(one["verdict"]["text"])

@@ -189,12 +189,15 @@ def sheet(
     Raises:
         InputError: the question does not match the schema, or no lever is left.
     """
+    from simulacra_schema.referee import sheet_program
     from simulacra_trainer.sheet.estimate import answer_sheet
     from simulacra_trainer.sheet.page import render_sheet
     from simulacra_trainer.sheet.workbook import write_workbook
 
     made = answer_sheet(trained, request, seed=seed, sink=sink)
-    return MadeSheet(made, {"html": render_sheet(made).encode(), "xlsx": write_workbook(made)})
+    program = sheet_program(made.model_dump(mode="json")).encode()
+    files = {"html": render_sheet(made).encode(), "xlsx": write_workbook(made), "py": program}
+    return MadeSheet(made, files)
 
 
 def boost(trained: TrainedModel, request: BoostRequest) -> SegmentResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import Response
@@ -11,9 +12,12 @@ from simulacra_api.generations.downloads import XLSX
 from simulacra_api.http.etags import IfNoneMatch
 from simulacra_api.results.routes import result_routes
 from simulacra_api.sheets.service import SHEETS, sheet_file
+from simulacra_api.tenancy.repository import snake_case
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.tasks import SHEET_PAGE, SHEET_WORKBOOK
+from simulacra_crds.tasks import SHEET, SHEET_PAGE, SHEET_WORKBOOK
+from simulacra_schema.referee import sheet_program
 
+PYTHON = "text/x-python"
 router = result_routes(SHEETS)
 
 
@@ -47,3 +51,19 @@ async def get_sheet_workbook(
         repository, await repository.get(AnswerSheet, sheet_id), SHEET_WORKBOOK
     )
     return small_document(content, XLSX, if_none_match)
+
+
+@router.get(
+    "/sheets/{sheet_id}/program",
+    operation_id="getSheetProgram",
+    summary="Get a Python program that repeats the answers",
+    responses=documented(PYTHON, {"type": "string"}),
+    response_class=Response,
+)
+async def get_sheet_program(
+    sheet_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
+) -> Any:
+    """Questions and intervals, no rows: a referee runs it on the table, with pandas alone."""
+    content = await sheet_file(repository, await repository.get(AnswerSheet, sheet_id), SHEET)
+    program = sheet_program(snake_case(json.loads(content))).encode()
+    return small_document(program, PYTHON, if_none_match)

@@ -76,6 +76,10 @@ def sheet(
         Path | None, typer.Option(help="Write the appendix to this file: one page, no script.")
     ] = None,
     xlsx: Annotated[Path | None, typer.Option(help="Write the workbook to this file.")] = None,
+    program: Annotated[
+        Path | None,
+        typer.Option(help="Write a Python program to this file that repeats it on the table."),
+    ] = None,
     seed: SavedSeed = None,
     key: Key = None,
     connection: Connect = None,
@@ -98,7 +102,7 @@ def sheet(
             population=population,
             **lists,
         )
-        for path, kind in ((html, "html"), (xlsx, "xlsx")):
+        for path, kind in ((html, "html"), (xlsx, "xlsx"), (program, "py")):
             if path is not None:
                 path.write_bytes(used.sheet_file(found, kind))
                 note(f"Wrote {path}.")

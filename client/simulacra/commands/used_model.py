@@ -75,10 +75,11 @@ class ServedModel:
         return getattr(self.client, noun)(started[f"{noun}_id"])
 
     def sheet_file(self, found: Sheet, kind: str) -> bytes:
-        """Return the appendix (html) or the workbook (xlsx) of a sheet."""
-        if kind == "html":
-            return self.client.sheet_page(found.sheet_id).encode()
-        return self.client.sheet_workbook(found.sheet_id)
+        """Return the appendix (html), the workbook (xlsx) or the program (py) of a sheet."""
+        if kind == "xlsx":
+            return self.client.sheet_workbook(found.sheet_id)
+        as_text = self.client.sheet_page if kind == "html" else self.client.sheet_program
+        return as_text(found.sheet_id).encode()
 
     def report(self) -> Report:
         """Return the report of the model, or of a generation."""
@@ -128,7 +129,7 @@ class LocalModel:
             return getattr(self.model, ASKED[noun].removeprefix("ask_"))(**asked, **progress)
 
     def sheet_file(self, found: Any, kind: str) -> bytes:
-        """Return the appendix (html) or the workbook (xlsx) of a sheet."""
+        """Return the appendix (html), the workbook (xlsx) or the program (py) of a sheet."""
         return bytes(found.files[kind])
 
     def report(self) -> Report:

@@ -28,14 +28,14 @@ class LocalSheet(Sheet):
         self.files = made.files
 
     def save(self, path: str | Path) -> None:
-        """Write the appendix (.html), the workbook (.xlsx) or the answers (.json) to a file."""
+        """Write appendix (.html), workbook (.xlsx), program (.py) or answers (.json) to a file."""
         path = Path(path)
         if path.suffix == ".json":
             path.write_text(json.dumps(self, indent=2))
         elif path.suffix[1:] in self.files:
             path.write_bytes(self.files[path.suffix[1:]])
         else:
-            raise ValueError(f"{path.name}: name a file that ends in .html, .xlsx or .json.")
+            raise ValueError(f"{path.name}: name a file that ends in .html, .xlsx, .py or .json.")
 
 
 class _Reported:

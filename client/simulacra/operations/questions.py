@@ -139,6 +139,11 @@ def sheet_workbook(sheet_id: str) -> Steps[bytes]:
     return (yield from send(Request("GET", f"/v1/sheets/{sheet_id}/xlsx"))).content
 
 
+def sheet_program(sheet_id: str) -> Steps[str]:
+    """Return a Python program that repeats the answers on the table, by other code than ours."""
+    return (yield from send(Request("GET", f"/v1/sheets/{sheet_id}/program"))).text
+
+
 def delete_sheet(sheet_id: str, *, timeout: float = 120.0) -> Steps[None]:
     """Delete one answer sheet and wait until it is erased."""
     return delete_at(f"/v1/sheets/{sheet_id}", timeout)

@@ -98,7 +98,7 @@ function Levers({ session, found }) {
     <tbody>${found.levers.map((one) => html`<tr><td data-label="Rank">${one.rank ?? "-"}</td><th scope="row">${one.treatment}: ${shown(one.value)}, not ${shown(one.baseline)}</th><td>${one.verdict.text}</td>
       ${figures(one).map((text, at) => html`<td data-label=${HEADS[at + 3]}>${text}</td>`)}<td>${sentence(one.unranked)}${one.verdict.asks && ` Does ${one.verdict.asks} come before or after ${one.treatment}?`}</td></tr>`)}</tbody></table></div>
     ${found.left_out?.length > 0 && html`<details><summary>No levers: ${found.left_out.length} columns</summary><ul>${found.left_out.map((one) => html`<li key=${one.column}>${one.column}: ${one.reason}</li>`)}</ul></details>`}
-    <div class="row"><button disabled=${busy} onClick=${() => save("page", "html")}>Save the appendix</button><button class="plain" disabled=${busy} onClick=${() => save("xlsx", "xlsx")}>as Excel</button><span class="quiet">One HTML file to read, print and hand over.</span></div><${Failure} problem=${problem} />`;
+    <div class="row"><button disabled=${busy} onClick=${() => save("page", "html")}>Save the appendix</button><button class="plain" disabled=${busy} onClick=${() => save("xlsx", "xlsx")}>as Excel</button><button class="plain" disabled=${busy} onClick=${() => save("program", "py")}>as a program</button><span class="quiet">One HTML file to read, print and hand over; the program repeats the answers on the table.</span></div><${Failure} problem=${problem} />`;
 }
 
 export function Sheet({ session, id, back }) {
