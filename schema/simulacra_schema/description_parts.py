@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import ColumnName, Level
+from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_forms
 from simulacra_schema.table import PersonalData, ReplicateMethod
 
 EXTENSION = "x-simulacra"
@@ -133,6 +134,11 @@ Published = (
         Field(min_length=1, max_length=MAX_CATEGORIES),
     ]
 )
+AskedIf = Annotated[
+    dict[ColumnName, CellPart],
+    Field(min_length=1, max_length=MAX_COLUMNS),
+    BeforeValidator(short_forms),
+]
 Sources = Annotated[dict[str, Source], Field(max_length=64)]
 Marks = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=64)]
 Evidence = Annotated[dict[str, str], Field(max_length=64)]
@@ -152,6 +158,8 @@ class FieldExtension(_Extension):
         missing: cells without a value, beside those that are detected; missingValues replaces
             what is detected.
         publish: the levels are public, as countries and brands are: true, or all that there are.
+        asked_if: earlier answers after which the question is asked, as the cell of a quota. Drafts
+            skip it by them; in an upload the data show the skips.
         source: of each property: who said it. Properties that are not named are the user's.
         found: `mark` of each property that the product found. One that was changed since, so that
             its mark differs, is the user's.
@@ -167,6 +175,7 @@ class FieldExtension(_Extension):
     kind: FieldKind | None = None
     missing: MissingCells | None = None
     publish: Published | None = None
+    asked_if: AskedIf | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)

@@ -97,9 +97,7 @@ class Quota(KubeModel):
     @classmethod
     def _short_forms(cls, where: Any) -> Any:
         """Take a level or a list of levels for `levels`."""
-        if not isinstance(where, Mapping):
-            return where
-        return {name: _part(value) for name, value in where.items()}
+        return short_forms(where)
 
     @model_serializer(mode="wrap")
     def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
@@ -117,6 +115,13 @@ class Quota(KubeModel):
     def words(self) -> str:
         """Return the cell in words."""
         return " and ".join(f'"{name}" {part.words()}' for name, part in self.where.items())
+
+
+def short_forms(where: Any) -> Any:
+    """Return a cell as sent, with a level or a list of levels as `levels`."""
+    if not isinstance(where, Mapping):
+        return where
+    return {name: _part(value) for name, value in where.items()}
 
 
 def _part(value: Any) -> Any:

@@ -1,0 +1,176 @@
+"""A draft as an Arrow table, marked as one in every format."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pyarrow as pa
+
+from simulacra_schema.cell_text import with_form
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.drafts.draw import DraftRefused, Value, draw
+from simulacra_schema.drafts.questions import (
+    DRAFT,
+    NO_ANSWER,
+    DraftQuestion,
+    Questionnaire,
+    is_whole,
+    questionnaire_of,
+)
+from simulacra_schema.faults import Wrong
+from simulacra_schema.formats.csv_dialect import with_dialect
+from simulacra_schema.formats.file_labels import Code, Declared
+from simulacra_schema.table import YES, CellForm, CsvDialect, part_name
+
+MAX_ROWS = 10_000
+MAX_CELLS = 2_000_000
+MARK = "no respondent's data"
+"""What the column `draft` says in each row."""
+LABEL = "Draft: made from a description, no respondent's data"
+KEY = b"simulacra.draft"
+"""Schema metadata key of a draft: LABEL."""
+CLUSTER = 10
+"""Rows of a sampling point."""
+
+
+def draft_table(
+    document: Any, rows: int, conditions: ConditionSet | None = None, seed: int = 0
+) -> pa.Table:
+    """Return rows that answer a questionnaire at random: its columns, and `draft` as the last one.
+
+    Args:
+        document: the description (Data Package v2) with all fields, as decoded JSON.
+        rows: up to MAX_ROWS.
+        conditions: stated shares, ranges and quotas; shares are met to the row.
+        seed: of the random numbers; the same one gives the same rows.
+
+    Raises:
+        DescriptionInvalid: the description is not valid, or lacks what a draft needs.
+        DraftRefused: too many rows, or conditions that are wrong or cannot be met.
+    """
+    asked = questionnaire_of(document)
+    most = min(MAX_ROWS, MAX_CELLS // max(len(asked.schema.learned()), 1))
+    if not 1 <= rows <= most:
+        wrong = Wrong("too many rows", f"A draft of this description has 1 to {most:,} rows.")
+        raise DraftRefused([wrong.at("row_count")])
+    wanted = conditions or ConditionSet()
+    answers = draw(asked, wanted, rows, seed)
+    stated = wanted.columns()
+    arrays, fields = [], []
+    for question in asked.questions:
+        rng = random.Random(f"{seed} codes {question.column.name}")
+        is_free = question.column.name not in stated
+        array = _array(question, answers, rows, rng if is_free else None)
+        field = pa.field(question.column.name, array.type)
+        arrays.append(array)
+        fields.append(_declared(question, field, array))
+    arrays.append(pa.array([MARK] * rows, pa.string()))
+    mark = pa.field(DRAFT, pa.string())
+    fields.append(Declared(label=LABEL, width=len(MARK)).on(mark))
+    schema = pa.schema(fields, {KEY: LABEL.encode()})
+    return pa.Table.from_arrays(arrays, schema=with_dialect(schema, _dialect(asked)))
+
+
+def _array(
+    question: DraftQuestion,
+    answers: dict[str, list[Value]],
+    rows: int,
+    rng: random.Random | None,
+) -> pa.Array:
+    """Return a column; rng: None if its shares are stated, so that no missing codes are added."""
+    column, field = question.column, question.field
+    if not column.learned:
+        return _not_learned(question, rows)
+    if column.kind == "multi":
+        options = [one.value for one in column.levels]
+        chosen = [answers[part_name(column.name, option)] for option in options]
+        joined = [
+            _joined(row, options, field.delimiter or ";") for row in zip(*chosen, strict=True)
+        ]
+        return pa.array(joined, pa.string())
+    found = answers[column.name]
+    if column.kind == "datetime":
+        moments = pa.array(found, pa.float64()).cast(pa.int64()).view(pa.timestamp("us"))
+        return moments.cast(pa.date32() if field.type == "date" else pa.timestamp("s"))
+    if column.is_numeric:
+        codes = [float(code) for code in question.codes or () if is_whole(code)]
+        numbers = [_or_code(one, codes, rng) for one in found]
+        if column.kind == "numeric":
+            return pa.array(numbers, pa.float64())
+        return pa.array([None if one is None else int(one) for one in numbers], pa.int64())
+    if _has_whole_levels(question):
+        return pa.array([None if one is None else int(one) for one in found], pa.int64())
+    if set(column.level_values()) == {"true", "false"}:
+        return pa.array([None if one is None else one == "true" for one in found], pa.bool_())
+    return pa.array(found, pa.string())
+
+
+def _joined(row: tuple[Value, ...], options: list[str], delimiter: str) -> str | None:
+    chosen = [option for option, value in zip(options, row, strict=True) if value == YES]
+    return delimiter.join(chosen) if chosen else None
+
+
+def _or_code(number: Any, codes: list[float], rng: random.Random | None) -> float | None:
+    """Return the number, or in its place now and then a code that means no answer."""
+    if number is None or rng is None or rng.random() >= NO_ANSWER * len(codes):
+        return number  # type: ignore[no-any-return]
+    return rng.choice(codes)
+
+
+def _not_learned(question: DraftQuestion, rows: int) -> pa.Array:
+    column, field = question.column, question.field
+    if column.kind == "weight":
+        return pa.array([1.0] * rows, pa.float64())
+    if column.kind == "text" or field.extension.replace == "empty":
+        return pa.nulls(rows, pa.string())
+    if column.role == "personal_data":
+        kind = field.extension.pii or "personal data"
+        return pa.array([f"{kind.replace('_', ' ')} {one + 1}" for one in range(rows)])
+    size = CLUSTER if column.role == "cluster" else 1
+    numbers = [one // size + 1 for one in range(rows)]
+    return pa.array(map(str, numbers)) if field.type == "string" else pa.array(numbers, pa.int64())
+
+
+def _has_whole_levels(question: DraftQuestion) -> bool:
+    return question.field.type != "string" and all(map(is_whole, question.column.level_values()))
+
+
+def _declared(question: DraftQuestion, field: pa.Field, array: pa.Array) -> pa.Field:
+    """Return the field with the labels, missing codes and form that the description states."""
+    own, column = question.field, question.column
+    if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
+        pattern = own.format if own.format and "%" in own.format else None
+        field = with_form(field, CellForm(text_format=pattern) if pattern else None)
+    elif pa.types.is_floating(field.type) and (own.decimal_char == "," or own.group_char):
+        decimal, group = own.decimal_char or ".", own.group_char or ""
+        field = with_form(field, CellForm(decimal=decimal, group=group, decimals=column.decimals))
+    is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+
+    def code_of(value: str) -> Code:
+        return float(value) if is_number else value
+
+    labeled = [(one.value, one.label) for one in own.categories or ()]
+    codes = {one: word for one, word in (question.codes or {}).items() if is_whole(one)}
+    labeled += codes.items() if is_number else ()
+    width = None
+    if pa.types.is_string(field.type):
+        width = max((len(one.encode()) for one in array.to_pylist() if one), default=1)
+    declared = Declared(
+        label=own.title,
+        labels=[(code_of(value), word) for value, word in labeled if word],
+        missing=[(float(one), float(one)) for one in codes] if is_number else [],
+        scaled=column.kind == "ordinal",
+        width=width,
+    )
+    return field if declared == Declared() else declared.on(field)
+
+
+def _dialect(asked: Questionnaire) -> CsvDialect | None:
+    delimiter = asked.description.dialect.delimiter
+    has_commas = any(one.field.decimal_char == "," for one in asked.questions)
+    if delimiter is None and not has_commas:
+        return None
+    return CsvDialect(
+        delimiter=delimiter or (";" if has_commas else ","), decimal="," if has_commas else "."
+    )
