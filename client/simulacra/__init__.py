@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulacra.async_client import AsyncClient
     from simulacra.client import Client
     from simulacra.connection import Connection
+    from simulacra.engine.draft import draft
     from simulacra.engine.fit import fit, load
     from simulacra.engine.model import Model
     from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
@@ -30,6 +31,7 @@ __all__ = [
     "DownloadCorrupt",
     "JobFailed",
     "Model",
+    "draft",
     "fit",
     "load",
 ]
@@ -41,6 +43,7 @@ _MODULES = {
     "DownloadCorrupt": "errors",
     "JobFailed": "errors",
     "Model": "engine.model",
+    "draft": "engine.draft",
     "fit": "engine.fit",
     "load": "engine.fit",
 }

@@ -17,6 +17,7 @@ from simulacra.commands import (
     admin,
     certificates,
     datasets,
+    drafts,
     estimates,
     fit,
     generations,
@@ -37,7 +38,7 @@ from simulacra.optional import install_extra
 START = "Start"
 GROUPS = {
     START: (run, uploads, fit),
-    "Generate and ask": (generations, estimates, sheets),
+    "Generate and ask": (generations, estimates, sheets, drafts),
     "Look and change": (datasets, graphs, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),

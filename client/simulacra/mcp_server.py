@@ -42,7 +42,7 @@ class Tools(TableTools, RowTools, QuestionTools, ResourceTools):
         return [
             *(self.upload, self.datasets, self.schema, self.describe, self.refit, self.generate),
             *(self.estimate, self.sheet, self.segments, self.wait, self.status, self.report),
-            *(self.download, self.delete),
+            *(self.download, self.draft, self.delete),
         ]
 
 

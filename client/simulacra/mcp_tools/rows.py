@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from simulacra.commands.options import format_of
 from simulacra.csv_reading import reading_of
+from simulacra.engine.draft import draft as draw
 from simulacra.errors import ApiError
 from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import DatasetId, Local
@@ -64,6 +66,36 @@ class RowTools(ToolSet):
                 evidence=evidence,
                 seed=seed,
             )
+
+    async def draft(
+        self,
+        description: Annotated[
+            Json,
+            Field(
+                description="All columns (Data Package v2): categories, constraints.minimum and"
+                " maximum of numbers and dates, x-simulacra.askedIf {column: [levels]} of skips."
+            ),
+        ],
+        path: Local,
+        rows: Annotated[int, Field(gt=0, le=10_000)] = 500,
+        conditions: Annotated[
+            Json | None, Field(description="As of `generate`: shares, ranges and quotas.")
+        ] = None,
+        seed: Annotated[int, Field(description="Same seed, same rows.")] = 0,
+    ) -> Json:
+        """Write rows from a description alone to a file, to test a script before there is data.
+
+        No model and no service: columns are drawn apart from each other. Never analyze these rows
+        or report figures of them; the column `draft` marks each.
+        """
+        with tool_errors():
+            target = self._inside(path)
+            format_of(target)
+            made = await asyncio.to_thread(
+                draw, description, rows, conditions=conditions, seed=seed
+            )
+            made.save(target)
+            return {"path": str(target), "tell": [repr(made)]}
 
     async def download(
         self,

@@ -1,0 +1,59 @@
+"""Command that draws rows from a description, before there is data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulacra.commands.asked import Asked, Conditions, QuotaFlags, Ranges, Shares
+from simulacra.commands.generations import Plain
+from simulacra.commands.options import AsJson, Seed, format_of, load
+from simulacra.commands.output import is_for_people, print_result, say
+from simulacra.commands.session import errors_reported
+from simulacra.engine.draft import draft as draw
+from simulacra.engine.draft import draft_schema
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: simulacra draft questionnaire.json --rows 500 --quota region=north:30%"
+    " -o rows.csv"
+)
+def draft(
+    description: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="JSON file: what the columns are (see `describe`)."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File of the rows; its suffix is the format.")
+    ],
+    rows: Annotated[int, typer.Option(min=1, help="Rows, 10,000 at most.")] = 500,
+    share: Shares = None,
+    range_: Ranges = None,
+    quota: QuotaFlags = None,
+    conditions: Conditions = None,
+    seed: Seed = None,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw rows from a description alone, to test a script before there are answers.
+
+    No service, no model and no data: the column `draft` says so in each row.
+    """
+    with errors_reported():
+        format_of(output)
+        document = load(description) or {}
+        asked = Asked(conditions, share, range_, quotas=quota, rows=rows)
+        wanted, _ = asked.resolve(lambda: draft_schema(document))
+        made = draw(document, rows, conditions=wanted, seed=seed or 0)
+        made.save(output, plain=plain)
+        if is_for_people(as_json):
+            say(repr(made))
+            return
+        columns = made.table.column_names
+        print_result({"draft": str(output), "rows": rows, "columns": columns}, as_json)
