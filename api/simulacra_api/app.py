@@ -18,6 +18,7 @@ from simulacra_api.certificates import routes as certificates
 from simulacra_api.datasets import routes as datasets
 from simulacra_api.docs import routes as docs
 from simulacra_api.docs.openapi import document
+from simulacra_api.drafts import routes as drafts
 from simulacra_api.http import problems
 from simulacra_api.http.hosts import LOOPBACK, name_in_url
 from simulacra_api.http.middleware import RequestMiddleware
@@ -35,8 +36,8 @@ from simulacra_crds.registry import BY_KIND, RESULTS
 _RESULTS = [import_module(f"simulacra_api.{BY_KIND[kind].collection}.routes") for kind in RESULTS]
 # fmt: off
 _MODULES = (
-    jobs, uploads, datasets, *_RESULTS, oauth, access, account, webhooks, certificates, docs,
-    session_routes, pages, trust,
+    jobs, uploads, datasets, *_RESULTS, drafts, oauth, access, account, webhooks, certificates,
+    docs, session_routes, pages, trust,
 )
 # fmt: on
 

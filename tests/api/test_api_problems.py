@@ -107,7 +107,7 @@ async def test_openapi_has_unique_operation_ids_and_problem_bodies(world: Any) -
     } <= set(ids)
     assert "HTTPValidationError" not in json.dumps(document)
     of_descriptions = {op["operationId"] for op in operations if "422" in op["responses"]}
-    assert of_descriptions == {"uploadDataset", "describeDataset", "beginUpload"}
+    assert of_descriptions == {"uploadDataset", "describeDataset", "beginUpload", "makeDraft"}
     assert "ProblemBody" in document["components"]["schemas"]
 
 

@@ -46,6 +46,7 @@ WITHOUT = {
     ),
     **dict.fromkeys(("fitDataset", "describeDataset", "cancelJob"), _ACCEPTED),
     **dict.fromkeys(("listEffects", "listSegments", "listSheets", "listJobs"), _IDS),
+    "makeDraft": "random answers to the caller's own description",
     "updateDataset": "figures and counts of a status",
     "describeArtifact": "size and digest of a file, without the file",
     **dict.fromkeys(("getUsage", "listAuditEvents"), "ids and counts"),

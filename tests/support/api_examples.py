@@ -248,6 +248,7 @@ async def _walk(world: World, caller: Caller, acme: StandIn, monkeypatch: Any) -
     await caller.call("updateDataset")
     await _rows(caller, acme)
     await _probe(world, caller, acme)
+    await caller.call("makeDraft")
     await caller.call("createEffect")
     await acme.estimate(caller.ids["effect_id"])
     await caller.call("getEffect")

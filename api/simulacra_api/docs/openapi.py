@@ -55,6 +55,7 @@ _TAGS = (
     "datasets",
     "jobs",
     *(info.collection for info in _RESULTS),
+    "drafts",
     "webhooks",
     "proofs",
     "meta",

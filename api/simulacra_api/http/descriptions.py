@@ -6,6 +6,7 @@ import copy
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from simulacra_api.http.problems import Problem
@@ -23,13 +24,13 @@ def check_description(document: object, prefix: str = "") -> None:
         parse_description(document)
         size = len(description_bytes(document))
     except DescriptionInvalid as error:
-        raise _problem(error.errors, prefix) from None
+        raise description_problem(error.errors, prefix) from None
     except UnicodeEncodeError:
         fault = FieldError(pointer="", detail="The description has invalid Unicode.")
-        raise _problem([fault], prefix) from None
+        raise description_problem([fault], prefix) from None
     if size > MAX_DESCRIPTION_BYTES:
         limit = f"The description exceeds {MAX_DESCRIPTION_BYTES >> 20} MiB."
-        raise _problem([FieldError(pointer="", detail=limit)], prefix)
+        raise description_problem([FieldError(pointer="", detail=limit)], prefix)
 
 
 def description_bytes(document: object) -> bytes:
@@ -58,7 +59,8 @@ def salted_description(document: Any, name: str | None, key: bytes, uid: str) ->
     return description_bytes({**document, "nonce": salt.hex()[:32]})
 
 
-def _problem(errors: list[FieldError] | tuple[FieldError, ...], prefix: str) -> Problem:
+def description_problem(errors: Sequence[FieldError], prefix: str) -> Problem:
+    """Return the 422 of faults in a description; `prefix` points to it in the request."""
     placed = [FieldError(pointer=prefix + one.pointer, detail=one.detail) for one in errors]
     detail = f"{len(placed)} fault(s) in the description. See errors[] for each."
     return Problem("simio_description_invalid", detail, errors=placed)

@@ -1,0 +1,1 @@
+"""Drafts: rows from a description alone, which the answer holds and nothing keeps."""
