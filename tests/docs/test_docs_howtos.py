@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +131,7 @@ RUN_HERE = {
             "migrate-libraries",
             "python",
             "quotas",
+            "drafts",
         )
     ),
 }
@@ -208,6 +212,18 @@ def test_quotas_page_runs_without_a_server(workspace: Any) -> None:
     prestige = [(float(row["job_prestige"] or 0), row["happiness"]) for row in drawn]
     assert sum(20 <= p <= 40 and h == "very happy" for p, h in prestige) == 300
     assert sum(p >= 41 for p, _ in prestige) == 450
+
+
+def test_drafts_page_runs_without_a_server(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text("".join(code_blocks("howto/drafts.md", "python")))
+    prompt = "".join(code_blocks("howto/drafts.md", "bash"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = f"set -e\n{prompt}\npython page.py"
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env={"PATH": path}, check=True)
+    drawn = [*csv.DictReader((tmp_path / "draft.csv").open())]
+    assert sum(row["works"] == "1" for row in drawn) == 300
+    assert sum(int(row["age"]) <= 29 and row["region"] == "north" for row in drawn) == 100
+    assert (tmp_path / "draft.xlsx").read_bytes()[:2] == b"PK"
 
 
 @pytest.mark.e2e
