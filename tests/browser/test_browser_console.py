@@ -342,6 +342,31 @@ def test_quota_of_a_cell_is_asked_and_met(
     assert sum(20 <= int(row["job_prestige"]) <= 40 for row in asked) == 100
 
 
+def test_draft_from_a_description_is_saved_or_says_what_lacks(
+    enter: Callable[[str], Tab], tmp_path: Path
+) -> None:
+    tab = enter("")
+    page, path = tab.page, tmp_path / "questionnaire.json"
+    page.get_by_text("Draft from a description").click()
+    path.write_text('{"fields": [{"name": "brand", "type": "string"}]}')
+    page.get_by_label("Description").set_input_files(path)
+    tab.expected = {422}
+    page.get_by_role("button", name="Draw rows").click()
+    expect(page.get_by_role("alert")).to_contain_text('A draft needs the levels of "brand"')
+    path.write_text('{"fields": [{"name": "brand", "categories": ["A", "B"]}]}')
+    page.get_by_label("Description").set_input_files([])
+    page.get_by_label("Description").set_input_files(path)
+    page.get_by_label("Rows of the draft").fill("40")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Draw rows").click()
+    expect(page.get_by_text("draft.csv has 40 rows.")).to_be_visible()
+    saved.value.save_as(tmp_path / "draft.csv")
+    rows = list(csv.DictReader((tmp_path / "draft.csv").open()))
+    assert [row["brand"] for row in rows].count("A") == 20
+    assert {row["draft"] for row in rows} == {"no respondent's data"}
+    assert_accessible(tab, "draft")
+
+
 def test_effect_by_segment_graph_and_quality_report(
     enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:

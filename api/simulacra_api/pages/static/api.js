@@ -107,6 +107,7 @@ export class Session {
 
   get(path, signal) { return this.json(path, { signal }); }
   post(path, json) { return this.json(path, { method: "POST", json, key: crypto.randomUUID() }); }
+  file(path, json) { return this.#send(path, { method: "POST", json }).then((response) => response.blob()); }
   text(path, accept) { return this.#send(path, { headers: { Accept: accept } }).then((response) => response.text()); }
 
   /** Delete and wait until the erasure is verified: 204 at once, or a 404 after a while. */

@@ -6,7 +6,7 @@ import { Id, useName } from "./names.js";
 import { Erase, Erasing, Gone, Progress, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Preview } from "./preview.js";
 
-const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
+export const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
   ["xlsx", "Excel"]];
 
 const LARGE_ROWS = 200_000;

@@ -1,6 +1,7 @@
 // The list of datasets and of results that outlived theirs, and the upload of a new dataset.
 import { Clock, Dots, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
+import { Draft } from "./draft.js";
 import { Effect } from "./effects.js";
 import { Made } from "./generate.js";
 import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
@@ -106,7 +107,7 @@ export function Home({ session }) {
   const outliving = found?.generations.length > 0 || found?.answers.length > 0;
   const working = datasets?.some((one) => unfinished(one.status));
   usePolling(working, again, REFRESH_SECONDS);
-  return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
+  return html`<h1>Datasets</h1><${Upload} session=${session} /><${Draft} session=${session} /><${Failure} problem=${problem} />
     ${datasets && (datasets.length || outliving
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} session=${session} dataset=${one} />`)}</ul>`
       : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}

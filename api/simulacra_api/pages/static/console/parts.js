@@ -109,7 +109,7 @@ export function Erase({ session, path, id, what, back }) {
 }
 
 /** Save content as a file. */
-function saveAs(content, type, name) {
+export function saveAs(content, type, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
