@@ -56,6 +56,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
                 for key, value in case.body.items()
                 if key not in ("conditions", "interventions")
             }
+    elif name == "makeDraft":
+        case.body = case.body | {"row_count": 20}
     elif name == "createEffect" and len(str(case.body)) % 2:
         case.body = QUESTION
 

@@ -41,7 +41,7 @@ def draw(
     conditions nor skips say otherwise. Numbers are in their unit, moments in microseconds.
 
     Raises:
-        DraftRefused: conditions name no column or level, or cannot be met in so many rows.
+        DraftRefused: conditions name no column or level, or cannot be met in this number of rows.
     """
     schema = asked.schema
     if faults := [*condition_faults(conditions, schema)]:
