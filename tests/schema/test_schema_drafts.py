@@ -199,6 +199,12 @@ def test_too_many_rows_are_refused(rows: int) -> None:
         drawn(rows)
 
 
+def test_many_quotas_leave_fewer_rows() -> None:
+    quotas = [{"where": {"age": {"min": one}}, "min": 0} for one in range(18, 79)] * 3
+    with pytest.raises(DraftRefused, match="1 to 2,732 rows"):
+        drawn(2_733, {"quotas": quotas})
+
+
 def test_all_that_a_description_lacks_is_said_at_once() -> None:
     found = wrong(
         region={"categories": None},

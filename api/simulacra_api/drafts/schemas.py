@@ -20,7 +20,7 @@ class DraftRequest(BaseModel):
         " numbers and dates, x-simulacra.askedIf of skipped questions."
     )
     row_count: Annotated[int, Field(strict=True)] = Field(
-        default=500, description="Number of rows, 1 to 10,000; fewer with many columns."
+        default=500, description="Number of rows, 1 to 10,000; fewer with many columns or quotas."
     )
     conditions: ConditionSet = Field(
         default_factory=ConditionSet, description="Stated shares, ranges and quotas."

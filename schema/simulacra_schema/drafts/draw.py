@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -171,8 +172,10 @@ class _Search:
         self._rows = rows
         self._rng = rng
         self._bounds = [_bounds(cell, rows) for cell in cells]
-        self._in = [self._cells_with(row) for row in range(rows)]
-        self._counts = [sum(at in found for found in self._in) for at in range(len(cells))]
+        self._touched = {name: self._cells_of(name) for name in domains}
+        everywhere = range(len(cells))
+        self._in = [self._cells_with(row, everywhere) for row in range(rows)]
+        self._counts = [sum(at in found for found in self._in) for at in everywhere]
 
     def is_asked(self, name: str, row: int) -> bool:
         """Return whether a question is asked in a row, by its earlier answers there."""
@@ -181,44 +184,49 @@ class _Search:
 
     def run(self) -> None:
         """Meet all cells. Raises DraftRefused when there is no progress any more."""
-        waited, least = 0, self._distance(self._counts)
-        while least and self._rows and waited < PATIENCE + 3 * self._rows:
+        waited, distance = 0, sum(map(self._off, range(len(self._cells))))
+        least = distance
+        while least and waited < PATIENCE + 3 * self._rows:
             waited += 1
-            self._move()
-            distance = self._distance(self._counts)
+            distance += self._move()
             if distance < least:
                 waited, least = 0, distance
-        if self._distance(self._counts):
+        if distance:
             raise DraftRefused(list(self._unmet()))
 
-    def _move(self) -> None:
-        wrong = [at for at, off in enumerate(self._off(self._counts)) if off]
-        at = self._rng.choice(wrong)
+    def _move(self) -> int:
+        """Try a move; return by how many rows more are missing or too many, 0 at most."""
+        at = self._rng.choice([at for at in range(len(self._cells)) if self._off(at)])
         is_short = self._counts[at] < self._bounds[at][0]
         row = self._row(at, not is_short)
         if row is None:
-            return
+            return 0
         before: list[tuple[str, int, Value]] = []
         if is_short:
             self._enter(self._cells[at].values, row, before)
         else:
             name = self._rng.choice(list(self._cells[at].values))
             self._set(name, row, self._cells[at].values[name], before, inside=False)
-        rows = {row for _, row, _ in before}
-        found = {row: self._cells_with(row) for row in rows}
-        counts = list(self._counts)
-        for row in rows:
-            for one in self._in[row]:
-                counts[one] -= 1
-            for one in found[row]:
-                counts[one] += 1
-        if self._distance(counts) <= self._distance(self._counts):
-            self._counts = counts
+        touched = {at for name in {name for name, _, _ in before} for at in self._touched[name]}
+        changed = Counter[int]()
+        found = {}
+        for row in {row for _, row, _ in before}:
+            found[row] = (self._in[row] - touched) | self._cells_with(row, touched)
+            changed.update(found[row] - self._in[row])
+            changed.subtract(self._in[row] - found[row])
+        moved = -sum(map(self._off, changed))
+        for one, more in changed.items():
+            self._counts[one] += more
+        moved += sum(map(self._off, changed))
+        if moved <= 0:
             for row, cells in found.items():
                 self._in[row] = cells
-            return
+            return moved
+        for one, more in changed.items():
+            self._counts[one] -= more
         for name, row, value in reversed(before):
             self._answers[name][row] = value
+        return 0
 
     def _row(self, at: int, is_in: bool) -> int | None:
         """Return a random row that is in a cell or not."""
@@ -260,26 +268,35 @@ class _Search:
             answers[row] = value
 
     def _has(self, name: str, values: Values, row: int) -> bool:
-        return _lies_in(self._answers[name][row], values) and self.is_asked(name, row)
+        if not _lies_in(self._answers[name][row], values):
+            return False
+        return not self._domains[name].asked_if or self.is_asked(name, row)
 
-    def _cells_with(self, row: int) -> frozenset[int]:
-        return frozenset(
-            at
-            for at, cell in enumerate(self._cells)
-            if all(self._has(name, values, row) for name, values in cell.values.items())
-        )
+    def _cells_of(self, name: str) -> set[int]:
+        """Return the cells that an answer decides, itself or by what is asked after it."""
+        after = [other for other, domain in self._domains.items() if name in domain.asked_if]
+        found = {at for at, cell in enumerate(self._cells) if name in cell.values}
+        return found.union(*map(self._cells_of, after))
 
-    def _off(self, counts: list[int]) -> list[int]:
-        """Return how many rows each cell has too few or too many."""
-        ends = zip(counts, self._bounds, strict=True)
-        return [max(low - count, count - high, 0) for count, (low, high) in ends]
+    def _cells_with(self, row: int, cells: Iterable[int]) -> frozenset[int]:
+        """Return those of the cells that a row is in."""
+        found = []
+        for at in cells:
+            for name, values in self._cells[at].values.items():
+                if not self._has(name, values, row):
+                    break
+            else:
+                found.append(at)
+        return frozenset(found)
 
-    def _distance(self, counts: list[int]) -> int:
-        return sum(self._off(counts))
+    def _off(self, at: int) -> int:
+        """Return how many rows a cell has too few or too many."""
+        count, (low, high) = self._counts[at], self._bounds[at]
+        return low - count if count < low else max(count - high, 0)
 
     def _unmet(self) -> Iterator[Fault]:
-        for at, off in enumerate(self._off(self._counts)):
-            if off:
+        for at in range(len(self._cells)):
+            if self._off(at):
                 low, high = self._bounds[at]
                 wanted = f"{low}" if low == high else f"{low} to {high}"
                 cell = self._cells[at]

@@ -25,6 +25,9 @@ from simulacra_schema.table import YES, CellForm, CsvDialect, part_name
 
 MAX_ROWS = 10_000
 MAX_CELLS = 2_000_000
+"""Rows times columns."""
+MAX_CHECKS = 500_000
+"""Rows times quotas."""
 MARK = "no respondent's data"
 """What the column `draft` says in each row."""
 LABEL = "Draft: made from a description, no respondent's data"
@@ -50,11 +53,12 @@ def draft_table(
         DraftRefused: too many rows, or conditions that are wrong or cannot be met.
     """
     asked = questionnaire_of(document)
-    most = min(MAX_ROWS, MAX_CELLS // max(len(asked.schema.learned()), 1))
-    if not 1 <= rows <= most:
-        wrong = Wrong("too many rows", f"A draft of this description has 1 to {most:,} rows.")
-        raise DraftRefused([wrong.at("row_count")])
     wanted = conditions or ConditionSet()
+    columns, quotas = len(asked.schema.learned()), len(wanted.quotas)
+    most = min(MAX_ROWS, MAX_CELLS // max(columns, 1), MAX_CHECKS // max(quotas, 1))
+    if not 1 <= rows <= most:
+        detail = f"A draft of these columns and quotas has 1 to {most:,} rows."
+        raise DraftRefused([Wrong("too many rows", detail).at("row_count")])
     answers = draw(asked, wanted, rows, seed)
     stated = wanted.columns()
     arrays, fields = [], []
