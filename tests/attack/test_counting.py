@@ -15,6 +15,7 @@ import pytest
 from counting_attack import (
     ILLNESSES,
     WARDS,
+    Counting,
     OfModel,
     Permuted,
     Segments,
@@ -23,6 +24,8 @@ from counting_attack import (
     fitted,
     hits,
     people,
+    quota_diff,
+    quota_misses,
     readout,
     singled_out,
     windows,
@@ -55,6 +58,18 @@ def test_backing_reads_members_no_better_than_other_people(
     read, chance = (hits(answers, one, attack) for one in asked)
     assert read <= chance + np.sqrt(2.0 * persons)  # two standard errors of two shares of a half
     assert read < persons
+
+
+@pytest.mark.parametrize(("attack", "persons"), [(quota_diff, 12), (quota_misses, 6)])
+def test_quotas_read_members_no_better_than_other_people(
+    known: Known, attack: Callable[[Any, Any], Mapping[str, float]], persons: int
+) -> None:
+    answers, members, others = known
+    asked = [one.iloc[:: 12 // persons] for one in (members, others)]
+    read, chance = (hits(answers, one, attack) for one in asked)
+    assert read <= chance + np.sqrt(2.0 * persons)
+    assert read < persons
+    assert hits(Counting(people(4)), asked[0], attack) == persons  # the attack itself works
 
 
 def test_no_figure_of_a_probe_is_a_count(known: Known) -> None:

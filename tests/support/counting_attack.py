@@ -31,6 +31,7 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.questions.sheet import SheetLever
+from simulacra_schema.quotas import Quota
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects.estimate import answer_effect, plain_difference
 from simulacra_trainer.effects.models.contrast import read_contrast
@@ -168,7 +169,10 @@ class OfModel:
 
 
 def _conditions(of: Json) -> ConditionSet:
+    of = dict(of)
+    quotas = [Quota.model_validate(one) for one in of.pop("quotas", ())]
     return ConditionSet(
+        quotas=quotas,
         categorical={name: dict(one) for name, one in of.items() if not isinstance(one, tuple)},
         numeric={
             name: NumericRange(min=one[0], max=one[1])
@@ -176,6 +180,29 @@ def _conditions(of: Json) -> ConditionSet:
             if isinstance(one, tuple)
         },
     )
+
+
+@dataclass
+class Counting:
+    """The answers of a product that counts the respondents of a quota, which each attack reads."""
+
+    table: pd.DataFrame
+    asked: int = 0
+
+    def probe(self, conditions: Json, do: Json | None = None) -> Json:
+        """Return the respondents in each quota; one that nobody is in is not met."""
+        self.asked += 1
+        found = []
+        for quota in conditions["quotas"]:
+            inside = np.ones(len(self.table), bool)
+            for name, part in quota["where"].items():
+                if isinstance(part, dict):
+                    inside &= self.table[name].between(part.get("min", 0), part["max"])
+                else:
+                    inside &= self.table[name] == part
+            share = quota.get("share", 0.0) if inside.any() else 0.0
+            found.append({"backing": int(inside.sum()), "attained": share})
+        return {"quotas": found}
 
 
 def count(answers: Answers, conditions: Json) -> float:
@@ -225,6 +252,37 @@ def diff2(answers: Answers, person: Any) -> dict[str, float]:
             [inside(ages, level, w) for ages in (upper, lower)] for w in (None, without)
         )
         found[level] = ((all_of[0] - all_of[1]) - (rest[0] - rest[1])) / SHARES[level]
+    return found
+
+
+def quota_diff(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how many more a quota up to the person's age has than one below it, by illness.
+
+    All cells are quotas of one probe that ask for nothing, so that each row follows the model.
+    """
+    known, age = {"sex": person.sex, "ward": person.ward}, int(person.age)
+    cells = [
+        {**known, "illness": level, "age": {"max": top}}
+        for level in ILLNESSES
+        for top in (age, age - 1)
+    ]
+    told = answers.probe({"quotas": [{"where": cell, "min": 0.0} for cell in cells]})
+    behind = [float(one.get("backing") or 0.0) for one in told.get("quotas") or ()]
+    behind = behind or [0.0] * len(cells)
+    return {
+        level: (behind[2 * at] - behind[2 * at + 1]) / SHARES[level]
+        for at, level in enumerate(ILLNESSES)
+    }
+
+
+def quota_misses(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how far a quota on people like the person is met, by illness; refused is 0."""
+    found = {}
+    for level in ILLNESSES:
+        age = {"min": int(person.age), "max": int(person.age)}
+        cell = {"sex": person.sex, "ward": person.ward, "age": age, "illness": level}
+        told = answers.probe({"quotas": [{"where": cell, "share": 0.5}]}).get("quotas")
+        found[level] = float(told[0]["attained"]) if told else 0.0
     return found
 
 
@@ -396,6 +454,8 @@ def main() -> None:
         "diff2": diff2,
         "refusals": refusals,
         "sheets": sheets,
+        "quota_diff": quota_diff,
+        "quota_misses": quota_misses,
     }
     chosen = asked.attacks or [*attacks]
     for name, (kind, persons) in itertools.product(chosen, groups):

@@ -273,7 +273,7 @@ class _Search:
         return not self._domains[name].asked_if or self.is_asked(name, row)
 
     def _cells_of(self, name: str) -> set[int]:
-        """Return the cells that an answer decides, itself or by what is asked after it."""
+        """Return the cells that an answer decides, itself or by the questions asked after it."""
         after = [other for other, domain in self._domains.items() if name in domain.asked_if]
         found = {at for at, cell in enumerate(self._cells) if name in cell.values}
         return found.union(*map(self._cells_of, after))
