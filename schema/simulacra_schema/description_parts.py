@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import ColumnName, Level
-from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_forms
+from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
 from simulacra_schema.table import PersonalData, ReplicateMethod
 
 EXTENSION = "x-simulacra"
@@ -64,6 +64,10 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
     return value
+
+
+def _cell_parts(value: object) -> object:
+    return {k: short_part(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _labeled(value: object) -> object:
@@ -137,7 +141,7 @@ Published = (
 AskedIf = Annotated[
     dict[ColumnName, CellPart],
     Field(min_length=1, max_length=MAX_COLUMNS),
-    BeforeValidator(short_forms),
+    BeforeValidator(_cell_parts),
 ]
 Sources = Annotated[dict[str, Source], Field(max_length=64)]
 Marks = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=64)]

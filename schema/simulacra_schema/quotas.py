@@ -97,7 +97,9 @@ class Quota(KubeModel):
     @classmethod
     def _short_forms(cls, where: Any) -> Any:
         """Take a level or a list of levels for `levels`."""
-        return short_forms(where)
+        if not isinstance(where, Mapping):
+            return where
+        return {name: short_part(value) for name, value in where.items()}
 
     @model_serializer(mode="wrap")
     def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
@@ -117,14 +119,8 @@ class Quota(KubeModel):
         return " and ".join(f'"{name}" {part.words()}' for name, part in self.where.items())
 
 
-def short_forms(where: Any) -> Any:
-    """Return a cell as sent, with a level or a list of levels as `levels`."""
-    if not isinstance(where, Mapping):
-        return where
-    return {name: _part(value) for name, value in where.items()}
-
-
-def _part(value: Any) -> Any:
+def short_part(value: Any) -> Any:
+    """Return a level or a list of levels as `levels`; other forms as they are."""
     if isinstance(value, list):
         return {"levels": [level_of(one) if isinstance(one, _PLAIN) else one for one in value]}
     return {"levels": [level_of(value)]} if isinstance(value, _PLAIN) else value
