@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from simulacra.models import Document, Json, html_table
+from simulacra.models import Document, Json, Result, html_table
 from simulacra.plots import intervals
 
 MADE_BEFORE = (
@@ -33,13 +33,10 @@ class Verdict(Document):
         return str(self["text"])
 
 
-class Effect(Document):
+class Effect(Result):
     """An average causal effect. `print(effect)` begins with what it rests on."""
 
     effect_id: str
-    dataset_id: str
-    job_id: str
-    status: str
     treatment: str
     value: float | str
     baseline: float | str
@@ -70,7 +67,6 @@ class Effect(Document):
     """By level: figures, effective_rows, thin_support and the difference from the first one."""
     unshown_segments: list[str] | None
     warnings: list[str] | None
-    error: Json | None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -89,7 +85,7 @@ class Effect(Document):
     def __str__(self) -> str:
         """Return the verdict, its precision, then a table of the figures."""
         if self.status != "ready":
-            return "\n".join([f"{self.effect_id}: {self.status}", *self._failure()])
+            return self.state(self.effect_id)
         rows = [("", *_FIGURES), *([name, *cells] for name, cells in self._rows())]
         table = [_plain_table(rows)] if self.ace else []
         return "\n\n".join(["\n".join(self._words()), *table, *self._notes()])
@@ -109,9 +105,6 @@ class Effect(Document):
         ]
         picture = intervals(drawn) if drawn else ""
         return words + picture + html_table(("", *_FIGURES), rows)
-
-    def _failure(self) -> list[str]:
-        return [self.error["detail"]] if self.error and self.error.get("detail") else []
 
     def _words(self) -> list[str]:
         """Return the verdict, then its precision, then the question that would narrow it."""

@@ -34,6 +34,22 @@ class Document(Json):
         return html_table(("", type(self).__name__), self.items())
 
 
+class Result(Document):
+    """What a job makes from a dataset. Times are ISO 8601."""
+
+    dataset_id: str
+    job_id: str
+    status: str
+    created_at: str | None
+    expires_at: str | None
+    error: Json | None
+
+    def state(self, result_id: str) -> str:
+        """Return id and status and, on the next line, why it failed."""
+        failed = (self.error or {}).get("detail")
+        return "\n".join(filter(None, [f"{result_id}: {self.status}", failed]))
+
+
 class Job(Document):
     """The progress of work. status: queued, running, ready, partial, failed.
 
@@ -54,24 +70,18 @@ class Job(Document):
     error: Json | None
 
 
-class Dataset(Document):
-    """An uploaded table and the model that was fit on it. Times are ISO 8601."""
+class Dataset(Result):
+    """An uploaded table and the model that was fit on it."""
 
-    dataset_id: str
-    job_id: str
-    status: str
     waiting_reason: str | None
     rows: int | None
     columns: int | None
     bytes: int | None
     retention_seconds: int
-    created_at: str
-    expires_at: str
     model: Json | None
     reading: Json | None
     source_kept: bool | None
     source_until: str | None
-    error: Json | None
 
     @property
     def verdicts(self) -> list[str]:
@@ -154,13 +164,10 @@ def read_as(field: Json) -> tuple[str, str, str, str]:
     return kind, role, sources, "; ".join((own.get("evidence") or {}).values())
 
 
-class Generation(Document):
+class Generation(Result):
     """Synthetic rows under conditions; `artifact_url` once there are rows."""
 
     generation_id: str
-    dataset_id: str
-    job_id: str
-    status: str
     progress_percent: int
     row_count: int
     persons: int | None
@@ -173,9 +180,6 @@ class Generation(Document):
     attainment: Json | None
     evidence: Json | None
     artifact_url: str | None
-    created_at: str | None
-    expires_at: str | None
-    error: Json | None
 
     @property
     def verdicts(self) -> list[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from simulacra.models import Document, Json, html_table
+from simulacra.models import Json, Result, html_table
 
 _FIGURES = ("respondents", "share", "low", "high", "worth", "verdict")
 _SHARES = ("share", "low", "high")
 
 
-class Segment(Document):
+class Segment(Result):
     """Certified shares of answers in segments. `print(segment)` gives them in words."""
 
     segment_id: str
-    dataset_id: str
-    job_id: str
-    status: str
     segment: list[Json]
     questions: list[str]
     summary: Json | None
@@ -22,15 +19,11 @@ class Segment(Document):
     conditions: Json | None
     """Of a single segment: conditions of `generate` whose rows agree with the shares."""
     reason: str | None
-    created_at: str | None
-    expires_at: str | None
-    error: Json | None
 
     def __str__(self) -> str:
         """Return a sentence for each share, then what holds for all."""
         if self.status != "ready":
-            failed = (self.error or {}).get("detail")
-            return "\n".join(filter(None, [f"{self.segment_id}: {self.status}", failed]))
+            return self.state(self.segment_id)
         lines = [one["text"] for one in self.shares or []]
         return "\n".join([*lines, self.reason or _together(len(lines))])
 

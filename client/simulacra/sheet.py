@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from html import escape
 
-from simulacra.models import Document, Json, html_table
+from simulacra.models import Json, Result, html_table
 
 _HEADS = ("rank", "lever", "effect", "low", "high", "verdict", "precision")
 
 
-class Sheet(Document):
+class Sheet(Result):
     """All levers of one outcome, ranked where the verdict allows it. `print(sheet)` shows them."""
 
     sheet_id: str
-    dataset_id: str
-    job_id: str
-    status: str
     outcome: str
     asked: list[Json] | None
     before: list[str] | None
@@ -33,9 +30,6 @@ class Sheet(Document):
     seed: int | None
     version: str | None
     model_sha256: str | None
-    created_at: str | None
-    expires_at: str | None
-    error: Json | None
 
     def verdict_first(self) -> Json:
         """Return the fields with what may be claimed before any figure."""
@@ -49,8 +43,7 @@ class Sheet(Document):
     def __str__(self) -> str:
         """Return what is ranked, then each lever with its verdict in words."""
         if self.status != "ready":
-            failed = (self.error or {}).get("detail")
-            return "\n".join(filter(None, [f"{self.sheet_id}: {self.status}", failed]))
+            return self.state(self.sheet_id)
         lines = [str(self.text)]
         for one in self.levers or []:
             place = "-" if one.get("rank") is None else f"{one['rank']}."
