@@ -15,7 +15,7 @@ from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.conditions import ConditionSet
 from simulacra_trainer.conditions.cells import BoolArray
 from simulacra_trainer.conditions.quota_cells import rows_in
-from simulacra_trainer.report.person_groups import find_groups
+from simulacra_trainer.report.person_groups import find_groups, mostly
 
 IN, OUT = "in", "out"
 
@@ -32,7 +32,7 @@ def quotas_as_columns(
         name = f"quota {place}"
         while name in real.column_names:
             name += "_"
-        inside = _mostly(rows_in(quota, real), groups)
+        inside = mostly(rows_in(quota, real), groups)
         real = real.append_column(name, _words(inside))
         drawn = drawn.append_column(name, _words(rows_in(quota, drawn)))
         shares[name] = {IN: 0.5}  # which levels there are; rows are raked to the drawn shares
@@ -54,16 +54,6 @@ def _groups(real: pa.Table, conditions: ConditionSet, persons: Ints | None) -> I
     values = [as_floats(real.column(name)) for name in sorted(ranges)]
     table = np.column_stack(values) if values else np.zeros((real.num_rows, 1))
     return find_groups(table, classes, persons)
-
-
-def _mostly(inside: BoolArray, groups: Ints) -> BoolArray:
-    """Return whether most of each row's group is inside, bool [n]."""
-    known = groups >= 0
-    rows = np.bincount(groups[known])
-    met = np.bincount(groups[known], inside[known], minlength=rows.size)
-    found = np.zeros(inside.size, np.bool_)
-    found[known] = (2 * met > rows)[groups[known]]
-    return found
 
 
 def _words(inside: BoolArray) -> pa.Array:

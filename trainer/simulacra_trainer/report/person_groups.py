@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
+from simulacra_trainer.conditions.cells import BoolArray
 from simulacra_trainer.report.comparison.columns import FloatArray
 
 MAX_GROUPS = 4_096
@@ -48,6 +49,16 @@ def find_groups(values: FloatArray, classes: Ints, persons: Ints | None) -> Ints
             groups[rows] = found
             found += 1
     return groups
+
+
+def mostly(inside: BoolArray, groups: Ints) -> BoolArray:
+    """Return whether most rows of each row's group are inside, bool [n]; -1: of no group."""
+    known = groups >= 0
+    rows = np.bincount(groups[known])
+    met = np.bincount(groups[known], inside[known], minlength=rows.size)
+    found = np.zeros(inside.size, np.bool_)
+    found[known] = (2 * met > rows)[groups[known]]
+    return found
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from simulacra_trainer.cell_keys import Keys, RowNoise
 from simulacra_trainer.conditions import support
 from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
-from simulacra_trainer.report.person_groups import find_groups
+from simulacra_trainer.report.person_groups import find_groups, mostly
 
 SWEEPS = 500
 CLOSE = 0.005
@@ -104,9 +104,4 @@ def _mostly_inside(
         classes = classes * (len(share.levels) + 1) + share.classify(real)
         classes = np.unique(classes, return_inverse=True)[1].reshape(-1)
     groups = find_groups(np.column_stack(values), classes, persons)
-    known = groups >= 0
-    rows = np.bincount(groups[known])
-    met = np.bincount(groups[known], inside[known])
-    found = np.zeros(real.num_rows, np.bool_)
-    found[known] = (2 * met > rows)[groups[known]]
-    return found
+    return mostly(inside, groups)
