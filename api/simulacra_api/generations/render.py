@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from simulacra_api.generations.safe_cells import safe_batch
 from simulacra_schema.cell_text import csv_batch
 from simulacra_schema.formats.csv_dialect import csv_writer, dialect_of
 from simulacra_schema.formats.sav import SavWriter
@@ -90,7 +90,7 @@ def _as_written(
     """Return the batch with the cells of a CSV; other formats keep their types."""
     if file_format != "csv":
         return batch
-    batch = safe_batch(batch) if safe else batch
+    batch = _safe_batch(batch) if safe else batch
     return batch if plain else csv_batch(batch)
 
 
@@ -129,3 +129,35 @@ def _open_writer(
     if file_format == "xlsx":
         return XlsxWriter(sink, schema)
     return pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd")
+
+
+_FORMULA = r"^[=+\-@\t\r\n]"
+_NUMBER = r"^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+def _safe_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with texts and column names that a spreadsheet does not run as a formula.
+
+    A text that begins with one of OWASP's characters gets a single quote in front. Numbers stay
+    numbers, also as text: `-5` is no formula.
+    """
+    columns = [_safe(column) for column in batch.columns]
+    names = _safe(pa.array(batch.schema.names, pa.string())).to_pylist()
+    fields = [
+        field.with_name(name).with_type(column.type)
+        for field, name, column in zip(batch.schema, names, columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _safe(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    formula = pc.match_substring_regex(column, _FORMULA)
+    number = pc.match_substring_regex(column, _NUMBER)
+    quoted = pc.binary_join_element_wise(
+        pa.scalar("'", column.type), column, pa.scalar("", column.type)
+    )
+    return pc.if_else(pc.and_not(formula, number), quoted, column)
