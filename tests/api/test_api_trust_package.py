@@ -16,8 +16,7 @@ import pytest
 from simulacra_api.trust import claims as stored
 from simulacra_api.trust.claims import Held, Result, read_claims
 from simulacra_api.trust.documents import CONTROLS, read_document, read_documents, sentences
-from simulacra_api.trust.package import Trust, write_folder
-from simulacra_api.trust.places import places_of
+from simulacra_api.trust.package import Trust, places_of, write_folder
 
 DATA = Path(__file__).resolve().parents[2] / "api" / "simulacra_api" / "trust" / "data"
 SCHEMA = Path(__file__).parent / "data" / "oscal_component_schema.json"
