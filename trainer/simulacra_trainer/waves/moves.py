@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from scipy.stats import false_discovery_control
 from scipy.stats import t as student
 
 from simulacra_intake.survey_weights import Floats
@@ -34,19 +35,10 @@ def holm(p: Floats) -> Floats:
     return found
 
 
-def benjamini_hochberg(p: Floats) -> Floats:
-    """Return p-values adjusted for the share of false findings (Benjamini & Hochberg, 1995)."""
-    order = np.argsort(p)
-    steps = np.minimum.accumulate((p[order] * p.size / np.arange(1, p.size + 1))[::-1])[::-1]
-    found = np.empty_like(p)
-    found[order] = np.minimum(steps, 1.0)
-    return found
-
-
 def verdicts(estimates: Sequence[Estimate]) -> list[Verdict]:
     """Return whether each contrast is moved (Holm), probably moved (Benjamini-Hochberg) or not."""
     p = p_values(estimates)
-    sure, probable = holm(p) <= ALARM, benjamini_hochberg(p) <= ALARM
+    sure, probable = holm(p) <= ALARM, false_discovery_control(p) <= ALARM
     return [
         "moved" if one else "probably moved" if other else "no sign"
         for one, other in zip(sure, probable, strict=True)
