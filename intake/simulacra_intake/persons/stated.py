@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulacra_intake.description.statements import Statements
 from simulacra_intake.persons.cells import Cells
@@ -34,13 +34,13 @@ class StatedRoles:
         masked: personal data that are replaced by codes of their form, not by invented names.
     """
 
-    roles: Mapping[str, ColumnRole] = field(default_factory=dict)
-    data: Mapping[str, PersonalData] = field(default_factory=dict)
-    ordinary: frozenset[str] = frozenset()
-    coordinates: frozenset[str] = frozenset()
-    wave: str | None = None
-    masked: frozenset[str] = frozenset()
-    public: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    roles: Mapping[str, ColumnRole]
+    data: Mapping[str, PersonalData]
+    ordinary: frozenset[str]
+    coordinates: frozenset[str]
+    wave: str | None
+    masked: frozenset[str]
+    public: Mapping[str, Sequence[str]]
 
     def subject(self) -> str | None:
         """Return the stated subject."""
