@@ -1,0 +1,157 @@
+"""Completion of given rows: what is asked, and the report on what was filled.
+
+The report names columns and levels, so it is stored encrypted (artifact completion.json). Only
+`CompletionReport.summary` goes to a status. docs/adr/0093 says why completion works as it does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, no_default
+
+VERSION = 1
+MAX_GIVEN_ROWS = 100_000
+MIN_IMPLICATES, DEFAULT_IMPLICATES, MAX_IMPLICATES = 2, 10, 50
+MAX_MIXED_COLUMNS = 80
+"""Columns with gaps whose pattern is not nested: each costs a fit in each sweep."""
+MAX_FILLED_CELLS = 50_000_000
+MIN_DONORS = 50
+"""Donors who answered a column that is to be filled."""
+MAX_NEARNESS, MAX_STRICT_NEARNESS = 0.55, 0.53
+"""Bars of `SeenHalf.nearness`, the second with `privacy: strict`."""
+ROW, IMPLICATE = "row", "implicate"
+"""First columns of filled rows, with underscores added to avoid a clash."""
+Unknown = Literal["refuse", "missing"]
+
+
+class GivenOptions(KubeModel):
+    """What to fill in the given rows."""
+
+    columns: list[ColumnName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="Columns to fill. Without it, all that can be filled.",
+    )
+    implicates: int = Field(
+        default=DEFAULT_IMPLICATES,
+        ge=MIN_IMPLICATES,
+        le=MAX_IMPLICATES,
+        description="How often each gap is filled, each time by a model of another random half of"
+        " the donors.",
+        json_schema_extra=no_default,
+    )
+    fill_codes: bool = Field(
+        default=False,
+        description="Whether special codes, such as -9 for refused, are gaps, too.",
+        json_schema_extra=no_default,
+    )
+    unknown: Unknown = Field(
+        default="refuse",
+        description="Levels of a given row that the model does not know: refuse the rows, or take"
+        " these answers as missing.",
+        json_schema_extra=no_default,
+    )
+
+
+class Held(AnswerPart):
+    """The check of one column: known answers were blanked out and filled again."""
+
+    share: float = Field(description="Of these answers that the 80 % sets hold, 0..1.")
+    count: int = Field(description="Answers blanked out, in all check runs.")
+
+
+class FilledColumn(AnswerPart):
+    """One filled column."""
+
+    column: ColumnName
+    gaps: int = Field(description="Rows with a gap.")
+    filled: int = Field(description="Of these, rows that were filled in every implicate.")
+    left_empty: int = Field(description="Of these, rows with no possible value in some implicate.")
+    donors: int = Field(description="Persons of the model's table who answered.")
+    worth: float | None = Field(
+        description="Respondents that the column is worth, median over its shares; null where no"
+        " row answered it before or after."
+    )
+    check: Held | None = Field(description="Null where too few answers could be blanked out.")
+    converged: bool = Field(description="Whether its figures had settled after the last sweep.")
+
+
+class SharePair(AnswerPart):
+    """A level's share of the donors and of the given rows, 0..1."""
+
+    level: str
+    donors: float
+    given: float
+
+
+class CommonColumn(AnswerPart):
+    """A column that the given rows and the donors both answer; of a number, by fifths."""
+
+    column: ColumnName
+    shares: list[SharePair]
+    difference: float = Field(description="Half the sum of the differences of the shares, 0..1.")
+
+
+class SeenHalf(AnswerPart):
+    """Whether filled rows are nearer to the donors that their model learned from."""
+
+    nearness: float = Field(
+        description="Share of filled rows nearer to the half of the donors that their model"
+        " learned from than to the other half; .5 if nothing comes back."
+    )
+    bar: float
+    verdict: Literal["passed", "failed"]
+
+
+class CompletionFigures(KubeModel):
+    """Figures of a completion without names, for a status."""
+
+    rows: int
+    implicates: int
+    gaps: int
+    filled: int
+    least_worth: float | None = Field(default=None, description="Of the filled columns.")
+
+
+class CompletionReport(KubeModel):
+    """Artifact completion.json: what was filled, its worth and its checks.
+
+    Attributes:
+        rows: given rows.
+        gaps: cells with a gap.
+        filled: of these, cells that were filled in every implicate.
+        nested: whether one sweep was exact, because the sets of gaps are nested.
+        sweeps: sweeps after the start; 0 where nested.
+        columns: the filled columns, in the order of the model's.
+        common: shares side by side; empty for the donors' own rows.
+        privacy: None for the donors' own rows, whose known answers they hold anyway.
+        warnings: limits of the completion, in plain words.
+    """
+
+    version: int = VERSION
+    rows: int
+    implicates: int
+    gaps: int
+    filled: int
+    nested: bool
+    sweeps: int
+    columns: list[FilledColumn]
+    common: list[CommonColumn] = Field(default_factory=list)
+    privacy: SeenHalf | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def summary(self) -> CompletionFigures:
+        """The figures without names."""
+        worths = [one.worth for one in self.columns if one.worth is not None]
+        return CompletionFigures(
+            rows=self.rows,
+            implicates=self.implicates,
+            gaps=self.gaps,
+            filled=self.filled,
+            least_worth=min(worths, default=None),
+        )
