@@ -70,7 +70,11 @@ class FilledColumn(AnswerPart):
     column: ColumnName
     gaps: int = Field(description="Rows with a gap.")
     filled: int = Field(description="Of these, rows that were filled in every implicate.")
-    left_empty: int = Field(description="Of these, rows with no possible value in some implicate.")
+    left_empty: int = Field(
+        description="Of these, rows with no possible value in some implicate, or where a filled"
+        " filter question skips this one."
+    )
+    skips: int = Field(default=0, description="Rows in which the question was skipped: no gaps.")
     donors: int = Field(description="Persons of the model's table who answered.")
     worth: float | None = Field(
         description="Respondents that the column is worth, median over its shares; null where no"
