@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from simulacra_schema.completion import CompletionReport, GivenOptions
+from simulacra_intake.output.restore import restore
+from simulacra_schema.completion import (
+    IMPLICATE,
+    ROW,
+    CompletionReport,
+    FilledColumn,
+    GivenOptions,
+    Held,
+    SeenHalf,
+)
+from simulacra_trainer.completion.gaps import Plan, plan_gaps
 from simulacra_trainer.completion.given_rows import GivenRows
+from simulacra_trainer.completion.measure import common_columns, seen_half, worth
+from simulacra_trainer.completion.models import Fillings, check, fill_all
 from simulacra_trainer.families.base import Progress, no_progress
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.pipeline.privacy_tuning import STRENGTHS
 from simulacra_trainer.trained_model import TrainedModel
+
+OWN_STRENGTH, OTHER_STRENGTH = STRENGTHS[0], STRENGTHS[2]
+"""Scale and penalty. Donors' answers go onto other people's rows at the second, or weaker."""
+FEW_CHECKED = 20
+LITTLE_WORTH = 50.0
 
 
 @dataclass(frozen=True)
@@ -49,4 +71,138 @@ def complete(
         InputError: the model or the rows cannot be completed; all faults at once, in `errors`,
             with pointers from /given on.
     """
-    raise NotImplementedError
+    options = options or GivenOptions()
+    plan = plan_gaps(trained, given, options)
+    strength = _strength(trained, plan)
+    fillings = fill_all(plan.cells, plan.schema, strength, options.implicates, seed, progress)
+    held = check(plan.cells, plan.schema, strength, seed, rows=not plan.is_own)
+    privacy = None
+    if not plan.is_own:
+        strict = (trained.report.get("privacy") or {}).get("level") == "strict"
+        privacy = seen_half(plan, fillings, strict=strict, seed=seed)
+    columns = [_column(trained, plan, fillings, j, held.get(j)) for j in plan.asked]
+    report = CompletionReport(
+        rows=plan.rows,
+        implicates=options.implicates,
+        gaps=sum(one.gaps for one in columns),
+        filled=sum(one.filled for one in columns),
+        nested=plan.cells.is_nested,
+        sweeps=fillings.sweeps,
+        columns=columns,
+        common=[] if plan.is_own else list(common_columns(plan)),
+        privacy=privacy,
+        warnings=[*_warnings(columns, privacy), *_unknown(given)],
+    )
+    filled = _filled(trained, plan, fillings, seed)
+    progress(1.0)
+    return Completion(filled, report)
+
+
+def _strength(trained: TrainedModel, plan: Plan) -> tuple[float, float]:
+    """Return scale and penalty: the strongest for own gaps, else the model's, 1 and 3 at most."""
+    if plan.is_own:
+        return OWN_STRENGTH
+    scale, penalty = OTHER_STRENGTH
+    tuned = trained.figures
+    return min(tuned.get("scale", scale), scale), max(tuned.get("penalty_nats", penalty), penalty)
+
+
+def _column(
+    trained: TrainedModel,
+    plan: Plan,
+    fillings: Fillings,
+    j: int,
+    held: tuple[float, int] | None,
+) -> FilledColumn:
+    """Return what is reported of a filled column."""
+    at, before = fillings.places.index(j), int(plan.cells.gaps[j, : plan.first].sum())
+    empty = np.any([np.isnan(cells[at][before:]) for cells in fillings.packed], axis=0)
+    column = plan.schema.columns[j]
+    found = worth(plan, fillings, j)
+    return FilledColumn(
+        column=column.name,
+        gaps=empty.size,
+        filled=int((~empty).sum()),
+        left_empty=int(empty.sum()),
+        skips=plan.left[j],
+        donors=round(trained.table.num_rows * (1 - column.missing_share)),
+        worth=None if found is None else round(found, 1),
+        check=None if held is None or held[1] < FEW_CHECKED else Held(share=held[0], count=held[1]),
+        converged=j not in fillings.moving,
+    )
+
+
+def _warnings(columns: list[FilledColumn], privacy: SeenHalf | None) -> Iterator[str]:
+    """Yield the limits of a completion in plain words."""
+    for one in columns:
+        if not one.converged:
+            yield f"{one.column}: its mean still moved in the last sweep. Use it with care."
+        if one.left_empty:
+            yield f"{one.column}: {one.left_empty:,} gaps were left empty in some implicate."
+        if one.worth is not None and one.worth < LITTLE_WORTH:
+            yield f"{one.column}: worth {one.worth:.0f} respondents. Its intervals are wide."
+    if privacy is not None and privacy.verdict == "failed":
+        yield (
+            f"Filled rows are nearer to the donors that were learned from ({privacy.nearness:.2f},"
+            f" bar {privacy.bar:.2f}). Do not pass them on."
+        )
+
+
+def _unknown(given: GivenRows | None) -> list[str]:
+    lost = {} if given is None else given.unknown
+    return [f"{name}: {n:,} unknown levels were taken as missing." for name, n in lost.items()]
+
+
+def _filled(trained: TrainedModel, plan: Plan, fillings: Fillings, seed: int) -> pa.Table:
+    """Return the filled cells of all implicates in long form, in the types of the upload."""
+    cells, names = plan.cells, {plan.schema.columns[j].name: j for j in plan.asked}
+    gaps = cells.gaps[:, plan.first :]
+    rows = np.flatnonzero(gaps[plan.asked].any(axis=0))
+    kept = [c for c in trained.schema.columns if {part.name for part in c.parts()} & names.keys()]
+    schema = trained.schema.model_copy(update={"columns": kept})
+    first, second = (_free(name, [c.name for c in kept]) for name in (ROW, IMPLICATE))
+    tables = []
+    for i, packed in enumerate(fillings.packed, start=1):
+        columns: dict[str, pa.Array] = {}
+        given: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+        for column in kept:
+            filled = np.zeros(rows.size, np.bool_)
+            for part in column.parts():
+                values = _cells(plan, fillings, packed, names.get(part.name), rows)
+                codec = next(c for c in cells.codecs if c.name == part.name)
+                columns[part.name] = codec.to_arrow(values)
+                filled |= ~np.isnan(values)
+            given[column.name] = filled
+        rng = np.random.default_rng([seed, 47, i])
+        restored = restore(pa.table(columns), schema, rng=rng, real=trained.real_values)
+        arrays = [
+            pc.if_else(pa.array(given[name]), restored.column(name), None)
+            for name in restored.column_names
+        ]
+        head = [pa.array(rows), pa.array(np.full(rows.size, i, np.int32))]
+        tables.append(
+            pa.Table.from_arrays([*head, *arrays], names=[first, second, *restored.column_names])
+        )
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def _cells(
+    plan: Plan,
+    fillings: Fillings,
+    packed: list[Floats],
+    j: int | None,
+    rows: np.ndarray,  # type: ignore[type-arg]
+) -> Floats:
+    """Return the filled cells of a column in some rows, float64 [rows]; others are NaN."""
+    out = np.full(plan.rows, np.nan)
+    if j is not None:
+        gap = plan.cells.gaps[j]
+        before = int(gap[: plan.first].sum())
+        out[gap[plan.first :]] = packed[fillings.places.index(j)][before:]
+    return out[rows]
+
+
+def _free(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

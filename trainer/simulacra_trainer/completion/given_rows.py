@@ -1,19 +1,40 @@
-"""Given rows, read as the donors' table was."""
+"""Given rows, read as the donors' table was.
+
+The completed description of the donors' table is stated for the columns that both have, so that
+"1" and 1, or `03/2024` and `2024-03`, meet. Nothing is decided by the look of the given rows: in 20
+of them every level is rare and every column may be constant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from simulacra_crds.reasons import Reason
+from simulacra_intake.columns.build import CleanColumn
+from simulacra_intake.description.cells import as_text
+from simulacra_intake.description.complete import complete as complete_description
+from simulacra_intake.description.layout import NOTHING_STATED
+from simulacra_intake.description.statements import Problems, Statement, Statements, state
+from simulacra_intake.errors import InputError
 from simulacra_intake.raw_table import RawTable
+from simulacra_intake.read_columns import read_columns
 from simulacra_schema.completion import Unknown
-from simulacra_schema.table import TableSchema
+from simulacra_schema.description import parse_description
+from simulacra_schema.faults import FieldError, pointer
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.families.codec import CATEGORY_KINDS
 
 Booleans = npt.NDArray[np.bool_]
+SHOWN = 5
+AT = "/given"
+ROLES_READ = ("text", "key", "subject", "foreign_key", "pii", "coordinate")
+"""Roles that decide how cells are read; such columns keep them."""
 
 
 @dataclass(frozen=True)
@@ -45,4 +66,153 @@ def read_given(
         InputError: no column in common, unknown levels to refuse, or cells that cannot be read;
             all of them at once, in `errors`, with pointers from /given on.
     """
-    raise NotImplementedError
+    names = [c.name for c in schema.columns if c.learned and c.name in raw.column_names]
+    subject = schema.subject()
+    if subject is not None:
+        raise invalid([fault("The given rows belong to persons with several rows.")])
+    if not names:
+        raise invalid([fault("The given rows have no column in common with the model.")])
+    place = {name: i for i, name in enumerate(raw.column_names)}
+    fields = [raw.schema.field(place[name]) for name in names]
+    common = pa.Table.from_arrays(
+        [raw.column(place[name]) for name in names],
+        schema=pa.schema(fields, metadata=raw.schema.metadata),
+    )
+    statements = _statements(schema, names)
+    read = read_columns(common, statements)
+    faults = [fault(f"{AT[1:]}: {one.detail}") for one in statements.problems.found]
+    columns: dict[str, pa.Array] = {}
+    codes: dict[str, Booleans] = {}
+    strange: dict[str, int] = {}
+    for column, found in zip(names, read, strict=True):
+        known = schema.find(column)
+        assert known is not None
+        if found.codes is not None:
+            codes[column] = found.codes.is_valid().to_numpy(zero_copy_only=False)
+        for name, values, lost in _as_known(known, found, common.column(column)):
+            columns[name] = values
+            if lost:
+                strange[column] = sum(lost.values())
+                if unknown == "refuse":
+                    faults.append(_unknown(column, lost))
+    if faults:
+        raise invalid(faults)
+    return GivenRows(pa.table(columns), codes, strange)
+
+
+def fault(detail: str, *path: str | int) -> FieldError:
+    """Return a fault of the given rows or of a field of the request."""
+    return FieldError(pointer=AT + pointer(*path), detail=detail)
+
+
+def invalid(faults: Sequence[FieldError]) -> InputError:
+    """Return the error of a completion with all its faults; names are for the customer only."""
+    count = len(faults)
+    message = f"The completion is not possible for {count} reason{'s' * (count > 1)}."
+    detail = f"{faults[0].pointer}: {faults[0].detail}"
+    return InputError(Reason.REQUEST_INVALID, message, detail, faults[0].pointer, faults)
+
+
+def _statements(schema: TableSchema, names: list[str]) -> Statements:
+    """Return the donors' description of these columns, as if the user stated all of it."""
+    none = state(NOTHING_STATED, names)
+    part = schema.model_copy(update={"sets": [], "grids": [], "relations": [], "order": None})
+    described = parse_description(complete_description(part, names, {}, NOTHING_STATED, none))
+    stated: dict[str, Statement] = {}
+    for one in described.fields:
+        column = schema.find(one.name)
+        kept = set(one.properties()) - {"title", "unit", "use", "publish", "replace", "pii"}
+        if column is not None and column.kind in CATEGORY_KINDS:
+            # Categories would refuse unknown levels in words of a description, and absent ones.
+            kept -= {"categories", "categoriesOrdered", "kind"}
+        own = one.keep(kept)
+        if own.extension.role not in ROLES_READ:  # an ordinary column, however it looks
+            extension = own.extension.model_copy(update={"role": "none"})
+            own = own.model_copy(update={"extension": extension})
+        if column is not None and column.kind in CATEGORY_KINDS:
+            own = own.model_copy(update={"type": "string"})
+        stated[one.name] = Statement(own)
+    return Statements(stated, None, Problems(NOTHING_STATED))
+
+
+def _as_known(
+    known: ColumnSchema, found: CleanColumn, raw: pa.ChunkedArray
+) -> Iterator[tuple[str, pa.Array, dict[str, int]]]:
+    """Yield the columns of the clean table that a column stands for, and its unknown levels."""
+    rows = len(raw)
+    if known.kind == "multi":
+        arrays = dict(found.arrays())
+        for part in known.parts():
+            words = arrays.get(part.name, pa.nulls(rows, pa.string())).cast(pa.string())
+            yield part.name, *_levels(part, words)
+        return
+    values = found.values
+    if known.kind in CATEGORY_KINDS:
+        declared = values is not None and pa.types.is_dictionary(values.type)
+        yield known.name, *_levels(known, values.cast(pa.string()) if declared else _words(raw))
+        return
+    kind = {"integer": pa.int64(), "datetime": pa.timestamp("us")}.get(known.kind, pa.float64())
+    if values is None or pa.types.is_dictionary(values.type):
+        values = _constant(found, raw, kind)
+    if kind == pa.int64() and pa.types.is_floating(values.type):
+        values = pc.round(values)
+    yield known.name, values.cast(kind, safe=False), {}
+
+
+def _constant(found: CleanColumn, raw: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Return numbers or dates of a column that is not learned by itself, as one of a value."""
+    text = (
+        _words(raw)
+        if found.schema.constant is None
+        else pa.repeat(pa.scalar(found.schema.constant), len(raw))
+    )
+    out = []
+    for word in text.to_pylist():
+        try:
+            out.append(pa.scalar(word).cast(kind).as_py())
+        except pa.ArrowInvalid:
+            out.append(None)
+    return pa.array(out, kind)
+
+
+def _words(raw: pa.ChunkedArray) -> pa.Array:
+    """Return the cells as words, without spaces around them; empty ones are missing."""
+    text = as_text(raw).cast(pa.string()).combine_chunks()
+    text = pc.utf8_trim_whitespace(text)
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _levels(known: ColumnSchema, words: pa.Array) -> tuple[pa.Array, dict[str, int]]:
+    """Return words as the column's levels, and how often each unknown word stands.
+
+    A word may be the level, its label or its code. A word that is none is the level of rare words,
+    where the column has one.
+    """
+    place: dict[str, int] = {}
+    levels = known.level_values()
+    for of in (lambda one: one.value, lambda one: one.label, lambda one: one.code):
+        for i, level in enumerate(known.levels):
+            if (word := of(level)) is not None:
+                place.setdefault(word, i)
+    rare = next((i for i, level in enumerate(known.levels) if level.pooled), None)
+    encoded = words.dictionary_encode()
+    own = encoded.dictionary.to_pylist()
+    absent = {word for word in own if word not in place and rare is None}
+    remap = np.array([*(place.get(w, -1 if rare is None else rare) for w in own), -1], np.int32)
+    at = encoded.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)
+    codes = remap[at]
+    counts = np.bincount(at, minlength=len(own) + 1)
+    lost = {word: int(n) for word, n in zip(own, counts, strict=False) if word in absent}
+    indices = pa.array(np.maximum(codes, 0), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string())), lost
+
+
+def _unknown(column: str, lost: Mapping[str, int]) -> FieldError:
+    named = ", ".join(f'"{word}"' for word in sorted(lost)[:SHOWN])
+    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    rows = sum(lost.values())
+    return fault(
+        f"{column} has {len(lost)} level{'s' * (len(lost) > 1)} that the model does not know"
+        f" ({rows} row{'s' * (rows > 1)}): {named}{more}. Map them to its levels, or take them"
+        ' as missing with "unknown": "missing".'
+    )

@@ -1,0 +1,151 @@
+"""What a completion is worth, how its rows compare with the donors, and what they tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_schema.completion import (
+    MAX_NEARNESS,
+    MAX_STRICT_NEARNESS,
+    CommonColumn,
+    SeenHalf,
+    SharePair,
+)
+from simulacra_schema.table import ColumnSchema
+from simulacra_trainer.completion.gaps import Plan
+from simulacra_trainer.completion.models import Fillings
+from simulacra_trainer.families.codec import ColumnCodec, Floats
+from simulacra_trainer.report import equal_halves_dcr
+
+PARTS = 5
+MAX_LEVELS = 20
+DIGITS = 2
+"""Of shares that stand side by side: a person more or less does not show."""
+
+
+def filled_columns(plan: Plan, fillings: Fillings, i: int) -> dict[int, Floats]:
+    """Return the columns with gaps of a filling, float64 [donors and given rows], by place."""
+    out = {}
+    for j, cells in zip(fillings.places, fillings.packed[i], strict=True):
+        out[j] = plan.cells.values[j].copy()
+        out[j][plan.cells.gaps[j]] = cells
+    return out
+
+
+def worth(plan: Plan, fillings: Fillings, j: int) -> float | None:
+    """Return the respondents that a filled column is worth, by Rubin's rules.
+
+    The rows times U / T, median over the shares of its levels (of a number, of fifths), where U is
+    the variance of a share in complete rows and T that of the pooled one. Answers of another
+    table's donors are worth no more than these.
+    """
+    at, rows = fillings.places.index(j), slice(plan.first, None)
+    of = plan.cells.values[j]
+    known, gap = of[rows], plan.cells.gaps[j]
+    edges = _edges(of[: plan.cells.donors], plan.cells.codecs[j])
+    shares = []
+    answered = 0.0
+    for cells in fillings.packed:
+        column = known.copy()
+        column[gap[rows]] = cells[at][gap[: plan.first].sum() :]
+        column = column[~np.isnan(column)]
+        if not column.size:
+            return None
+        answered += column.size / len(fillings.packed)
+        groups = np.searchsorted(edges, column, side="right")
+        shares.append(np.bincount(groups, minlength=edges.size + 1) / column.size)
+    p, between = np.mean(shares, axis=0), np.var(shares, axis=0, ddof=1)
+    within = p * (1 - p) / answered
+    total = within + (1 + 1 / len(shares)) * between
+    asked = within > 0
+    if not asked.any():
+        return None
+    found = answered * float(np.median(within[asked] / total[asked]))
+    donors = float((~np.isnan(of[: plan.cells.donors])).sum())
+    return found if plan.is_own else min(found, donors)
+
+
+def common_columns(plan: Plan) -> Iterator[CommonColumn]:
+    """Yield the columns that both tables answer, with the shares of both."""
+    cells, donors = plan.cells, plan.cells.donors
+    for column, codec, values in zip(plan.schema.columns, cells.codecs, cells.values, strict=True):
+        known = [~np.isnan(values[:donors]), ~np.isnan(values[donors:])]
+        if not (known[0].any() and known[1].any()):
+            continue
+        edges, names = _groups(column, codec)
+        weights = cells.weights if cells.weights is not None else np.ones(donors)
+        both = []
+        for part, of, weight in zip(
+            known, (values[:donors], values[donors:]), (weights, np.ones(plan.rows)), strict=True
+        ):
+            groups = np.searchsorted(edges, of[part], side="right")
+            counts = np.bincount(groups, weight[part], minlength=len(names))
+            both.append(counts / counts.sum())
+        difference = float(np.abs(both[0] - both[1]).sum() / 2)
+        order = (
+            np.argsort(-both[0], kind="stable")[:MAX_LEVELS]
+            if codec.is_category
+            else range(len(names))
+        )
+        shares = [
+            SharePair(
+                level=names[k],
+                donors=round(float(both[0][k]), DIGITS),
+                given=round(float(both[1][k]), DIGITS),
+            )
+            for k in order
+        ]
+        yield CommonColumn(column=column.name, shares=shares, difference=round(difference, DIGITS))
+
+
+def seen_half(plan: Plan, fillings: Fillings, *, strict: bool, seed: int) -> SeenHalf:
+    """Return whether filled rows are nearer to the half of the donors that their model saw."""
+    cells, found = plan.cells, []
+    for i, half in enumerate(fillings.halves):
+        values = [*cells.values]
+        for j, column in filled_columns(plan, fillings, i).items():
+            values[j] = column
+        given = _table(cells.codecs, [of[plan.first :] for of in values])
+        is_seen = np.zeros(cells.donors, np.bool_)
+        is_seen[half] = True
+        donors = [of[: cells.donors] for of in cells.values]
+        seen, other = (
+            _table(cells.codecs, [of[rows] for of in donors]) for rows in (is_seen, ~is_seen)
+        )
+        rng = np.random.default_rng([seed, 43, i])
+        found.append(equal_halves_dcr(seen, other, given, plan.schema, rng)[0])
+    share, bar = float(np.mean(found)), MAX_STRICT_NEARNESS if strict else MAX_NEARNESS
+    passed = round(share, 3) <= bar
+    return SeenHalf(nearness=round(share, 3), bar=bar, verdict="passed" if passed else "failed")
+
+
+def _table(codecs: list[ColumnCodec] | tuple[ColumnCodec, ...], values: list[Floats]) -> pa.Table:  # type: ignore[type-arg]
+    return pa.table({c.name: c.to_arrow(of) for c, of in zip(codecs, values, strict=True)})
+
+
+def _edges(donors: Floats, codec: ColumnCodec) -> Floats:
+    """Return where groups of a column begin: each level, or fifths of a number."""
+    if codec.is_category:
+        return np.arange(1, len(codec.levels), dtype=np.float64)
+    known = donors[~np.isnan(donors)]
+    return np.unique(np.quantile(known, np.arange(1, PARTS) / PARTS))
+
+
+def _groups(column: ColumnSchema, codec: ColumnCodec) -> tuple[Floats, list[str]]:
+    """Return where groups begin and their names: levels, or fifths of a number's range."""
+    if codec.is_category:
+        return np.arange(1, len(codec.levels), dtype=np.float64), list(codec.levels)
+    edges = np.linspace(codec.low, codec.high, PARTS + 1)[1:-1]
+    shown = [_shown(edge, column) for edge in edges]
+    names = [f"below {shown[0]}"]
+    names += [f"{low} to {high}" for low, high in zip(shown[:-1], shown[1:], strict=True)]
+    return edges, [*names, f"{shown[-1]} and above"]
+
+
+def _shown(edge: float, column: ColumnSchema) -> str:
+    if column.kind == "datetime":
+        return str(np.datetime64(int(edge), "us").astype("datetime64[D]"))
+    return f"{edge:.4g}"
