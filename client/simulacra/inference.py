@@ -4,7 +4,9 @@ Generated tables end with the column `evidence_weight`. Its sum is what the rows
 respondents; used as frequency weights, it makes the standard errors of a plain analysis right.
 docs/inference.md says which procedures of which software read it so.
 
-`bootstrap`, `pool` and `glm` need the extra `inference` (pandas, statsmodels).
+Tables whose gaps were filled are pooled by `pool_filled`, and have no evidence weight.
+
+`bootstrap`, `pool`, `pool_filled` and `glm` need the extra `inference` (pandas, statsmodels).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = [
     "glm",
     "margin",
     "pool",
+    "pool_filled",
     "weight_column",
     "worth",
 ]
@@ -97,6 +100,9 @@ def bootstrap(
 def pool(estimates: Any, variances: Any) -> Estimate:
     """Combine the estimates of several generated tables of one survey.
 
+    It is for generated rows. For given rows whose gaps were filled it is too small by the variance
+    between the tables: use `pool_filled`. Numbers do not show which of the two they are from.
+
     The variances must be those with evidence weights, which are already those of the respondents.
     So T = mean variance + variance between the tables / m, the form of Reiter (2003). One table is
     enough.
@@ -113,7 +119,50 @@ def pool(estimates: Any, variances: Any) -> Estimate:
         ModuleNotFoundError: numpy or scipy is missing; the message says what to install.
     """
     np = optional("numpy", EXTRA)
-    t_distribution = optional("scipy.stats", EXTRA).t
+    q, within, between = _parts_of(estimates, variances)
+    m = q.shape[0]
+    some = np.where(between > 0, between, 1.0)
+    freedom = np.where(between > 0, (m - 1) * (1 + m * within / some) ** 2, np.inf)
+    return _interval(q, within + between / m, freedom)
+
+
+def pool_filled(estimates: Any, variances: Any, *, rows: int) -> Estimate:
+    """Combine the estimates of the m tables of one completion, by Rubin's rules.
+
+    T = mean variance + (1 + 1/m) variance between the tables, with the degrees of freedom of
+    Barnard and Rubin (1999). For generated rows use `pool`.
+
+    Args:
+        estimates: of m tables, two at least, [m] or [m, k].
+        variances: their squared standard errors, of the same shape or one number.
+        rows: of one table; of persons, where a person has several.
+
+    Returns:
+        Numbers, or arrays [k].
+
+    Raises:
+        ValueError: fewer than two tables or rows, or text instead of numbers.
+        ModuleNotFoundError: numpy or scipy is missing; the message says what to install.
+    """
+    np = optional("numpy", EXTRA)
+    q, within, between = _parts_of(estimates, variances)
+    m = q.shape[0]
+    if m < 2 or rows < 2:
+        raise ValueError("Give the estimates of at least two filled tables, and their rows.")
+    added = (1 + 1 / m) * between
+    total = within + added
+    share = np.where(total > 0, added / np.where(total > 0, total, 1.0), 0.0)
+    whole = rows - 1.0
+    observed = (whole + 1) / (whole + 3) * whole * (1 - share)
+    some = np.where(share > 0, share, 1.0)
+    between_tables = np.where(share > 0, (m - 1) / some**2, np.inf)
+    freedom = 1.0 / (1.0 / between_tables + 1.0 / np.maximum(observed, 1e-9))
+    return _interval(q, total, freedom)
+
+
+def _parts_of(estimates: Any, variances: Any) -> tuple[Any, Any, Any]:
+    """Return the estimates, the mean variance and the variance between tables; ValueError."""
+    np = optional("numpy", EXTRA)
     if any(np.asarray(of).dtype.kind not in "fiub" for of in (estimates, variances)):
         raise ValueError(f"An estimate or a variance {TEXT}")
     q = np.asarray(estimates, float)
@@ -121,10 +170,14 @@ def pool(estimates: Any, variances: Any) -> Estimate:
     if m < 1:
         raise ValueError("Give the estimates of at least one table.")
     within = np.broadcast_to(np.asarray(variances, float), q.shape).mean(0)
-    between = q.var(0, ddof=1) if m > 1 else np.zeros_like(within)
-    some = np.where(between > 0, between, 1.0)
-    freedom = np.where(between > 0, (m - 1) * (1 + m * within / some) ** 2, np.inf)
-    error = np.sqrt(within + between / m)
+    return q, within, q.var(0, ddof=1) if m > 1 else np.zeros_like(within)
+
+
+def _interval(q: Any, total: Any, freedom: Any) -> Estimate:
+    """Return the mean of the estimates with the interval of a total variance."""
+    np = optional("numpy", EXTRA)
+    t_distribution = optional("scipy.stats", EXTRA).t
+    error = np.sqrt(total)
     reach = t_distribution.ppf((1 + LEVEL) / 2, freedom) * error
     estimate = q.mean(0)
     parts = (estimate, error, estimate - reach, estimate + reach, freedom)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +46,6 @@ class Cells:
         gaps: cells to fill, bool [p, n].
         donors: the first rows, from which models learn.
         weights: survey weights of the donors, or None.
-        persons: answers of fewer persons than MIN_PERSONS are never filled; these are the values,
-            by place, that may be learned, where not all may.
         skips: of each place that has a filter question.
         screen: the best predictors of each column in a wide table.
     """
@@ -88,7 +87,7 @@ class Cells:
         order = self.targets
         return all(
             not (self.gaps[a] & ~self.gaps[b]).any()
-            for a, b in zip(order[:-1], order[1:], strict=True)
+            for a, b in pairwise(order)
         )
 
     def coded(self) -> Codes:

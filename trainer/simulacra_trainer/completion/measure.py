@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -141,7 +142,7 @@ def _groups(column: ColumnSchema, codec: ColumnCodec) -> tuple[Floats, list[str]
     edges = np.linspace(codec.low, codec.high, PARTS + 1)[1:-1]
     shown = [_shown(edge, column) for edge in edges]
     names = [f"below {shown[0]}"]
-    names += [f"{low} to {high}" for low, high in zip(shown[:-1], shown[1:], strict=True)]
+    names += [f"{low} to {high}" for low, high in pairwise(shown)]
     return edges, [*names, f"{shown[-1]} and above"]
 
 
