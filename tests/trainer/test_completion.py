@@ -1,0 +1,377 @@
+"""Gaps are filled m times: relations, skips and codes hold, and given cells never change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_intake.errors import InputError
+from simulacra_schema.completion import GivenOptions
+from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.completion import Completion, complete, fill, read_given
+from simulacra_trainer.completion.gaps import plan_gaps
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.trained_model import TrainedModel
+
+ROWS, M = 600, 4
+Columns = dict[str, list[object]]
+
+
+def model_of(columns: Columns, **figures: float) -> TrainedModel:
+    """Return a table as the donors of a completion, which needs no fitted family."""
+    clean = clean_table(pa.table(columns))
+    graph = CausalGraph(order=[], parent_lists={}, edges=[])
+    return TrainedModel(None, "forest", clean.table, clean.schema, graph, figures)  # type: ignore[arg-type]
+
+
+def with_gaps(values: np.ndarray, gap: np.ndarray) -> list[object]:
+    return [None if missing else value for value, missing in zip(values.tolist(), gap, strict=True)]
+
+
+def people(rows: int = ROWS, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return complete answers: all depend on a trait that age moves."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, rows)
+    trait = (age - 50) / 18 + rng.normal(size=rows)
+    words = np.array(["low", "middle", "high"])
+    return {
+        "age": age,
+        "region": rng.choice(["North", "South", "East"], rows),
+        "trust": words[np.digitize(trait + rng.normal(size=rows), [-0.7, 0.9])],
+        "income": np.round(2000 + 400 * trait + rng.normal(0, 150, rows), -1),
+        "votes": np.where(trait + rng.normal(size=rows) > 0, "yes", "no"),
+    }
+
+
+def cells_of(done: Completion, name: str, rows: int = ROWS) -> np.ndarray:
+    """Return the filled cells of a column, object [m, rows]; None where nothing was filled."""
+    out = np.full((done.report.implicates, rows), None, object)
+    table = done.filled.to_pydict()
+    for row, i, value in zip(table["row"], table["implicate"], table[name], strict=True):
+        out[i - 1, row] = value
+    return out
+
+
+def gaps_of(kind: str, answers: dict[str, np.ndarray]) -> np.ndarray:
+    """Return gaps bool [rows, 3] of trust, income and votes."""
+    rng = np.random.default_rng(5)
+    if kind == "anywhere":
+        return rng.random((ROWS, 3)) < 0.3
+    if kind == "by age":
+        return rng.random((ROWS, 3)) < np.where(answers["age"] > 50, 0.5, 0.1)[:, None]
+    return np.eye(3, dtype=bool)[rng.integers(0, 3, ROWS)]
+
+
+@pytest.mark.parametrize("kind", ["anywhere", "by age", "blocks"])
+def test_gaps_of_all_kinds_are_filled_without_bias(kind: str) -> None:
+    answers = people()
+    gap = gaps_of(kind, answers)
+    columns = {name: of.tolist() for name, of in answers.items()}
+    for k, name in enumerate(("trust", "income", "votes")):
+        columns[name] = with_gaps(answers[name], gap[:, k])
+    done = complete(model_of(columns), None, GivenOptions(implicates=M), seed=1)
+    for k, name in enumerate(("trust", "income", "votes")):
+        filled = cells_of(done, name)
+        assert all((filled[i] != None).tolist() == gap[:, k].tolist() for i in range(M))  # noqa: E711
+    truth = answers["income"]
+    income = cells_of(done, "income")[:, gap[:, 1]].astype(float)
+    standard_error = truth.std() / np.sqrt(gap[:, 1].sum())
+    assert abs(income.mean() - truth[gap[:, 1]].mean()) < 3 * standard_error
+    naive = truth[~gap[:, 1]].mean()
+    if kind == "by age":  # who answered is younger, so their mean is no guess at the gaps
+        assert abs(naive - truth[gap[:, 1]].mean()) > 5 * standard_error
+    votes = cells_of(done, "votes")[:, gap[:, 2]] == "yes"
+    real = answers["votes"][gap[:, 2]] == "yes"
+    assert abs(votes.mean() - real.mean()) < 3 * np.sqrt(0.25 / real.size)
+    related = np.corrcoef(income.mean(axis=0), answers["age"][gap[:, 1]])[0, 1]
+    assert related > 0.5
+    assert not done.report.nested and done.report.sweeps >= 3
+
+
+def test_implicates_differ_by_what_their_halves_know() -> None:
+    answers = people()
+    gap = np.random.default_rng(2).random(ROWS) < 0.4
+    columns = {name: of.tolist() for name, of in answers.items()}
+    columns["votes"] = with_gaps(answers["votes"], gap)
+    options = GivenOptions(implicates=10)
+    done = complete(model_of(columns), None, options, seed=1)
+    means = (cells_of(done, "votes")[:, gap] == "yes").mean(axis=1)
+    assert done.report.nested and done.report.sweeps == 0
+    # The least that a proper imputation of 40 % of 600 rows has, and what one model would claim.
+    assert 0.5 / np.sqrt(ROWS) < means.std(ddof=1) < 0.1
+    column = done.report.columns[0]
+    assert column.worth is not None and 250 < column.worth < 590
+    assert column.check is not None and 0.75 < column.check.share <= 1
+
+
+def test_same_seed_gives_the_same_cells_and_another_gives_others() -> None:
+    columns = {name: of.tolist() for name, of in people().items()}
+    columns["income"] = with_gaps(people()["income"], gaps_of("anywhere", people())[:, 1])
+    trained = model_of(columns)
+    options = GivenOptions(implicates=2)
+    first, again, other = (complete(trained, None, options, seed=s).filled for s in (1, 1, 2))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_models_learn_from_given_answers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, int]] = []
+    real = fill.ColumnGrower
+
+    def spy(data: fill.TrainingRows, column: int, *args: object, **more: object) -> object:
+        seen.append((bool(np.isnan(data.values[column]).any()), data.values[column].size))
+        return real(data, column, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fill, "ColumnGrower", spy)
+    columns = {name: of.tolist() for name, of in people().items()}
+    gap = gaps_of("anywhere", people())
+    for k, name in enumerate(("trust", "income")):
+        columns[name] = with_gaps(people()[name], gap[:, k])
+    complete(model_of(columns), None, GivenOptions(implicates=2))
+    assert len(seen) > 10
+    assert not any(has_null for has_null, _ in seen)
+    assert max(rows for _, rows in seen) <= ROWS / 2
+
+
+def test_skipped_questions_stay_empty_and_the_filled_filter_decides() -> None:
+    rng = np.random.default_rng(3)
+    answers = people()
+    works = np.where(answers["age"] < 60, "yes", "no")
+    works = np.where(rng.random(ROWS) < 0.1, "no", works)
+    hours = rng.integers(10, 50, ROWS)
+    lost, unsaid = rng.random(ROWS) < 0.1, rng.random(ROWS) < 0.2
+    columns = {
+        "age": answers["age"].tolist(),
+        "votes": answers["votes"].tolist(),
+        "works": with_gaps(works, lost),
+        "hours": with_gaps(hours, (works == "no") | unsaid),
+    }
+    done = complete(model_of(columns), None, GivenOptions(implicates=M))
+    filled = cells_of(done, "hours")
+    skipped = (works == "no") & ~lost
+    assert not (filled[:, skipped] != None).any()  # noqa: E711
+    asked = (works == "yes") & ~lost & unsaid
+    assert (filled[:, asked] != None).all()  # noqa: E711
+    said = cells_of(done, "works")
+    for i in range(M):  # a filter that was filled with "no" skips the question, too
+        no = lost & (said[i] == "no")
+        assert not (filled[i, no] != None).any()  # noqa: E711
+    answered = lost & (works == "yes") & ~unsaid
+    assert (said[:, answered] == "yes").all()
+    hours_report = next(one for one in done.report.columns if one.column == "hours")
+    assert hours_report.skips == int(skipped.sum())
+
+
+def test_blocks_of_a_random_form_are_no_skips() -> None:
+    answers = people(900)
+    form = np.random.default_rng(4).integers(0, 3, 900)
+    columns: Columns = {"form": np.array(["A", "B", "C"])[form].tolist()}
+    columns |= {name: of.tolist() for name, of in answers.items()}
+    for k, name in enumerate(("trust", "income", "votes")):
+        columns[name] = with_gaps(answers[name], form == k)
+    done = complete(model_of(columns), None, GivenOptions(implicates=2))
+    assert [one.skips for one in done.report.columns] == [0, 0, 0]
+    assert [one.filled for one in done.report.columns] == [int((form == k).sum()) for k in range(3)]
+
+
+def coded() -> TrainedModel:
+    """Return a survey whose income has refusals (-9) and blanks."""
+    answers = people()
+    rng = np.random.default_rng(6)
+    kind = rng.choice(3, ROWS, p=[0.7, 0.15, 0.15])
+    income = np.where(kind == 1, -9, answers["income"])
+    columns = {name: of.tolist() for name, of in answers.items()}
+    columns["income"] = with_gaps(income, kind == 2)
+    return model_of(columns)
+
+
+def test_special_codes_stay_unless_they_are_to_be_filled() -> None:
+    trained = coded()
+    income = trained.schema.find("income")
+    assert income is not None and income.code_column is not None
+    kept = complete(trained, None, GivenOptions(implicates=2)).report.columns
+    filled = complete(trained, None, GivenOptions(implicates=2, fill_codes=True)).report.columns
+    nulls = trained.table.column("income").null_count
+    codes = ROWS - trained.table.column(income.code_column).null_count
+    assert 0 < codes < nulls
+    assert [one.gaps for one in kept] == [nulls - codes]
+    assert [one.gaps for one in filled] == [nulls]
+
+
+def budget() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(7)
+    level = rng.gamma(3, 1, ROWS)
+    food, rent, rest = (
+        np.round(base + scale * level + rng.normal(0, 10, ROWS)).astype(int)
+        for base, scale in ((100, 40), (300, 150), (50, 30))
+    )
+    return {"food": food, "rent": rent, "rest": rest, "total": food + rent + rest}
+
+
+def test_totals_and_parts_add_up_with_given_cells_as_they_were() -> None:
+    whole = budget()
+    rng = np.random.default_rng(8)
+    gap = rng.random((ROWS, 4)) < 0.25
+    columns: Columns = {"age": people()["age"].tolist(), "votes": people()["votes"].tolist()}
+    trained = model_of(columns | {name: of.tolist() for name, of in whole.items()})
+    assert [one.column for one in trained.schema.computed()] == ["total"]
+    given = read_given(
+        pa.table(
+            columns
+            | {name: with_gaps(of, gap[:, k]) for k, (name, of) in enumerate(whole.items())}
+        ),
+        trained.schema,
+    )
+    done = complete(trained, given, GivenOptions(implicates=M))
+    parts = []
+    for k, (name, of) in enumerate(whole.items()):
+        filled = cells_of(done, name)
+        assert not (filled[:, ~gap[:, k]] != None).any()  # noqa: E711
+        empty = filled == None  # noqa: E711
+        parts.append(np.where(empty & gap[:, k], np.nan, np.where(empty, of, filled)).astype(float))
+    food, rent, rest, total = parts
+    known = ~np.isnan(food + rent + rest + total)
+    assert known.mean() > 0.95
+    assert (food + rent + rest == total)[known].all()
+    one = gap[:, :3].sum(axis=1) == 1  # a total with one part missing gives that part
+    one &= ~gap[:, 3] & gap[:, 1]
+    assert (rent[:, one] == whole["rent"][one]).all()
+    assert (np.nanmin(parts, axis=(1, 2)) > -50).all()
+
+
+def test_given_rows_are_read_as_the_donors_were() -> None:
+    answers = people()
+    columns = {name: of.tolist() for name, of in answers.items()}
+    columns["since"] = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(ROWS)]
+    trained = model_of(columns)
+    given = read_given(
+        pa.table({
+            "age": ["33", "44"],
+            "region": ["North ", "North"],
+            "income": [2000, None],
+            "votes": ["yes", "yes"],
+            "since": pa.array([datetime(2024, 3, 1), None], pa.timestamp("us")),
+            "unknown": [1, 2],
+        }),
+        trained.schema,
+    )  # fmt: skip
+    assert given.table.column("age").to_pylist() == [33, 44]
+    assert given.table.column("region").to_pylist() == ["North", "North"]
+    assert given.table.column("income").to_pylist() == [2000.0, None]
+    assert given.table.column("votes").to_pylist() == ["yes", "yes"]
+    assert str(given.table.column("since").to_pylist()[0])[:10] == "2024-03-01"
+    done = complete(trained, given, GivenOptions(implicates=2, columns=["trust"]))
+    assert done.filled.column_names == ["row", "implicate", "trust"]
+    assert set(done.filled.column("trust").to_pylist()) <= {"low", "middle", "high"}
+    assert done.report.privacy is not None
+    assert {one.column for one in done.report.common} == {
+        "age", "region", "income", "votes", "since",
+    }  # fmt: skip
+
+
+def test_unknown_levels_are_refused_with_their_column_or_taken_as_missing() -> None:
+    trained = model_of({name: of.tolist() for name, of in people().items()})
+    rows = pa.table({"age": [30, 40], "region": ["North", "West"], "votes": ["si", "no"]})
+    with pytest.raises(InputError) as refused:
+        read_given(rows, trained.schema)
+    details = [one.detail for one in refused.value.errors]
+    assert len(details) == 2
+    assert "region has 1 level that the model does not know (1 row)" in details[0]
+    assert "West" not in refused.value.message and "region" not in refused.value.message
+    given = read_given(rows, trained.schema, "missing")
+    assert given.unknown == {"region": 1, "votes": 1}
+    done = complete(trained, given, GivenOptions(implicates=2, unknown="missing"))
+    assert next(one for one in done.report.columns if one.column == "region").gaps == 1
+
+
+def test_faults_of_a_request_come_all_at_once() -> None:
+    columns = {name: of.tolist() for name, of in people().items()}
+    columns["mail"] = [f"person{i}@example.com" for i in range(ROWS)]
+    columns |= {name: of.tolist() for name, of in budget().items()}
+    trained = model_of(columns, epsilon=1.0)
+    options = GivenOptions(columns=["incomes", "mail", "total", "votes"])
+    with pytest.raises(InputError) as refused:
+        complete(trained, None, options)
+    found = {one.pointer: one.detail for one in refused.value.errors}
+    assert "epsilon" in found["/given"]
+    assert 'Did you mean "income"?' in found["/given/columns/0"]
+    assert "personal data" in found["/given/columns/1"]
+    assert "food" in found["/given/columns/2"]
+    assert len(found) == 4
+
+
+def test_columns_that_few_donors_answered_and_rows_without_gaps_are_refused() -> None:
+    columns = {name: of.tolist() for name, of in people().items()}
+    rng = np.random.default_rng(9)
+    columns["rare"] = with_gaps(rng.integers(0, 9, ROWS), np.arange(ROWS) >= 38)
+    with pytest.raises(InputError, match="reason"):
+        complete(model_of(columns), None)
+    with pytest.raises(InputError) as refused:
+        complete(model_of({k: v for k, v in columns.items() if k != "rare"}), None)
+    assert "no gap" in refused.value.detail
+
+
+def test_levels_of_few_persons_are_never_filled() -> None:
+    answers = people()
+    region = answers["region"].astype(object)
+    region[:4] = "Elba"
+    columns = {name: of.tolist() for name, of in answers.items()}
+    columns["region"] = with_gaps(region, np.arange(ROWS) % 3 == 2)
+    trained = model_of(columns)
+    done = complete(trained, None, GivenOptions(implicates=10))
+    assert "Elba" not in set(done.filled.column("region").to_pylist())
+
+
+def test_filled_rows_are_no_nearer_to_the_half_that_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained = model_of({name: of.tolist() for name, of in people().items()})
+    others = people(400, seed=2)
+    given = read_given(
+        pa.table({name: others[name].tolist() for name in ("age", "region")}), trained.schema
+    )
+    options = GivenOptions(implicates=5)
+    found = complete(trained, given, options).report.privacy
+    assert found is not None and found.verdict == "passed"
+    assert 0.45 < found.nearness < 0.55
+
+    def copied(self: fill.Filling, j: int, rows: np.ndarray) -> None:
+        """Copy the answers of the person of the half who is most alike (a hot deck)."""
+        age, region = self.values[0], self.values[1]
+        far = np.abs(age[rows][:, None] - age[self.learned])
+        far += 9 * (region[rows][:, None] != region[self.learned])
+        at = self.learned[far.argmin(axis=1)]
+        self.set(j, rows, self.values[j][at])
+
+    monkeypatch.setattr(fill.Filling, "_draw", copied)
+    monkeypatch.setattr(fill.Filling, "_settle", lambda *_: None)
+    copies = complete(trained, given, options).report.privacy
+    assert copies is not None and copies.verdict == "failed"
+
+
+def test_answers_of_several_columns_are_not_those_of_one_donor() -> None:
+    answers = people(400)
+    rng = np.random.default_rng(10)
+    for k in range(4):
+        answers[f"amount_{k}"] = np.round(rng.gamma(2, 500, 400), 2)
+    trained = model_of({name: of.tolist() for name, of in answers.items()})
+    given = read_given(pa.table({"age": people(300, seed=3)["age"].tolist()}), trained.schema)
+    done = complete(trained, given, GivenOptions(implicates=5)).filled.to_pydict()
+    names = ["trust", "votes", "amount_0", "amount_1", "amount_2"]
+    donors = set(zip(*(answers[name].tolist() for name in names), strict=True))
+    made = list(zip(*(done[name] for name in names), strict=True))
+    assert len(made) == 1500
+    assert not donors & set(made)
+
+
+def test_nested_gaps_need_no_sweeps_and_mixed_ones_do() -> None:
+    columns = {name: of.tolist() for name, of in people().items()}
+    nested = np.arange(ROWS) % 4
+    columns["trust"] = with_gaps(people()["trust"], nested == 0)
+    columns["votes"] = with_gaps(people()["votes"], nested <= 1)
+    assert plan_gaps(model_of(columns), None, GivenOptions()).cells.is_nested
+    columns["votes"] = with_gaps(people()["votes"], nested == 1)
+    assert not plan_gaps(model_of(columns), None, GivenOptions()).cells.is_nested
