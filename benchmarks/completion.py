@@ -12,7 +12,7 @@ Without an upload there is no privacy tuning, which own gaps do not use.
 
 Printed for each kind of gaps and method, with standard errors over the samples:
 
-- holds: how often a 95 % interval holds the population's figure; of the sample without gaps: "whole"
+- holds: how often a 95 % interval holds the population's figure; of the whole sample: "whole"
 - own: how often that of the imputation alone, sqrt((1 + 1/m) B), holds the sample's figure
 - width: over that of the sample without gaps, median
 - bias: of correlations and of linear coefficients, in standard errors of the sample
@@ -39,7 +39,6 @@ from simulacra.inference import pool_filled
 from simulacra_schema.completion import GivenOptions
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.completion import complete, models
-from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.trained_model import TrainedModel
 
 TABLES = ("gss", "telco", "adult", "shoppers")
@@ -198,6 +197,7 @@ def peer(gapped: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
 
 def energy(a: pd.DataFrame, b: pd.DataFrame) -> float:
     """Return the energy distance of two tables, numbers in deviations, levels as indicators."""
+
     def coded(table: pd.DataFrame) -> Floats:
         parts = []
         for name in b:
@@ -246,7 +246,11 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def judged(
-    whole: pd.DataFrame, analysis: Analysis, truth: Figures, kind: str, sample: int,
+    whole: pd.DataFrame,
+    analysis: Analysis,
+    truth: Figures,
+    kind: str,
+    sample: int,
     options: argparse.Namespace,
 ) -> list[dict[str, Any]]:
     """Return a line for each method on one sample."""
@@ -274,10 +278,8 @@ def judged(
                 between = (1 + 1 / len(q)) * q.var(ddof=1)
                 rows.append([figure, truth[figure][0], q0, u0, *found[:4], between])
         distance = 1000 * float(np.mean([energy(one, table) for one in filled]))
-        lines.append(dict(
-            kind=kind, n=options.n, sample=sample, method=method, seconds=spent,
-            energy=distance, rows=rows,
-        ))  # fmt: skip
+        line = {"kind": kind, "n": options.n, "sample": sample, "method": method}
+        lines.append({**line, "seconds": spent, "energy": distance, "rows": rows})
     return lines
 
 

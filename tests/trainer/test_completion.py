@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from simulacra_intake.errors import InputError
 from simulacra_schema.completion import GivenOptions
@@ -14,6 +17,7 @@ from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.completion import Completion, complete, fill, read_given
 from simulacra_trainer.completion.gaps import plan_gaps
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.in_process import complete_table
 from simulacra_trainer.trained_model import TrainedModel
 
 ROWS, M = 600, 4
@@ -88,7 +92,8 @@ def test_gaps_of_all_kinds_are_filled_without_bias(kind: str) -> None:
     assert abs(votes.mean() - real.mean()) < 3 * np.sqrt(0.25 / real.size)
     related = np.corrcoef(income.mean(axis=0), answers["age"][gap[:, 1]])[0, 1]
     assert related > 0.5
-    assert not done.report.nested and done.report.sweeps >= 3
+    assert not done.report.nested
+    assert done.report.sweeps >= 3
 
 
 def test_implicates_differ_by_what_their_halves_know() -> None:
@@ -99,12 +104,15 @@ def test_implicates_differ_by_what_their_halves_know() -> None:
     options = GivenOptions(implicates=10)
     done = complete(model_of(columns), None, options, seed=1)
     means = (cells_of(done, "votes")[:, gap] == "yes").mean(axis=1)
-    assert done.report.nested and done.report.sweeps == 0
+    assert done.report.nested
+    assert done.report.sweeps == 0
     # The least that a proper imputation of 40 % of 600 rows has, and what one model would claim.
     assert 0.5 / np.sqrt(ROWS) < means.std(ddof=1) < 0.1
     column = done.report.columns[0]
-    assert column.worth is not None and 250 < column.worth < 590
-    assert column.check is not None and 0.75 < column.check.share <= 1
+    assert column.worth is not None
+    assert 250 < column.worth < 590
+    assert column.check is not None
+    assert 0.75 < column.check.share <= 1
 
 
 def test_same_seed_gives_the_same_cells_and_another_gives_others() -> None:
@@ -191,7 +199,8 @@ def coded() -> TrainedModel:
 def test_special_codes_stay_unless_they_are_to_be_filled() -> None:
     trained = coded()
     income = trained.schema.find("income")
-    assert income is not None and income.code_column is not None
+    assert income is not None
+    assert income.code_column is not None
     kept = complete(trained, None, GivenOptions(implicates=2)).report.columns
     filled = complete(trained, None, GivenOptions(implicates=2, fill_codes=True)).report.columns
     nulls = trained.table.column("income").null_count
@@ -220,8 +229,7 @@ def test_totals_and_parts_add_up_with_given_cells_as_they_were() -> None:
     assert [one.column for one in trained.schema.computed()] == ["total"]
     given = read_given(
         pa.table(
-            columns
-            | {name: with_gaps(of, gap[:, k]) for k, (name, of) in enumerate(whole.items())}
+            columns | {name: with_gaps(of, gap[:, k]) for k, (name, of) in enumerate(whole.items())}
         ),
         trained.schema,
     )
@@ -272,6 +280,22 @@ def test_given_rows_are_read_as_the_donors_were() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_is_completed_in_this_process(tmp_path: Path, suffix: str) -> None:
+    trained = model_of({name: of.tolist() for name, of in people().items()})
+    rows = pa.table({"age": [25, 70] * 10, "region": ["North"] * 20, "income": [1500.0, None] * 10})
+    path = tmp_path / f"given.{suffix}"
+    (csv.write_csv if suffix == "csv" else pq.write_table)(rows, path)
+    asked = GivenOptions(implicates=3)
+    of_file, of_table = (complete_table(trained, of, asked, seed=1) for of in (path, rows))
+    assert of_file.filled.equals(of_table.filled)
+    table = of_file.filled.to_pydict()
+    assert table["row"] == [*range(20)] * 3
+    assert [value is None for value in table["income"]] == [True, False] * 30
+    assert complete_table(trained, rows.slice(0, 1), asked).report.rows == 1
+    assert not {None} & set(table["votes"])
+
+
 def test_unknown_levels_are_refused_with_their_column_or_taken_as_missing() -> None:
     trained = model_of({name: of.tolist() for name, of in people().items()})
     rows = pa.table({"age": [30, 40], "region": ["North", "West"], "votes": ["si", "no"]})
@@ -280,7 +304,8 @@ def test_unknown_levels_are_refused_with_their_column_or_taken_as_missing() -> N
     details = [one.detail for one in refused.value.errors]
     assert len(details) == 2
     assert "region has 1 level that the model does not know (1 row)" in details[0]
-    assert "West" not in refused.value.message and "region" not in refused.value.message
+    assert "West" not in refused.value.message
+    assert "region" not in refused.value.message
     given = read_given(rows, trained.schema, "missing")
     assert given.unknown == {"region": 1, "votes": 1}
     done = complete(trained, given, GivenOptions(implicates=2, unknown="missing"))
@@ -335,7 +360,8 @@ def test_filled_rows_are_no_nearer_to_the_half_that_was_seen(
     )
     options = GivenOptions(implicates=5)
     found = complete(trained, given, options).report.privacy
-    assert found is not None and found.verdict == "passed"
+    assert found is not None
+    assert found.verdict == "passed"
     assert 0.45 < found.nearness < 0.55
 
     def copied(self: fill.Filling, j: int, rows: np.ndarray) -> None:
@@ -349,7 +375,8 @@ def test_filled_rows_are_no_nearer_to_the_half_that_was_seen(
     monkeypatch.setattr(fill.Filling, "_draw", copied)
     monkeypatch.setattr(fill.Filling, "_settle", lambda *_: None)
     copies = complete(trained, given, options).report.privacy
-    assert copies is not None and copies.verdict == "failed"
+    assert copies is not None
+    assert copies.verdict == "failed"
 
 
 def test_answers_of_several_columns_are_not_those_of_one_donor() -> None:

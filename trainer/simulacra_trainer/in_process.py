@@ -30,8 +30,10 @@ from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
+    from simulacra_schema.completion import GivenOptions
     from simulacra_schema.segment_shares import SegmentResult
     from simulacra_schema.sheets import SheetResult
+    from simulacra_trainer.completion import Completion
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.trained_model import TrainedModel
 
@@ -179,6 +181,39 @@ def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> 
 
     found = answer_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
     return found.model_dump(mode="json")
+
+
+def complete_table(
+    trained: TrainedModel,
+    given: Path | pa.Table | None,
+    options: GivenOptions | None = None,
+    seed: int = 0,
+    sink: Sink = silent,
+) -> Completion:
+    """Fill the gaps of given rows, or of the model's own table.
+
+    Args:
+        trained: the model, whose table has the donors.
+        given: a file of 20 rows or more, or a table in memory of any number of rows; None for the
+            gaps of the model's own table.
+        options: columns, implicates, and what counts as a gap.
+        seed: of the halves and draws.
+        sink: receives progress.
+
+    Raises:
+        InputError: the rows cannot be read or completed; all faults are in its `errors`.
+    """
+    from simulacra_schema.completion import GivenOptions
+    from simulacra_trainer.completion import complete, read_given
+
+    options = options or GivenOptions()
+    meter = ProgressMeter({"reading": 1.0, "filling": 9.0}, sink)
+    meter.step("reading")
+    rows = None
+    if given is not None:
+        raw = open_described(given) if isinstance(given, Path) else given
+        rows = read_given(raw, trained.schema, options.unknown)
+    return complete(trained, rows, options, seed=seed, progress=meter.step("filling"))
 
 
 def sheet(

@@ -85,10 +85,7 @@ class Cells:
     def is_nested(self) -> bool:
         """Whether each set of gaps holds the one before, so that one pass is exact."""
         order = self.targets
-        return all(
-            not (self.gaps[a] & ~self.gaps[b]).any()
-            for a, b in pairwise(order)
-        )
+        return all(not (self.gaps[a] & ~self.gaps[b]).any() for a, b in pairwise(order))
 
     def coded(self) -> Codes:
         """Return the predictor codes of all cells, uint8 [p, n]."""

@@ -164,7 +164,7 @@ def _filled(trained: TrainedModel, plan: Plan, fillings: Fillings, seed: int) ->
     tables = []
     for i, packed in enumerate(fillings.packed, start=1):
         columns: dict[str, pa.Array] = {}
-        given: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+        given: dict[str, np.ndarray] = {}
         for column in kept:
             filled = np.zeros(rows.size, np.bool_)
             for part in column.parts():
@@ -191,7 +191,7 @@ def _cells(
     fillings: Fillings,
     packed: list[Floats],
     j: int | None,
-    rows: np.ndarray,  # type: ignore[type-arg]
+    rows: np.ndarray,
 ) -> Floats:
     """Return the filled cells of a column in some rows, float64 [rows]; others are NaN."""
     out = np.full(plan.rows, np.nan)

@@ -47,9 +47,7 @@ class Drawer:
         self, values: Sequence[Floats], codes: Codes, rows: Indices, rng: np.random.Generator
     ) -> Floats:
         """Return a value for each row, float64 [rows], from evenly spread numbers."""
-        context = Context(
-            codes[np.ix_(self.columns, rows)], [values[k][rows] for k in self.columns]
-        )
+        context = Context(codes[self.columns][:, rows], [values[k][rows] for k in self.columns])
         u = (rng.permutation(rows.size) + rng.random(rows.size)) / max(rows.size, 1)
         return self.sampler.draw(context, np.arange(rows.size, dtype=np.int32), u)
 
@@ -113,7 +111,7 @@ class Filler:
         own = values[j][rows]
         if not chosen or np.ptp(own) == 0:
             return Drawer(Pool(np.sort(own), np.sort(own)), columns)
-        coded = np.ascontiguousarray(codes[np.ix_(columns, rows)])
+        coded = np.ascontiguousarray(codes[columns][:, rows])
         codecs = [self.cells.codecs[k] for k in columns]
         data = TrainingRows(
             coded,

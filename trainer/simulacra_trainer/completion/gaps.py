@@ -23,7 +23,7 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells
 from simulacra_trainer.completion.given_rows import GivenRows, fault, invalid
 from simulacra_trainer.completion.skips import find_skips
-from simulacra_trainer.families.codec import Floats, fit_column
+from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
 from simulacra_trainer.families.forest.growth.feature_screen import Screen
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -183,7 +183,7 @@ def _codes(
 
 def _with_given(
     given: GivenRows,
-    codecs: list,
+    codecs: list[ColumnCodec],
     own: list[Floats],
     no_gap: list[Booleans],
     columns: list[ColumnSchema],

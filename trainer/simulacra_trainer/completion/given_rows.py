@@ -148,8 +148,9 @@ def _as_known(
         return
     values = found.values
     if known.kind in CATEGORY_KINDS:
-        declared = values is not None and pa.types.is_dictionary(values.type)
-        yield known.name, *_levels(known, values.cast(pa.string()) if declared else _words(raw))
+        has_words = values is not None and pa.types.is_dictionary(values.type)
+        words = values.cast(pa.string()) if values is not None and has_words else _words(raw)
+        yield known.name, *_levels(known, words)
         return
     kind = {"integer": pa.int64(), "datetime": pa.timestamp("us")}.get(known.kind, pa.float64())
     if values is None or pa.types.is_dictionary(values.type):
@@ -190,9 +191,9 @@ def _levels(known: ColumnSchema, words: pa.Array) -> tuple[pa.Array, dict[str, i
     """
     place: dict[str, int] = {}
     levels = known.level_values()
-    for of in (lambda one: one.value, lambda one: one.label, lambda one: one.code):
+    for what in ("value", "label", "code"):
         for i, level in enumerate(known.levels):
-            if (word := of(level)) is not None:
+            if (word := getattr(level, what)) is not None:
                 place.setdefault(word, i)
     rare = next((i for i, level in enumerate(known.levels) if level.pooled), None)
     encoded = words.dictionary_encode()

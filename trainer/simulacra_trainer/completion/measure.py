@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -123,7 +123,7 @@ def seen_half(plan: Plan, fillings: Fillings, *, strict: bool, seed: int) -> See
     return SeenHalf(nearness=round(share, 3), bar=bar, verdict="passed" if passed else "failed")
 
 
-def _table(codecs: list[ColumnCodec] | tuple[ColumnCodec, ...], values: list[Floats]) -> pa.Table:  # type: ignore[type-arg]
+def _table(codecs: Sequence[ColumnCodec], values: Sequence[Floats]) -> pa.Table:
     return pa.table({c.name: c.to_arrow(of) for c, of in zip(codecs, values, strict=True)})
 
 

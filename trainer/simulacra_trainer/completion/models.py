@@ -166,13 +166,14 @@ def _draws(filling: Filling, at: Booleans) -> dict[int, Floats]:
     be too narrow.
     """
     rows = np.flatnonzero(at.any(axis=0))
-    gaps, found = filling.filler.cells.gaps, {j: [] for j in np.flatnonzero(at.any(axis=1))}
+    gaps = filling.filler.cells.gaps
+    found: dict[int, list[Floats]] = {int(j): [] for j in np.flatnonzero(at.any(axis=1))}
     for _ in range(DRAWS):
         for j in filling.filler.rules.rank:
             filling.draw(j, rows[gaps[j, rows]])
-        for j, draws in found.items():
-            draws.append(filling.values[j][at[j]])
-    return {j: np.stack(draws, axis=1) for j, draws in found.items()}
+        for column, draws in found.items():
+            draws.append(filling.values[column][at[column]])
+    return {column: np.stack(draws, axis=1) for column, draws in found.items()}
 
 
 def _held(drawn: Floats, truth: Floats, *, is_number: bool) -> Booleans:
