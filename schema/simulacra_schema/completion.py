@@ -1,4 +1,4 @@
-"""Completion of given rows: what is asked, and the report on what was filled.
+"""Completion of given rows: the request, and the report on what was filled.
 
 The report names columns and levels, so it is stored encrypted (artifact completion.json). Only
 `CompletionReport.summary` goes to a status. docs/adr/0093 says why completion works as it does.
