@@ -402,3 +402,41 @@ def test_nested_gaps_need_no_sweeps_and_mixed_ones_do() -> None:
     assert plan_gaps(model_of(columns), None, GivenOptions()).cells.is_nested
     columns["votes"] = with_gaps(people()["votes"], nested == 1)
     assert not plan_gaps(model_of(columns), None, GivenOptions()).cells.is_nested
+
+
+def places() -> dict[str, np.ndarray]:
+    """Return hamlets, which decide their village and one of three flags, and ordered dates."""
+    rng = np.random.default_rng(11)
+    hamlet, kind = rng.integers(0, 12, ROWS), np.arange(ROWS)
+    start = 20_000 + rng.integers(0, 300, ROWS)
+    return {
+        "hamlet": np.array([f"hamlet {k}" for k in hamlet]),
+        "village": np.array([f"village {k // 3}" for k in hamlet]),
+        **{f"flag_{k}": np.where(hamlet % 3 == k, "yes", "no") for k in range(3)},
+        "first": start,
+        "last": start + rng.integers(0, 60, ROWS),
+        "age": people()["age"][kind],
+    }
+
+
+def test_decided_columns_groups_and_bounds_hold_in_all_filled_rows() -> None:
+    whole = places()
+    gap = np.random.default_rng(12).random((ROWS, 7)) < 0.25
+    names = list(whole)[:7]
+    columns: Columns = {"age": whole["age"].tolist()}
+    columns |= {name: with_gaps(whole[name], gap[:, k]) for k, name in enumerate(names)}
+    trained = model_of(columns)
+    assert {one.kind for one in trained.schema.relations} == {
+        "decided", "not_above", "at_most_one",
+    }  # fmt: skip
+    done = complete(trained, None, GivenOptions(implicates=2))
+    assert done.report.filled == done.report.gaps == int(gap.sum())
+    filled = {}
+    for k, name in enumerate(names):
+        cells = cells_of(done, name)
+        filled[name] = np.where(gap[:, k], cells, whole[name].astype(object)[None, :])
+    number = np.vectorize(lambda text: int(text.split()[1]))
+    assert (number(filled["hamlet"]) // 3 == number(filled["village"])).all()
+    flags = [filled[f"flag_{k}"] == "yes" for k in range(3)]
+    assert (np.sum(flags, axis=0) <= 1).all()
+    assert (filled["first"] <= filled["last"]).all()

@@ -183,6 +183,14 @@ class Filling:
         else:
             self._draw(j, rows)
             self._settle(j, rows)
+            self._follow(j, rows, set())
+
+    def _follow(self, j: int, rows: Indices, seen: set[int]) -> None:
+        """Set the gaps that a column decides, such as the village of a hamlet."""
+        for decided, at, values in self.filler.rules.following(j, self.values, rows):
+            if decided not in seen:
+                self.set(decided, at, values)
+                self._follow(decided, at, seen | {j, decided})
 
     def _learned_rows(self, j: int) -> Indices:
         """Return the rows of the half whose answer is given and shared by enough persons."""
@@ -203,6 +211,8 @@ class Filling:
         drawn = codec.tidy(self.drawers[j].draw(self.values, self.codes, rows, self.rng))
         rest = self.filler.rules.rest(j, self.values, rows)
         self.set(j, rows, np.where(np.isnan(rest), drawn, rest))
+        for values in self.filler.rules.decided(j, self.values, rows):
+            self.set(j, rows, values)
 
     def _settle(self, j: int, rows: Indices) -> None:
         """Draw again what breaks a relation; leave empty what no draw fits."""
@@ -216,26 +226,27 @@ class Filling:
                 self._draw(k, rows[self.filler.cells.gaps[k, rows]])
             self._draw(j, rows)
         rows = rows[self._is_wrong(j, rows)]
-        for last in self._last_resorts(j, rows):
-            kept = self.values[j][rows].copy()
-            self.set(j, rows, np.where(np.isnan(last), kept, last))
-            rows = rows[self._is_wrong(j, rows)]
-            if not rows.size:
-                return
+        rows = self._last_resort(j, rows)
         for k in [j, *beside]:
             at = rows[self.filler.cells.gaps[k, rows]]
             self.set(k, at, np.full(at.size, np.nan))
 
-    def _last_resorts(self, j: int, rows: Indices) -> list[Floats]:
-        """Return values that may fit where no draw does: each level, or the bound itself."""
+    def _last_resort(self, j: int, rows: Indices) -> Indices:
+        """Set rows that no draw fits to the bound, or to the commonest level that fits.
+
+        Returns the rows that nothing fits.
+        """
         codec, rules = self.filler.cells.codecs[j], self.filler.rules
-        if not rows.size:
-            return []
-        if codec.is_category:
-            donors = self.values[j][self._learned_rows(j)]
-            levels, counts = np.unique(donors, return_counts=True)
-            return [np.full(rows.size, level) for level in levels[np.argsort(-counts)]]
-        return [codec.tidy(rules.on_bound(j, self.values, rows))]
+        if not codec.is_category and rows.size:
+            bound = codec.tidy(rules.on_bound(j, self.values, rows))
+            self.set(j, rows, np.where(np.isnan(bound), self.values[j][rows], bound))
+            return rows[self._is_wrong(j, rows)]
+        levels, counts = np.unique(self.values[j][self._learned_rows(j)], return_counts=True)
+        for level in levels[np.argsort(-counts, kind="stable")]:
+            if rows.size:
+                self.set(j, rows, np.full(rows.size, level))
+                rows = rows[self._is_wrong(j, rows)]
+        return rows
 
     def _is_wrong(self, j: int, rows: Indices) -> np.ndarray:
         """Return where a value breaks a relation, or a rest lies beyond the column's ends."""

@@ -94,9 +94,10 @@ def plan_gaps(trained: TrainedModel, given: GivenRows | None, options: GivenOpti
         skipped = skip.rows(values[skip.filter]) & gaps[j] & ~gaps[skip.filter]
         gaps[j] &= ~skipped
         left[j] = skipped[first:].sum()
-    targets = _targets(part, place, gaps[:, first:], options)
+    names = None if options.columns is None else _parts(schema, options.columns)
+    targets = _targets(part, place, gaps[:, first:], names)
     gaps[[j for j in range(len(columns)) if j not in targets]] = False
-    asked = [j for j in sorted(targets) if _is_asked(columns[j], schema, options)]
+    asked = [j for j in sorted(targets) if names is None or columns[j].name in names]
     cells = Cells(codecs, values, gaps, donors.num_rows, weights, skips, Screen(codes))
     plan = Plan(cells, part, asked, first, left.tolist())
     faults = _of_size(plan, options)
@@ -219,26 +220,20 @@ def _keep_zeros(
 
 
 def _targets(
-    schema: TableSchema, place: Mapping[str, int], gaps: Booleans, options: GivenOptions
+    schema: TableSchema, place: Mapping[str, int], gaps: Booleans, names: set[str] | None
 ) -> set[int]:
-    """Return the places to fill: those asked for, and what is computed from them."""
+    """Return the places to fill: those asked for, and what is computed from them.
+
+    names: of the columns asked for; None for all.
+    """
     some = {j for j in range(len(gaps)) if gaps[j].any()}
-    if options.columns is None:
+    if names is None:
         return some
-    chosen = {place[name] for name in _parts(schema, options.columns) if name in place}
-    chosen |= {
-        j
-        for j, c in enumerate(schema.columns)
-        if any(c.name.startswith(f"{name}: ") for name in options.columns)
-    } & set(place.values())
+    chosen = {place[name] for name in names if name in place}
     for one in schema.computed():
         if chosen & {place[name] for name in one.of}:
             chosen.add(place[one.column])
     return chosen & some
-
-
-def _is_asked(column: ColumnSchema, schema: TableSchema, options: GivenOptions) -> bool:
-    return options.columns is None or column.name in _parts(schema, options.columns)
 
 
 def _of_size(plan: Plan, options: GivenOptions) -> list[FieldError]:

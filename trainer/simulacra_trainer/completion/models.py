@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells, Indices
@@ -18,9 +19,9 @@ from simulacra_trainer.families.codec import Floats
 
 SWEEPS = 3
 """After a sequential start; as many more where the figures still move."""
-MOVED, BEYOND_CHANCE = 0.1, 3.0
-"""How far means may move in the last sweep, in deviations between the models, and from which
-t-value on that is no chance."""
+MOVED, BY_CHANCE = 0.1, 0.001
+"""How far means may move in the last sweep, in deviations between the models, and the probability
+below which a move is no chance (a t-test)."""
 STREAM = 41
 DRAWS, HELD, BLANKED, MAX_CHECKED = 50, 0.8, 0.1, 2_000
 """Of the check: draws of each cell, what their set holds, the share of answers, and most rows."""
@@ -110,7 +111,8 @@ def _moving(found: Sequence, rules: Rules, cells: Cells) -> set[int]:  # type: i
         moved, m = after - before, len(found)
         between = after.std(ddof=1)
         error = moved.std(ddof=1) / np.sqrt(m)
-        if abs(moved.mean()) > MOVED * between and abs(moved.mean()) > BEYOND_CHANCE * error:
+        least = max(MOVED * between, float(stdtrit(m - 1, 1 - BY_CHANCE / 2)) * error)
+        if abs(moved.mean()) > least:
             moving.add(j)
     return moving
 

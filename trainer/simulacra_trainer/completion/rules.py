@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells, Indices
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.relations.compute import above, computed_values
-from simulacra_trainer.relations.decided import broken
+from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
 
 
@@ -89,7 +89,9 @@ class Rules:
         for relation in self.of[column]:
             table = self._table(self.members(relation), values, rows)
             if relation.kind == "decided":
-                wrong |= broken(table, relation)[0]
+                decided = self.place[relation.column]
+                follows = self.cells.gaps[decided, rows] & (decided != column)
+                wrong |= broken(table, relation)[0] & ~follows
             elif relation.kind == "not_above":
                 wrong |= above(table, relation)
             elif relation.kind in GROUPS:
@@ -103,6 +105,26 @@ class Rules:
                 answered = ~self.cells.gaps[j, rows] & ~np.isnan(values[j][rows])
                 wrong |= skip.rows(values[column][rows]) & answered
         return wrong
+
+    def decided(self, column: int, values: Sequence[Floats], rows: Indices) -> Iterator[Floats]:
+        """Yield what each relation that decides a column makes of its values, float64 [rows]."""
+        for relation in self.of[column]:
+            if relation.kind == "decided" and self.place[relation.column] == column:
+                table = self._table(self.members(relation), values, rows)
+                after = with_decided(table, relation).column(relation.column)
+                yield self.cells.codecs[column].values(after)
+
+    def following(
+        self, column: int, values: Sequence[Floats], rows: Indices
+    ) -> Iterator[tuple[int, Indices, Floats]]:
+        """Yield the gaps in other columns that a column decides: place, rows and values."""
+        for relation in self.of[column]:
+            decided = self.place[relation.column]
+            at = rows[self.cells.gaps[decided, rows]]
+            if relation.kind == "decided" and decided != column and at.size:
+                table = self._table(self.members(relation), values, at)
+                after = with_decided(table, relation).column(relation.column)
+                yield decided, at, self.cells.codecs[decided].values(after)
 
     def on_bound(self, column: int, values: Sequence[Floats], rows: Indices) -> Floats:
         """Return the bound of a number in some rows, NaN where it has none."""
