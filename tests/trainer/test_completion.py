@@ -115,6 +115,15 @@ def test_implicates_differ_by_what_their_halves_know() -> None:
     assert 0.75 < column.check.share <= 1
 
 
+def test_a_number_that_is_mostly_zero_has_a_worth() -> None:
+    rng = np.random.default_rng(13)
+    spent = np.where(rng.random(ROWS) < 0.9, 0, rng.integers(1, 900, ROWS))
+    columns = {name: of.tolist() for name, of in people().items()}
+    columns["spent"] = with_gaps(spent, rng.random(ROWS) < 0.3)
+    done = complete(model_of(columns), None, GivenOptions(implicates=M))
+    assert (done.report.columns[0].worth or 0) > 100
+
+
 def test_same_seed_gives_the_same_cells_and_another_gives_others() -> None:
     columns = {name: of.tolist() for name, of in people().items()}
     columns["income"] = with_gaps(people()["income"], gaps_of("anywhere", people())[:, 1])

@@ -73,13 +73,16 @@ def complete(
     """
     options = options or GivenOptions()
     plan = plan_gaps(trained, given, options)
-    strength = _strength(trained, plan)
-    fillings = fill_all(plan.cells, plan.schema, strength, options.implicates, seed, progress)
-    held = check(plan.cells, plan.schema, strength, seed, rows=not plan.is_own)
     privacy = None
-    if not plan.is_own:
+    for strength in _strengths(trained, plan):
+        fillings = fill_all(plan.cells, plan.schema, strength, options.implicates, seed, progress)
+        if plan.is_own:
+            break
         strict = (trained.report.get("privacy") or {}).get("level") == "strict"
         privacy = seen_half(plan, fillings, strict=strict, seed=seed)
+        if privacy.verdict == "passed":
+            break
+    held = check(plan.cells, plan.schema, strength, seed, rows=not plan.is_own)
     columns = [_column(trained, plan, fillings, j, held.get(j)) for j in plan.asked]
     report = CompletionReport(
         rows=plan.rows,
@@ -98,13 +101,19 @@ def complete(
     return Completion(filled, report)
 
 
-def _strength(trained: TrainedModel, plan: Plan) -> tuple[float, float]:
-    """Return scale and penalty: the strongest for own gaps, else the model's, 1 and 3 at most."""
+def _strengths(trained: TrainedModel, plan: Plan) -> list[tuple[float, float]]:
+    """Return scales and penalties to try, until filled rows are within the bar.
+
+    The strongest for own gaps; else that of the model, 1 and 3 at most, then weaker ones.
+    """
     if plan.is_own:
-        return OWN_STRENGTH
+        return [OWN_STRENGTH]
     scale, penalty = OTHER_STRENGTH
     tuned = trained.figures
-    return min(tuned.get("scale", scale), scale), max(tuned.get("penalty_nats", penalty), penalty)
+    scale = min(tuned.get("scale", scale), scale)
+    penalty = max(tuned.get("penalty_nats", penalty), penalty)
+    weaker = [(s, max(p, penalty)) for s, p in STRENGTHS if s < scale]
+    return [(scale, penalty), *weaker]
 
 
 def _column(

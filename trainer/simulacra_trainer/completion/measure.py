@@ -56,7 +56,7 @@ def worth(plan: Plan, fillings: Fillings, j: int) -> float | None:
         if not column.size:
             return None
         answered += column.size / len(fillings.packed)
-        groups = np.searchsorted(edges, column, side="right")
+        groups = np.searchsorted(edges, column)  # the edge of a heap, such as 0, is in the heap
         shares.append(np.bincount(groups, minlength=edges.size + 1) / column.size)
     p, between = np.mean(shares, axis=0), np.var(shares, axis=0, ddof=1)
     within = p * (1 - p) / answered
@@ -130,7 +130,7 @@ def _table(codecs: Sequence[ColumnCodec], values: Sequence[Floats]) -> pa.Table:
 def _edges(donors: Floats, codec: ColumnCodec) -> Floats:
     """Return where groups of a column begin: each level, or fifths of a number."""
     if codec.is_category:
-        return np.arange(1, len(codec.levels), dtype=np.float64)
+        return np.arange(1, len(codec.levels)) - 0.5
     known = donors[~np.isnan(donors)]
     return np.unique(np.quantile(known, np.arange(1, PARTS) / PARTS))
 
@@ -138,7 +138,7 @@ def _edges(donors: Floats, codec: ColumnCodec) -> Floats:
 def _groups(column: ColumnSchema, codec: ColumnCodec) -> tuple[Floats, list[str]]:
     """Return where groups begin and their names: levels, or fifths of a number's range."""
     if codec.is_category:
-        return np.arange(1, len(codec.levels), dtype=np.float64), list(codec.levels)
+        return np.arange(1, len(codec.levels)) - 0.5, list(codec.levels)
     edges = np.linspace(codec.low, codec.high, PARTS + 1)[1:-1]
     shown = [_shown(edge, column) for edge in edges]
     names = [f"below {shown[0]}"]
