@@ -195,3 +195,21 @@ def test_glm_refuses_an_unknown_family() -> None:
     pytest.importorskip("statsmodels")
     with pytest.raises(ValueError, match="must be one of gaussian"):
         inference.glm(rows(), "y ~ x", "tweedie")
+
+
+def test_filled_tables_are_pooled_by_rubins_rules() -> None:
+    """Barnard and Rubin (1999): T = U + (1 + 1/m) B, and at most n - 1 degrees of freedom."""
+    q, u, m, rows = [1.0, 1.2, 0.9, 1.1, 0.8], 0.04, 5, 100
+    found = inference.pool_filled(q, [u] * m, rows=rows)
+    added = 1.2 * 0.025
+    share = added / (u + added)
+    seen = 100 / 102 * 99 * (1 - share)
+    expected = 1 / (share**2 / (m - 1) + 1 / seen)
+    assert found.estimate == pytest.approx(1.0)
+    assert found.standard_error == pytest.approx((u + added) ** 0.5)
+    assert found.degrees_of_freedom == pytest.approx(expected)
+    assert found.standard_error > inference.pool(q, [u] * m).standard_error
+    alike = inference.pool_filled([[1.0, 2.0]] * 3, [[u, u]] * 3, rows=rows)
+    assert alike.degrees_of_freedom == pytest.approx([99 * 100 / 102] * 2)
+    with pytest.raises(ValueError, match="two filled tables"):
+        inference.pool_filled([1.0], [u], rows=rows)

@@ -26,7 +26,7 @@ TRIES = 20
 """Draws of a cell that breaks a relation, before it is left empty."""
 FEWEST_ROWS = 20
 """Answers of a half to learn from; with fewer, all donors who answered."""
-SCORES_FROM = 200
+SCORES_FROM = 100
 """Answers from which numbers follow normal scores: bins shrink correlations there
 (benchmarks/results/completion.md)."""
 
