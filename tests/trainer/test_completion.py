@@ -16,6 +16,8 @@ from simulacra_schema.completion import GivenOptions
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.completion import Completion, complete, fill, read_given
 from simulacra_trainer.completion.gaps import plan_gaps
+from simulacra_trainer.families.forest.growth.grow import ColumnGrower
+from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.in_process import complete_table
 from simulacra_trainer.trained_model import TrainedModel
@@ -136,11 +138,10 @@ def test_same_seed_gives_the_same_cells_and_another_gives_others() -> None:
 
 def test_models_learn_from_given_answers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bool, int]] = []
-    real = fill.ColumnGrower
 
-    def spy(data: fill.TrainingRows, column: int, *args: object, **more: object) -> object:
+    def spy(data: TrainingRows, column: int, *args: object, **more: object) -> object:
         seen.append((bool(np.isnan(data.values[column]).any()), data.values[column].size))
-        return real(data, column, *args, **more)  # type: ignore[arg-type]
+        return ColumnGrower(data, column, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fill, "ColumnGrower", spy)
     columns = {name: of.tolist() for name, of in people().items()}

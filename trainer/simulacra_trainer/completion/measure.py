@@ -130,7 +130,7 @@ def _table(codecs: Sequence[ColumnCodec], values: Sequence[Floats]) -> pa.Table:
 def _edges(donors: Floats, codec: ColumnCodec) -> Floats:
     """Return where groups of a column begin: each level, or fifths of a number."""
     if codec.is_category:
-        return np.arange(1, len(codec.levels)) - 0.5
+        return np.arange(0.5, len(codec.levels) - 1, 1.0)
     known = donors[~np.isnan(donors)]
     return np.unique(np.quantile(known, np.arange(1, PARTS) / PARTS))
 
@@ -138,7 +138,7 @@ def _edges(donors: Floats, codec: ColumnCodec) -> Floats:
 def _groups(column: ColumnSchema, codec: ColumnCodec) -> tuple[Floats, list[str]]:
     """Return where groups begin and their names: levels, or fifths of a number's range."""
     if codec.is_category:
-        return np.arange(1, len(codec.levels)) - 0.5, list(codec.levels)
+        return np.arange(0.5, len(codec.levels) - 1, 1.0), list(codec.levels)
     edges = np.linspace(codec.low, codec.high, PARTS + 1)[1:-1]
     shown = [_shown(edge, column) for edge in edges]
     names = [f"below {shown[0]}"]
