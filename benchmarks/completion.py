@@ -64,7 +64,9 @@ def population(path: Path) -> pd.DataFrame:
     return table.loc[:, table.nunique() > 1]
 
 
-def emptied(kind: str, share: float, table: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def emptied(
+    kind: str, share: float, table: pd.DataFrame, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
     """Return the cells to empty: anywhere, by three filled columns, or one block of three."""
     n, p = table.shape
     if kind == "mcar":
