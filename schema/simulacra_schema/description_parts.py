@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import ColumnName, Level
 from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
+from simulacra_schema.rules import MAX_RULES, Rule
 from simulacra_schema.table import PersonalData, ReplicateMethod
 
 EXTENSION = "x-simulacra"
@@ -283,6 +284,8 @@ class TableExtension(_Extension):
     Attributes:
         subject, weights, order: names of columns; order is that of the rows of a person.
         missing: cells without a value in any column, beside those that are detected.
+        rules: what holds in every generated row, beside the found relations.
+        proposals: rules that could be stated. Ignored when they are sent.
     """
 
     version: Literal[1] = 1
@@ -294,6 +297,8 @@ class TableExtension(_Extension):
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
     relations: Annotated[list[ColumnRelation], Field(max_length=MAX_GROUPS)] | None = None
+    rules: Annotated[list[Rule], Field(max_length=MAX_RULES)] | None = None
+    proposals: list[Any] | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.file_labels import AnswerSet, Declared
+from simulacra_schema.rules import StatedRule
 
 ColumnKind = Literal[
     "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "multi",
@@ -363,6 +364,9 @@ class TableSchema(KubeModel):
     relations: list[RelationSchema] = Field(
         default_factory=list, description="What holds in every row; each operand comes first."
     )
+    rules: list[StatedRule] = Field(
+        default_factory=list, description="What the description states to hold in every row."
+    )
     cleaning: list[CleaningNote] = Field(default_factory=list)
     dialect: CsvDialect | None = Field(
         default=None, description="Of the CSV that was uploaded, or of a table with decimal commas."
@@ -376,6 +380,14 @@ class TableSchema(KubeModel):
     grids: list[AnswerSet] = Field(
         default_factory=list, description="Columns of the items of one question."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Leave out rules where there are none: an earlier release does not know the field."""
+        found = handler(self)
+        if not self.rules:
+            found.pop("rules", None)
+        return found
 
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, also the yes/no column of an option, or None."""
