@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simulacra_intake.description.finish import listed_relations
@@ -20,6 +20,7 @@ from simulacra_schema.description_parts import (
     mark,
 )
 from simulacra_schema.formats.file_labels import AnswerSet
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import ColumnSchema, TableSchema
 
 Object = dict[str, Any]
@@ -30,6 +31,7 @@ _PATTERN = re.compile(r"(?:%[YmdybBHMSIp]|[^%])+")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _ONE_CODE = re.compile(r"(-?[\d.]+)(?: \(.*\))?")
 MAX_EVIDENCE = 1_000
+MAX_RULES_BROKEN = 60
 MAX_CATEGORIES, MAX_LENGTH, MAX_MISSING = 500, 512, 100
 """Found categories that are listed at most, characters of a text, missing values."""
 
@@ -40,6 +42,7 @@ def complete(
     layout: Object,
     description: Description,
     statements: Statements,
+    proposals: Sequence[Rule] = (),
 ) -> Object:
     """Return the description of a table as it was read.
 
@@ -49,6 +52,7 @@ def complete(
         layout: `encoding` and `dialect` of a CSV, with who said them in `source`.
         description: what the user sent; an empty one if nothing.
         statements: what the user states.
+        proposals: rules that the upload suggests.
     """
     notes = _notes(schema)
     fields = [_field(name, schema.find(name), statements.of(name), notes) for name in names]
@@ -62,7 +66,7 @@ def complete(
     lists = {
         "sets": [_group(group) for group in schema.sets if len(group.columns) > 1],
         "grids": [_group(group) for group in schema.grids if len(group.columns) > 1],
-        "relations": listed_relations(schema.relations),
+        "relations": listed_relations(schema.relations, [one.rule for one in schema.rules]),
     }
     sent = description.extension
     for key, listed in lists.items():
@@ -70,6 +74,9 @@ def complete(
         if listed or stated:
             extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
+    extension |= _rules(schema, sent, proposals)
+    if sent.rules:
+        source["rules"] = "user"
     if sent.design is not None:
         extension["design"] = sent.design.model_dump(by_alias=True, exclude_defaults=True)
     if schema.order is not None:
@@ -77,7 +84,7 @@ def complete(
         stated = sent.is_stated("order", sent.order)
         source["order"] = "user" if stated else "detected"
         if not stated and (evidence := evidence_of(schema)):
-            extension["evidence"] = {"order": evidence}
+            extension.setdefault("evidence", {})["order"] = evidence
     if source:
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
         extension["source"] = source
@@ -92,6 +99,23 @@ def complete(
         "schema": {**table, "fields": fields, EXTENSION: extension},
     }
     return document if _size(document) <= MAX_DESCRIPTION_BYTES else _shortened(document)
+
+
+def _rules(schema: TableSchema, sent: TableExtension, proposals: Sequence[Rule]) -> Object:
+    """Return the stated rules, the rows of the upload that break them, and proposed ones."""
+    found: Object = {}
+    if sent.rules:
+        found["rules"] = [rule.described() for rule in sent.rules]
+        broken = [
+            (f"rules/{place}", f"about {one.violations} rows of the upload break it")
+            for place, one in enumerate(schema.rules)
+            if one.violations
+        ]
+        if broken:
+            found["evidence"] = dict(broken[:MAX_RULES_BROKEN])
+    if proposals:
+        found["proposals"] = [one.described() for one in proposals]
+    return found
 
 
 def _group(group: AnswerSet) -> Object:

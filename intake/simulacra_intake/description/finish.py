@@ -8,6 +8,7 @@ from typing import Any
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.statements import Statement, Statements
 from simulacra_schema.description_parts import EXTENSION, MAX_GROUPS, ColumnRelation
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import RelationSchema
 
 KEEP_SUBJECT = (
@@ -69,9 +70,9 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
 
 
 def stated_relations(
-    found: Sequence[RelationSchema], statements: Statements
+    found: Sequence[RelationSchema], statements: Statements, rules: Sequence[Rule] = ()
 ) -> list[RelationSchema]:
-    """Return the found relations that the user's list has; all of them without a list.
+    """Return the found relations that the user's list has, and stated sums; all without a list.
 
     Raises:
         InputError: the list has a relation that was not found.
@@ -86,12 +87,21 @@ def stated_relations(
             statements.problems.add((EXTENSION, "relations", place), UNFOUND)
     statements.problems.raise_any()
     kept = {_key(one) for one in listed}
-    return [relation for relation in found if _key(relation) in kept]
+    return [one for one in found if _key(one) in kept or _is_stated_sum(one, rules)]
 
 
-def listed_relations(found: Sequence[RelationSchema]) -> list[dict[str, Any]]:
-    """Return the relations as a description lists them."""
-    return [{"kind": one.kind, "column": one.column, "of": one.of} for one in found[:MAX_GROUPS]]
+def listed_relations(
+    found: Sequence[RelationSchema], rules: Sequence[Rule] = ()
+) -> list[dict[str, Any]]:
+    """Return the relations as a description lists them; sums that are stated are among rules."""
+    listed = [one for one in found if not _is_stated_sum(one, rules)][:MAX_GROUPS]
+    return [{"kind": one.kind, "column": one.column, "of": one.of} for one in listed]
+
+
+def _is_stated_sum(relation: RelationSchema, rules: Sequence[Rule]) -> bool:
+    names = {relation.column, *relation.of}
+    sums = (set(rule.columns()) for rule in rules if rule.sum is not None)
+    return relation.kind == "linear" and any(names == columns for columns in sums)
 
 
 def _key(relation: RelationSchema | ColumnRelation) -> tuple[str, str, tuple[str, ...]]:

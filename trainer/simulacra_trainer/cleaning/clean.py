@@ -40,6 +40,7 @@ from simulacra_intake.replicate_weights import stated_replicates
 from simulacra_intake.rows_of_persons import is_constant_within, persons_in
 from simulacra_schema.description import Description
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
@@ -48,6 +49,8 @@ from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.relations.groups import GROUPS
+from simulacra_trainer.relations.pairs import Identity
+from simulacra_trainer.rules.propose import proposals_of
 
 MOST_OWN = 0.9
 
@@ -58,11 +61,12 @@ class CleanTable:
 
     table: learned columns, weights and the person of each row (`persons`), one chunk each, null for
     missing; its metadata has the digests of real values (`persons.real_values`) and the secret of
-    the persons' keys (`cell_keys`).
+    the persons' keys (`cell_keys`); proposals: rules that the upload suggests, not in use.
     """
 
     table: pa.Table
     schema: TableSchema
+    proposals: Sequence[Rule] = ()
 
 
 def clean_table(
@@ -113,13 +117,16 @@ def clean_table(
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
     exact = _exact_numbers(table, schema, read)
     own = _with_own_words(columns, table.num_rows)
-    schema.relations = find_relations(table.filter(own), schema, exact.filter(own))
+    stated = _stated_rules(table, schema, statements)
+    schema.relations = find_relations(table.filter(own), schema, exact.filter(own), stated)
     _mark_attributes(table, schema)
-    schema.relations = stated_relations(schema.relations, statements)
+    rules = [one.rule for one in schema.rules]
+    schema.relations = stated_relations(schema.relations, statements, rules)
     if (wave := schema.wave()) is not None:  # nothing gives the wave
         schema.relations = [one for one in schema.relations if one.column != wave.name]
     settle_order(table, schema, raw.column_names, statements)
     schema.relations = [_of_order(one, schema.order) for one in schema.relations]
+    proposals = proposals_of(table.filter(own), schema, schema.persons or table.num_rows)
     table = follow_moved(table, exact, schema)
     for relation in schema.relations:
         if relation.kind == "decided":
@@ -130,7 +137,19 @@ def clean_table(
     if protected.real is not None:
         secret[METADATA] = protected.real.to_bytes()
     table = table.replace_schema_metadata(secret)
-    return CleanTable(table, shown_schema(table, schema))
+    return CleanTable(table, shown_schema(table, schema), proposals)
+
+
+def _stated_rules(
+    table: pa.Table, schema: TableSchema, statements: Statements
+) -> Sequence[Identity]:
+    """Set the rules that the description states; return the sums among them."""
+    if not statements.problems.description.extension.rules:
+        return ()
+    from simulacra_trainer.rules.stated import stated_rules, stated_sums  # imports the engine
+
+    schema.rules = stated_rules(table, schema, statements)
+    return stated_sums(schema.rules)
 
 
 def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanColumn]) -> pa.Table:

@@ -47,5 +47,5 @@ def clean_described(
     statements = state(description, names, weights)
     clean = clean_table(raw, statements=statements)
     layout = layout_of(raw.schema, description)
-    document = complete(clean.schema, names, layout, description, statements)
+    document = complete(clean.schema, names, layout, description, statements, clean.proposals)
     return DescribedTable(clean, document)

@@ -20,6 +20,7 @@ from simulacra_intake.rows_of_persons import (
     rows_a_person,
 )
 from simulacra_intake.survey_weights import Floats, row_weights
+from simulacra_schema.rules import StatedRule
 from simulacra_schema.table import (
     YES,
     CleaningNote,
@@ -52,7 +53,9 @@ def shown_schema(table: pa.Table, schema: TableSchema) -> TableSchema:
     )
     columns = [figures.column(column) for column in schema.columns]
     cleaning = [figures.note(note) for note in schema.cleaning]
-    return schema.model_copy(update={"columns": columns, "cleaning": cleaning})
+    rules = [figures.rule(one) for one in schema.rules]
+    update = {"columns": columns, "cleaning": cleaning, "rules": rules}
+    return schema.model_copy(update=update)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,13 @@ class _Figures:
             return note
         count = self._told(f"{note.column} {note.action}", note.count)
         return note.model_copy(update={"count": count if count >= MIN_PERSONS else 0})
+
+    def rule(self, stated: StatedRule) -> StatedRule:
+        """Return a rule whose count of violations has noise; 0, which says nothing, below five."""
+        if stated.violations in (0, self.rows):
+            return stated
+        count = self._told(f"rule {stated.rule.words()}", stated.violations)
+        return stated.model_copy(update={"violations": count if count >= MIN_PERSONS else 0})
 
     @property
     def rows(self) -> int:

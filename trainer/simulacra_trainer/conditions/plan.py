@@ -44,10 +44,14 @@ GREEDY_TRIES = 3
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Pool rows to generate from (int64 [n], shuffled) and how well they meet the conditions."""
+    """Pool rows to generate from (int64 [n], shuffled) and how well they meet the conditions.
+
+    of_row: the cell of each pool row, int64 [pool rows]; -1 where the conditions exclude it.
+    """
 
     indices: IntArray
     attainment: AttainmentDetail
+    of_row: IntArray
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,10 @@ def plan_rows(
     found = float(len(kept)) if of_kept is None else float(of_kept.sum())
     drawn = float(pool.num_rows) if weights is None else float(weights.sum())
     detail = _detail(outcomes, cells, p, n, found, drawn, behind)
+    of_row = np.full(pool.num_rows, -1)
+    of_row[kept] = cells.of_row
     if not quotas:
-        return RowPlan(indices, detail)
+        return RowPlan(indices, detail, of_row)
     of_quotas = quota_outcomes(quotas, shares, cells, table, n)
     if behind is not None:
         learned = cells.margins(cells.weight)[-2 * len(quotas) :: 2] * found / drawn
@@ -124,7 +130,8 @@ def plan_rows(
         ]
     met = detail.status == "exact" and all(one.met for one in of_quotas)
     status = "exact" if met else "partial"
-    return RowPlan(indices, detail.model_copy(update={"quotas": of_quotas, "status": status}))
+    detail = detail.model_copy(update={"quotas": of_quotas, "status": status})
+    return RowPlan(indices, detail, of_row)
 
 
 def _request(shares: list[ShareCondition], quotas: list[QuotaCondition]) -> _Request:

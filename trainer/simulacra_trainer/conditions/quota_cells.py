@@ -63,11 +63,12 @@ def rows_in(quota: Quota, table: pa.Table) -> BoolArray:
     """Return which rows are in the cell of a quota, bool [rows]; a missing value is in no cell."""
     inside = np.ones(table.num_rows, np.bool_)
     for name, part in quota.where.items():
-        inside &= _meets(table, name, part)
+        inside &= meets_part(table, name, part)
     return inside
 
 
-def _meets(table: pa.Table, name: str, part: CellPart) -> BoolArray:
+def meets_part(table: pa.Table, name: str, part: CellPart) -> BoolArray:
+    """Return which rows have one of the levels, or a value in the range, bool [rows]."""
     if part.levels is None:
         return in_range(as_floats(table.column(name)), part)
     levels = ShareCondition(name, list(part.levels), np.zeros(len(part.levels)))

@@ -188,4 +188,7 @@ def _schema(schema: TableSchema, columns: Sequence[ColumnSchema], rows: int) -> 
         for relation in schema.relations
         if relation.kind not in COMPUTED and {relation.column, *relation.of} <= names
     ]
-    return TableSchema(rows=rows, columns=list(columns), relations=kept).without_codes()
+    rules = [one for one in schema.rules if names.issuperset(one.rule.columns())]
+    return TableSchema(
+        rows=rows, columns=list(columns), relations=kept, rules=rules
+    ).without_codes()

@@ -31,6 +31,8 @@ from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.curve import Curve
 from simulacra_trainer.relations.compute import consistent
+from simulacra_trainer.rules.check import any_broken, applicable, rules_of
+from simulacra_trainer.rules.plan import holding, together
 from simulacra_trainer.trained_model import TrainedModel
 
 Floats = npt.NDArray[np.float64]
@@ -96,8 +98,9 @@ def draw_pool(
     *,
     then: Sequence[str] = (),
     also: Mapping[str, NumericRange] | None = None,
+    beside: Sequence[str] = (),
 ) -> ConditionedPool:
-    """Draw a pool of about `rows` rows of the conditioned columns.
+    """Draw a pool of about `rows` rows of the conditioned columns, and those that share rules.
 
     Args:
         trained: the model and its training table.
@@ -106,21 +109,25 @@ def draw_pool(
         rng: decides the pool.
         then: columns that the model draws right after the conditioned ones, in this order.
         also: further ranges that all rows meet.
+        beside: further columns that the pool has.
 
     Raises:
-        InputError: a range holds no value of its column, or no row meets all ranges.
+        InputError: a range holds no value of its column, or no row meets all ranges and rules.
     """
     inside = _ranges(trained, conditions, also or {})
     columns = _narrowest_first(trained, inside, rng)
-    front = [*dict.fromkeys([*columns, *conditions.columns()])]
+    front = together(trained.schema, [*columns, *conditions.columns(), *beside])
+    held = conditions.columns()
     model = trained.model.first([*front, *(c for c in then if c not in front)])
     if not columns:
-        return ConditionedPool(model.sample(rows, rng, only=len(front)), model)
+        drawn = model.sample(rows, rng, only=len(front))
+        return ConditionedPool(holding(drawn, trained.schema, held), model)
     lead = inside.pop(columns[0])
 
     def draw() -> pa.Table:
         given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
-        return model.sample(rows, rng, given=given, only=len(front))
+        drawn = model.sample(rows, rng, given=given, only=len(front))
+        return holding(drawn, trained.schema, held)
 
     everywhere = lead.holds(as_floats(model.sample(rows, rng, only=1).column(columns[0])))
     pool, share = _keep_inside(draw, inside, rng, trained.schema)
@@ -144,8 +151,10 @@ def draw_full_pool(
     inside = _ranges(trained, conditions, also or {})
     rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), MIN_ROWS_KEPT))
 
+    held = [*conditions.columns(), *do]
+
     def draw() -> pa.Table:
-        return trained.model.sample(rows, rng, do=do)
+        return holding(trained.model.sample(rows, rng, do=do), trained.schema, held)
 
     pool, share = _keep_inside(draw, inside, rng, trained.schema)
     return ConditionedPool(pool, trained.model, share)
@@ -207,7 +216,7 @@ def _keep_inside(
         found = sum(part.num_rows for part in kept)
         if found >= MIN_ROWS_KEPT:
             return pa.concat_tables(kept), found / drawn
-    moved = (consistent(_move_in(part, ranges, rng), schema) for part in near)
+    moved = (_ruled(consistent(_move_in(part, ranges, rng), schema), schema) for part in near)
     pool = pa.concat_tables([*kept, *(part.filter(_inside(part, ranges)) for part in moved)])
     if not pool.num_rows:
         raise InputError(
@@ -217,6 +226,12 @@ def _keep_inside(
             pointer("conditions", "numeric", next(iter(ranges))),
         )
     return pool, max(found, 0.5) / drawn
+
+
+def _ruled(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return the rows that still hold the rules after they were moved."""
+    rules = applicable(rules_of(schema), rows.column_names)
+    return rows.filter(pa.array(~any_broken(rows, rules))) if rules else rows
 
 
 def _inside(table: pa.Table, ranges: Mapping[str, ValuesInside]) -> npt.NDArray[np.bool_]:

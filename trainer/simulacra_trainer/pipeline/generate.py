@@ -43,6 +43,7 @@ from simulacra_trainer.pipeline.row_plan import (
     plan_sampling,
     stream,
 )
+from simulacra_trainer.rules.plan import refuse_broken, refuse_unique, rules_named
 from simulacra_trainer.trained_model import TrainedModel
 
 PAIR = "pair"
@@ -71,7 +72,20 @@ def plan_generation(
         InputError: the request does not match the schema, or the conditions have no support.
     """
     _check_request(trained, request)
+    refuse_unique(request, trained.schema)
     request = with_options(request, trained.schema)
+    held = [*request.conditions.columns(), *request.interventions]
+    with rules_named(trained.schema, held):
+        return _plan_checked(trained, request, known, identified)
+
+
+def _plan_checked(
+    trained: TrainedModel,
+    request: GenerateRequest,
+    known: Evidence | None,
+    identified: Identification | None,
+) -> Plan:
+    """Plan a checked request."""
     is_known = identified is not None and (known is not None or not request.evidence)
     support = None if is_known else support_of(trained, request)
     identification = identified if support is None else identify(trained, request, support)
@@ -169,6 +183,7 @@ def generate_rows(
         size = min(CHUNK_ROWS, plan.rows - first)
         pairs = 1 if plan.twins is None else 2
         drawn = draw_chunk(plan, chunk, first // pairs, size // pairs)
+        refuse_broken(drawn, trained.schema, plan.held)
         if chunk == 0:
             on_first(drawn)
         if plan.twins is None:
@@ -239,6 +254,7 @@ def _with_twins(
     """Return each row followed by its twin: pair number, world, then the upload's columns."""
     pairs = facts.num_rows
     twins = model.counterfactual(facts, plan.do or {}, stream(plan.seed, TWIN_STREAM, chunk))
+    refuse_broken(twins, trained.schema, plan.held)
     # The same stream for both: a row and its twin have the same invented values.
     both = [_restored(trained, plan, chunk, rows) for rows in (facts, twins)]
     alternating = np.arange(2 * pairs).reshape(2, pairs).T.reshape(-1)

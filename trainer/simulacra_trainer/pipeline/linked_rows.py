@@ -41,6 +41,9 @@ from simulacra_trainer.pipeline.row_plan import (
 )
 from simulacra_trainer.relations.compute import with_computed, without_computed
 from simulacra_trainer.relations.differences import from_differences
+from simulacra_trainer.rules.check import applicable, rules_of
+from simulacra_trainer.rules.plan import refuse_broken
+from simulacra_trainer.rules.settle import rounded, settled
 from simulacra_trainer.trained_model import TrainedModel
 
 OF_ROWS = ("url", "ip", "mac")
@@ -139,6 +142,7 @@ def draw_persons(
     for name in plan.model.tables.attributes:
         rows = rows.append_column(name, subjects.column(name).take(pa.array(who)))
     rows = with_computed(from_differences(rows, trained.schema), trained.schema)
+    rows = _ruled(rows, plan, trained.schema)
     on_drawn(rows)
     rng = stream(plan.seed, OUTPUT_STREAM, chunk)
     of_persons, of_rows = _split(trained.schema)
@@ -149,6 +153,21 @@ def draw_persons(
     once = restore(subjects, of_persons, rng=rng, span=persons, real=real, held=held)
     each = restore(rows, of_rows, rng=rng, span=span, real=real, held=held)
     return _beside(once.take(pa.array(who)), each, trained.schema)
+
+
+def _ruled(rows: pa.Table, plan: LinkedPlan, schema: TableSchema) -> pa.Table:
+    """Return rows that hold the rules; attributes and the order of a person's rows stay.
+
+    InputError if a condition or do() contradicts a rule.
+    """
+    rules = applicable(rules_of(schema), rows.column_names)
+    if not rules:
+        return rows
+    axis = plan.model.tables.axis
+    fixed = {*plan.model.tables.attributes, *plan.held, *([axis.name] if axis else ())}
+    rows = settled(rounded(rows, rules, schema, fixed), rules, schema, fixed)
+    refuse_broken(rows, schema, plan.held)
+    return rows
 
 
 def rows_of_persons(plan: LinkedPlan, first: int, stop: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.ranges import NumericRange
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
@@ -35,11 +36,20 @@ from simulacra_trainer.pipeline.conditioned_pool import (
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.pipeline.quota_pool import EXTRA_ROWS, with_rare_cells
+from simulacra_trainer.rules.plan import (
+    distinct_picks,
+    distinct_rows,
+    refuse_unattained,
+    together,
+    unique_rules,
+)
 from simulacra_trainer.trained_model import TrainedModel
 
 CHUNK_ROWS = 65_536
 MIN_POOL = 200_000
 MAX_POOL = 1_000_000
+MIN_DISTINCT_POOL = 20_000
+"""Rows that different ones are chosen from where there are no conditions."""
 POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM, TWIN_STREAM, HISTORY_STREAM = range(6)
 
 
@@ -90,7 +100,8 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
     seed = request.seed
     do = dict(request.interventions)
     conditions = request.conditions
-    if not conditions.columns():
+    unique = unique_rules(trained.schema)
+    if not (conditions.columns() or unique):
         return GenerationPlan(n, seed, trained.model, do=do)
     if conditions.quotas:
         refuse_contradictions(conditions, trained.schema)
@@ -99,22 +110,29 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
     moved = {*changed, *do}
     changed |= {one.name for one in trained.schema.modeled() if one.codes_of in moved}
     pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
+    if not conditions.columns():
+        pool_rows = max(MIN_DISTINCT_POOL, 2 * n)
     # Computed columns follow from the others, so a pool that meets conditions on them has all.
     changed |= set(trained.schema.following())
-    complete = bool(changed & set(conditions.columns()))
+    beside = [name for rule in unique for name in rule.columns()]
+    asked = together(trained.schema, [*conditions.columns(), *beside])
+    ruled = set(asked) - set(conditions.columns())
+    complete = bool(changed & set(asked) or ruled & set(do))  # a rule selects rows after do()
     if complete:
         pool = draw_full_pool(trained, conditions, do, pool_rows, rng)
     else:
         fixed = changed | set(do)
         unchanged = [c for c in trained.model.columns if c not in fixed] if do else []
-        pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged)
+        pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged, beside=beside)
 
     def draw_in(ranges: Mapping[str, NumericRange]) -> ConditionedPool:
         if complete:
             return draw_full_pool(trained, conditions, do, EXTRA_ROWS, rng, also=ranges)
-        return draw_pool(trained, conditions, EXTRA_ROWS, rng, also=ranges)
+        return draw_pool(trained, conditions, EXTRA_ROWS, rng, also=ranges, beside=beside)
 
     pool = with_rare_cells(pool, conditions.quotas, draw_in)
+    if not conditions.columns():
+        return _distinct_rows(pool, complete, request, unique)
     plan = plan_rows(
         pool.table.select(conditions.columns()),
         conditions,
@@ -124,19 +142,33 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         drawn_inside=pool.lead,
         weights=pool.weights,
     )
+    refuse_unattained(plan.attainment, conditions, trained.schema)
+    picks = plan.indices
+    if unique:
+        rng = stream(seed, PLAN_STREAM, 1)
+        picks = distinct_picks(pool.table, picks, plan.of_row, unique, rng)
     attainment = by_option(pool.corrected(plan.attainment), trained.schema)
     return GenerationPlan(
         n,
         seed,
         pool.model,
         pool.table,
-        plan.indices,
+        picks,
         complete,
         do,
         attainment,
         share=pool.share,
         weights=pool.weights,
     )
+
+
+def _distinct_rows(
+    pool: ConditionedPool, complete: bool, request: GenerateRequest, unique: Sequence[Rule]
+) -> GenerationPlan:
+    """Return the plan of rows without conditions that differ as rules ask."""
+    n, do = request.row_count, dict(request.interventions)
+    picks = distinct_rows(pool.table, unique, n)
+    return GenerationPlan(n, request.seed, pool.model, pool.table, picks, complete, do)
 
 
 def by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:

@@ -31,7 +31,10 @@ MIN_LEARNED = 2
 
 
 def find_relations(
-    table: pa.Table, schema: TableSchema, exact: pa.Table | None = None
+    table: pa.Table,
+    schema: TableSchema,
+    exact: pa.Table | None = None,
+    stated: Sequence[Identity] = (),
 ) -> list[RelationSchema]:
     """Return the relations of a clean table, each after those that give its operands.
 
@@ -39,6 +42,7 @@ def find_relations(
         table: the clean table.
         schema: its schema.
         exact: the numbers before extreme ones were moved, which breaks products and sums.
+        stated: sums that the description states, whether or not all rows have them.
     """
     numbers = numbers_of(table if exact is None else exact, schema)
     computed: list[RelationSchema] = []
@@ -46,7 +50,7 @@ def find_relations(
         limit = min(MAX_RELATIONS, len(schema.learned()) - MIN_LEARNED)
         picked = [Identity((one,)) for one in picked_relations(table, schema, numbers)]
         names = [column.name for column in schema.learned()]
-        computed = _computed(numbers, picked, names, limit)
+        computed = _computed(numbers, stated, picked, names, limit)
     computed_names = {relation.column for relation in computed if not relation.implied}
     persons = schema.persons or table.num_rows
     bounds = list(bounds_of(table, schema, computed_names, persons))[:MAX_RELATIONS]
@@ -58,11 +62,17 @@ def find_relations(
 
 
 def _computed(
-    numbers: Numbers, picked: Sequence[Identity], names: Sequence[str], limit: int
+    numbers: Numbers,
+    stated: Sequence[Identity],
+    picked: Sequence[Identity],
+    names: Sequence[str],
+    limit: int,
 ) -> list[RelationSchema]:
     """Return what computes columns, operands first, and the other identities as implied."""
     identities = [*picked, *(Identity((one,)) for one in run_totals(numbers))]
     identities += pair_identities(numbers)
+    known = {_columns_of(one) for one in stated}  # as it was stated, if it was found too
+    identities = [*stated, *(one for one in identities if _columns_of(one) not in known)]
     few = {}
     for name, values in zip(numbers.names, numbers.values, strict=True):
         if (distinct := few_values(values)) is not None:
@@ -73,6 +83,10 @@ def _computed(
         if more is None:
             return found
         identities.append(Identity((more,)))
+
+
+def _columns_of(identity: Identity) -> frozenset[str]:
+    return frozenset((identity.forms[0].column, *identity.forms[0].of))
 
 
 def _not_in_circles(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:

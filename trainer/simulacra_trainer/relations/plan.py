@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import FitRequest
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
@@ -21,6 +23,9 @@ from simulacra_trainer.relations.compute import sentence, sources_of, violations
 from simulacra_trainer.relations.decided import is_set_free
 from simulacra_trainer.relations.differences import DifferenceModel
 from simulacra_trainer.relations.model import Bound, Floats, RelatedModel
+from simulacra_trainer.rules.check import broken
+from simulacra_trainer.rules.model import RuledModel
+from simulacra_trainer.rules.stated import of_sums
 
 CHECKED_ROWS = 5_000
 
@@ -32,7 +37,9 @@ def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
     column that stated edges name is learned, so that these edges mean something.
     """
     if request.privacy is not None:
-        return schema.model_copy(update={"relations": []})
+        stated = [one for one in schema.relations if of_sums(one, schema.rules)]
+        _refuse_of_upload(schema)
+        return schema.model_copy(update={"relations": stated})
     edges = [*request.knowledge.required, *request.knowledge.forbidden]
     named = {name for edge in edges for name in (edge.source, edge.target)}
     kept = [r for r in schema.relations if r.kind not in COMPUTED or r.column not in named]
@@ -41,6 +48,14 @@ def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
         if follows is not None and (follows in named or _is_earlier(request.knowledge, bound)):
             kept[place] = bound.model_copy(update={"by_difference": None})
     return schema.model_copy(update={"relations": kept})
+
+
+def _refuse_of_upload(schema: TableSchema) -> None:
+    """Raise an InputError for combinations of the upload, which are a fact about its rows."""
+    if found := next((one.rule for one in schema.rules if one.of_upload), None):
+        message = "A rule takes its combinations from the upload. List them, or leave out epsilon."
+        detail = f'The rule "{found.words()}" takes its combinations from the upload. List them.'
+        raise InputError(Reason.REQUEST_INVALID, message, detail, "/epsilon")
 
 
 def _is_earlier(knowledge: Knowledge, bound: RelationSchema) -> bool:
@@ -94,20 +109,20 @@ def _implied(operand: str, column: str) -> GraphEdge:
 def with_relations(
     model: FittedModel, schema: TableSchema, table: pa.Table | None = None
 ) -> FittedModel:
-    """Return the model with the relations of the schema, if it has any.
+    """Return the model with the relations and rules of the schema, if it has any.
 
     table: the clean training table, which tells how many rows lie on a bound, and the values of
         computed columns of few.
     """
-    if not schema.relations:
-        return model
     if schema.differences():
         model = DifferenceModel(model, schema)
-    if table is None:
-        return RelatedModel(model, schema)
-    return RelatedModel(
-        model, schema, shares_on_bound(table, schema), few_computed_values(table, schema)
-    )
+    if schema.relations and table is None:
+        model = RelatedModel(model, schema)
+    elif schema.relations:
+        model = RelatedModel(
+            model, schema, shares_on_bound(table, schema), few_computed_values(table, schema)
+        )
+    return RuledModel(model, schema) if schema.rules else model
 
 
 def few_computed_values(table: pa.Table, schema: TableSchema) -> dict[str, Floats]:
@@ -139,7 +154,7 @@ def shares_on_bound(table: pa.Table, schema: TableSchema) -> dict[Bound, float]:
 
 def relations_report(model: FittedModel, schema: TableSchema, seed: int) -> list[dict[str, Any]]:
     """Return each relation as a sentence, and in how many of some generated rows it fails."""
-    if not schema.relations:
+    if not (schema.relations or schema.rules):
         return []
     rows = model.sample(CHECKED_ROWS, np.random.default_rng([seed, 29]))
     return counted(rows, schema)
@@ -150,12 +165,24 @@ def counted(rows: pa.Table, schema: TableSchema, do: Collection[str] = ()) -> li
 
     do: columns under an intervention; what it sets free is left out.
     """
-    return [
+    of_rules = [
+        {
+            "relation": one.rule.words(),
+            "rows": rows.num_rows,
+            "violations": int(broken(rows, one.rule).sum()),
+            "stated": True,
+            "upload": one.violations,
+        }
+        for one in schema.rules
+        if one.rule.unique is None and set(one.rule.columns()) <= set(rows.column_names)
+    ]
+    known = {one["relation"] for one in of_rules}
+    return of_rules + [
         {
             "relation": sentence(relation),
             "rows": rows.num_rows,
             "violations": violations(rows, relation, schema),
         }
         for relation in schema.relations
-        if not is_set_free(relation, schema.relations, do)
+        if not is_set_free(relation, schema.relations, do) and sentence(relation) not in known
     ]

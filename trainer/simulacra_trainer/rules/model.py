@@ -1,0 +1,168 @@
+"""A model whose rows hold the rules of a description, around the model of any family.
+
+Rows that break a rule are drawn again, from the last column of the rule that is free on, then from
+earlier ones, then as a whole: the learned distribution given the rule, with the other columns
+disturbed as little as can be. Rows that no draw helps are moved (`settle`). Rows that even that
+cannot help, because a condition or do() contradicts the rule, are returned as they are: the caller
+leaves them out of a pool, or refuses the request (`plan`). `unique` is kept by the plan of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_schema.rules import Rule
+from simulacra_schema.table import TableSchema
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.families.codec import ColumnCodec
+from simulacra_trainer.relations.compute import sources_of
+from simulacra_trainer.rules.check import Ints, any_broken, applicable, broken, rules_of
+from simulacra_trainer.rules.settle import rounded, settled
+
+REDRAWS = 40
+WHOLE_ROWS = 30
+"""Tries from which on whole rows are drawn."""
+PATIENCE = 6
+"""Tries in a row that help no row, after which none is likely to."""
+Do = Mapping[str, float | str]
+
+
+class RuledModel:
+    """A fitted model with the rules of its schema; see `families.base.FittedModel`."""
+
+    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
+        self.inner = inner
+        self._schema = schema
+        self._rules = [rule for rule in rules_of(schema) if rule.unique is None]
+        self._sources = sources_of(schema)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return self.inner.columns
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `families.base.FittedModel.codec`."""
+        return self.inner.codec(name)
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Do | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows that hold the rules of the columns that are drawn, where some can."""
+        rows = self.inner.sample(n, rng, given=given, do=do, only=only)
+        rules = applicable(self._rules, rows.column_names)
+        if not rules:
+            return rows
+        fixed = {*(do or {}), *(given.column_names if given is not None else ())}
+        start = 0 if given is None else given.num_columns
+        return self._kept(rows, rules, rng, do, only, fixed, start)
+
+    def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(), moved to the rules where do() allows it."""
+        twins = self.inner.counterfactual(facts, do, rng)
+        rules = applicable(self._rules, twins.column_names)
+        return settled(rounded(twins, rules, self._schema, do), rules, self._schema, set(do))
+
+    def first(self, columns: Sequence[str]) -> RuledModel:
+        """Return the same distribution with these columns first."""
+        return RuledModel(self.inner.first(columns), self._schema)
+
+    def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Return nats per row, as the model without rules gives them."""
+        return self.inner.log_likelihood(table)
+
+    def save(self, directory: Path) -> None:
+        """Write the family's files; the rules are in the schema."""
+        self.inner.save(directory)
+
+    def _kept(
+        self,
+        rows: pa.Table,
+        rules: Sequence[Rule],
+        rng: np.random.Generator,
+        do: Do | None,
+        only: int | None,
+        fixed: set[str],
+        start: int,
+    ) -> pa.Table:
+        """Draw rows again until they hold the rules, then move those that do not.
+
+        start: the first column that is not given.
+        """
+        free = [self._free_places(rule, rows.column_names, fixed) for rule in rules]
+        rows = rounded(rows, rules, self._schema, fixed)
+        open_rows = np.flatnonzero(any_broken(rows, rules))
+        attempt = idle = 0
+        while open_rows.size and attempt < REDRAWS:
+            some = rows.take(pa.array(open_rows))
+            places = _places(some, rules, free, attempt, start)
+            some = self._redrawn(some, places, rng, do, only)
+            some = rounded(some, rules, self._schema, fixed)
+            rows = _replaced(rows, some, open_rows)
+            wrong = any_broken(some, rules)
+            open_rows = open_rows[wrong]
+            idle = idle + 1 if wrong.all() else 0
+            attempt += 1
+            if idle == PATIENCE and attempt >= WHOLE_ROWS:
+                break
+            if idle == PATIENCE:
+                attempt, idle = WHOLE_ROWS, 0
+        if not open_rows.size:
+            return rows
+        some = settled(rows.take(pa.array(open_rows)), rules, self._schema, fixed)
+        return _replaced(rows, some, open_rows)
+
+    def _free_places(self, rule: Rule, drawn: Sequence[str], fixed: set[str]) -> list[int]:
+        """Return the places of columns of a rule that can be drawn, the last one first."""
+        learned = {one for name in rule.columns() for one in self._sources.get(name, {name})}
+        places = [drawn.index(name) for name in learned if name in drawn and name not in fixed]
+        return sorted(places, reverse=True)
+
+    def _redrawn(
+        self,
+        rows: pa.Table,
+        places: Ints,
+        rng: np.random.Generator,
+        do: Do | None,
+        only: int | None,
+    ) -> pa.Table:
+        """Draw the columns of each row from its place on again; past the last one, none."""
+        for place in np.unique(places[places < rows.num_columns]):
+            chosen = np.flatnonzero(places == place)
+            before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
+            given = before if place else None
+            drawn = self.inner.sample(chosen.size, rng, given=given, do=do, only=only)
+            rows = _replaced(rows, drawn, chosen)
+        return rows
+
+
+def _places(
+    rows: pa.Table, rules: Sequence[Rule], free: Sequence[Sequence[int]], attempt: int, start: int
+) -> Ints:
+    """Return the column from which each row is drawn again, int64 [n]; past the last for none."""
+    places = np.full(rows.num_rows, rows.num_columns)
+    for rule, own in zip(rules, free, strict=True):
+        if own:
+            place = own[attempt * len(own) // WHOLE_ROWS] if attempt < WHOLE_ROWS else start
+            wrong = broken(rows, rule)
+            places[wrong] = np.minimum(places[wrong], place)
+    return places
+
+
+def _replaced(rows: pa.Table, some: pa.Table, at: Ints) -> pa.Table:
+    """Return the rows with those at some places replaced."""
+    order = np.arange(rows.num_rows)
+    order[at] = rows.num_rows + np.arange(at.size)
+    both = pa.concat_tables([rows, some.select(rows.column_names)])
+    return both.take(pa.array(order)).combine_chunks()
