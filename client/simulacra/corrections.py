@@ -1,4 +1,4 @@
-"""Corrections of what is read: subject, key, order, design, what to drop, is missing or is public.
+"""Corrections of what is read: subject, key, order, design, what to drop, is public, or holds.
 
 They become parts of a description. An error at such a part names the argument of Python, or the
 flag of the command, that made it. Whether a column exists, and its nearest name, is not known here:
@@ -14,6 +14,7 @@ from typing import Any, TypedDict, Unpack
 
 from simulacra.errors import ApiError, EngineError, JobFailed
 from simulacra.models import Json
+from simulacra.rule_lines import rule_of, without_rule
 
 EXTENSION = "x-simulacra"
 Cell = str | int | float
@@ -22,6 +23,9 @@ Missing = Sequence[Cell] | Mapping[str, Cell | Sequence[Cell]]
 
 Public = Sequence[str] | Mapping[str, Sequence[str] | bool]
 """Columns whose levels are public, with all that there are. A text may be `COL=LEVEL`."""
+
+Rules = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+"""Rules that hold in every row, each as a mapping or in a line."""
 
 
 class Changes(TypedDict, total=False):
@@ -37,6 +41,8 @@ class Changes(TypedDict, total=False):
     drop: str | Sequence[str] | None
     missing: Cell | Missing | None
     publish: str | Public | None
+    rule: Rules | None
+    no_rule: str | Sequence[str] | None
 
 
 TYPES = {name: of.__forward_arg__ for name, of in Changes.__annotations__.items()}
@@ -77,6 +83,12 @@ class Corrections:
         self._missing = list(dict.fromkeys(self._cells(changes.get("missing"))))
         self._public = self._levels(changes.get("publish"))
         self._replicates = changes.get("replicates")
+        given = changes.get("rule")
+        self._rules = [
+            (rule_of(one, self.named("rule", one)), self.named("rule", one))
+            for one in ([given] if isinstance(given, Mapping) else _listed(given))
+        ]
+        self._removed = [*_listed(changes.get("no_rule"))]
         self._makers: dict[str, str] = {}
 
     @staticmethod
@@ -85,7 +97,7 @@ class Corrections:
         return f"{name}={value!r}"
 
     def __bool__(self) -> bool:
-        found = self._missing or self._public or self._replicates
+        found = self._missing or self._public or self._replicates or self._rules or self._removed
         return bool(any(self._named.values()) or found)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
@@ -130,6 +142,15 @@ class Corrections:
             own["design"] = own.get("design", {}) | self._replicate_weights(self._replicates)
             maker = self.named("replicates", self._replicates)
             self._makers[f"{path}/{EXTENSION}/design"] = maker
+        for text in self._removed:
+            if not without_rule(own, text):
+                maker = self.named("no_rule", text)
+                raise ValueError(f"{maker}: no such rule; `simulacra describe` lists them.")
+        for rule, maker in self._rules:
+            rules = own.setdefault("rules", [])
+            if rule not in rules:
+                rules.append(rule)
+            self._makers[f"{path}/{EXTENSION}/rules/{rules.index(rule)}"] = maker
         for column in self._named["drop"]:
             self._field(schema, path, column, "use", self.named("drop", column))["use"] = "drop"
         for column, levels in self._public.items():

@@ -62,6 +62,21 @@ FLAGS: dict[str, Any] = {
             "unlinked. With all levels listed, rows do not tell which the table has. Repeatable.",
         ),
     ],
+    "rule": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="What holds in every row: 'education + 5 <= age', 'if paid=no then wage=missing', "
+            "'a + b = total', 'never sex=m, births=1..', 'unique a, b', or JSON. Repeatable.",
+        ),
+    ],
+    "no_rule": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Remove a rule, stated or found, by its text in `describe`. Repeatable.",
+        ),
+    ],
 }
 with_flags = with_optional(FLAGS, "describe")
 """Decorator: the command has the flags, and takes them together as `**changes`."""

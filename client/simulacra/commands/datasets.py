@@ -10,7 +10,7 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.corrections import Corrections, with_flags
-from simulacra.commands.described import columns_read, described
+from simulacra.commands.described import columns_read, described, rules_listed
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import (
@@ -140,7 +140,7 @@ def _describe_file(
         if output is not None:
             _save(schema if wants_schema else description, output)
         elif is_for_people(as_json) and not wants_schema:
-            for line in columns_read(description, schema):
+            for line in (*columns_read(description, schema), *rules_listed(description)):
                 say(line)
         else:
             print_result(schema if wants_schema else description, as_json)

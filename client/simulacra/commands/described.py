@@ -8,10 +8,12 @@ from typing import Any
 
 from simulacra.commands.reading import flags_of
 from simulacra.models import read_as
+from simulacra.rule_lines import listed
 
 FLAGS = (
     "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
-    " --replicates PATTERN=METHOD, --drop COL, --missing COL=VALUE, --publish COL"
+    " --replicates PATTERN=METHOD, --drop COL, --missing COL=VALUE, --publish COL,"
+    " --rule RULE, --no-rule TEXT"
 )
 
 
@@ -35,6 +37,7 @@ def described(
     words = ("learned", "replaced", "dropped", "to_confirm")
     yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
     yield from columns_read(description, schema)
+    yield from rules_listed(description)
     yield from next_steps(dataset, schema, table, source)
 
 
@@ -52,6 +55,16 @@ def columns_read(description: Mapping[str, Any], schema: Mapping[str, Any]) -> I
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
         yield "  ".join(cells).rstrip()
+
+
+def rules_listed(description: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each rule: stated, found or proposed, and what breaks it or confirms it."""
+    found = [*listed(description["schema"].get("x-simulacra") or {})]
+    width = max((len(text) for _, text, _ in found), default=0)
+    if found:
+        yield "Rules (stated and found ones hold in every generated row):"
+    for state, text, remark in found:
+        yield f"  {state:8}  {text.ljust(width)}  {remark}".rstrip()
 
 
 def next_steps(

@@ -75,6 +75,9 @@ def fit(
         publish: columns whose levels are public, such as countries: rare levels come out too, but
             belong to no other answer. With {column: levels}, all that there are, generated rows do
             not tell which of them the table has.
+        rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
+            "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
+        no_rule: texts of rules, stated or found, that the description has and that shall go.
         gpus: to fit on; family auto is neural with any.
         seed: of the random numbers.
         checkpoints: folder from which a neural fit that was interrupted resumes.

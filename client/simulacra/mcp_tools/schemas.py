@@ -69,6 +69,19 @@ CORRECTIONS: dict[str, Any] = {
             " the user says that they are public."
         ),
     ],
+    "rule": Annotated[
+        list[str] | str | None,
+        Field(
+            description="What holds in every generated row, each in a line: 'education + 5 <= age',"
+            " 'if paid=no then wage=missing', 'a + b = total', 'never sex=m, births=1..',"
+            " 'unique a, b', 'allowed city, country', 'multiple price of 0.05', or JSON. Confirm a"
+            " proposal of `describe` only if the user agrees."
+        ),
+    ],
+    "no_rule": Annotated[
+        list[str] | None,
+        Field(description="Rules to remove, stated or found, by their text in `describe`."),
+    ],
 }
 with_corrections = with_optional(CORRECTIONS, "description")
 """Decorator: the tool has these arguments, and takes them together as `**changes`."""

@@ -121,6 +121,9 @@ def upload(
         publish: columns whose levels are public, such as countries: rare levels come out too, but
             belong to no other answer. With {column: levels}, all that there are, generated rows do
             not tell which of them the table has.
+        rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
+            "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
+        no_rule: texts of rules, stated or found, that the description has and that shall go.
         hold: stop after reading, with status held, until `refit` confirms the description. The
             upload is kept, encrypted, for one hour at most.
         keep_source: keep the table as it was read, encrypted, until the dataset expires, so that

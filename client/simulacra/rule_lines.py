@@ -1,0 +1,169 @@
+"""Rules as people write them in a line, as a description has them.
+
+`education_years + 5 <= age`, `food + rent = spending`, `if employed=no then hours=missing`,
+`age=18..99`, `never sex=male, pregnant=yes`, `unique household, line`, `allowed city, country` and
+`multiple price of 0.05`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from simulacra.models import Json
+
+FORM = (
+    "A + 5 <= B, A + B = C, if A=x then B=y, A=18..99, never A=x, B=y, unique A, B, allowed A, B, "
+    "multiple A of 5, or JSON"
+)
+KINDS = {
+    "linear": "{column} is computed from {of}",
+    "product": "{column} is computed from {of}",
+    "ratio": "{column} is computed from {of}",
+    "picked": "{column} is one of {of}",
+    "not_above": "{column} ≤ {of}",
+    "decided": "{column} is decided by {of}",
+    "exactly_one": "exactly one of {column}, {of} is yes",
+    "at_most_one": "at most one of {column}, {of} is yes",
+}
+"""Found relations in words."""
+_COMPARED = re.compile(r"(.+?)\s*(<=|>=|≤|≥|<|>)\s*(.+)")
+_PLUS = re.compile(r"(.+?)\s+([+-])\s*([\d.]+)")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?")
+_SIGNS = {"≤": "<=", "≥": ">="}
+
+
+def rule_of(given: str | Mapping[str, Any], said: str) -> Json:
+    """Return a rule as a description has it.
+
+    Args:
+        given: a rule as a mapping, in a line, or as JSON.
+        said: how an error names it.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    text = given.strip()
+    if text.startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found
+    elif (rule := _in_line(text)) is not None:
+        return rule
+    raise ValueError(f"{said}: write {FORM}.")
+
+
+def listed(extension: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield state, text and remark of each rule of a completed description.
+
+    States: stated (by the user), found (in the upload; in use) and proposed (not in use).
+    """
+    evidence = extension.get("evidence") or {}
+    for place, rule in enumerate(extension.get("rules") or ()):
+        yield "stated", words_of(rule), evidence.get(f"rules/{place}", "")
+    for relation in extension.get("relations") or ():
+        yield "found", words_of(relation), ""
+    for rule in extension.get("proposals") or ():
+        yield "proposed", words_of(rule), ""
+
+
+def words_of(rule: Mapping[str, Any]) -> str:
+    """Return a rule, or a found relation, in words."""
+    if "kind" in rule:
+        of = ", ".join(rule.get("of") or ())
+        return KINDS[rule["kind"]].format(column=rule["column"], of=of)
+    return str(rule.get("text") or json.dumps(rule, ensure_ascii=False))
+
+
+def without_rule(extension: Json, text: str) -> bool:
+    """Remove a stated rule or found relation by its words; return whether there was one."""
+    for name in ("rules", "relations"):
+        kept = [one for one in extension.get(name) or () if words_of(one) != text]
+        if len(kept) < len(extension.get(name) or ()):
+            extension[name] = kept
+            return True
+    return False
+
+
+def _in_line(text: str) -> Json | None:
+    word, _, rest = text.partition(" ")
+    if word == "if":
+        condition, _, then = rest.partition(" then ")
+        cells = _cell(condition), _cell(then)
+        return {"if": cells[0], "then": cells[1]} if all(cells) else None
+    if word == "never":
+        cell = _cell(rest)
+        return {"forbidden": cell} if cell else None
+    if word in ("unique", "allowed"):
+        return {word: _names(rest)}
+    if word == "multiple":
+        name, _, step = rest.rpartition(" of ")
+        return {"multiple": name.strip(), "of": float(step)} if _NUMBER.fullmatch(step) else None
+    if found := _COMPARED.fullmatch(text):
+        return _compared(found[1].strip(), _SIGNS.get(found[2], found[2]), found[3].strip())
+    left, equals, right = text.rpartition("=")
+    if equals and " + " in left:
+        total = right.strip()
+        is_number = _NUMBER.fullmatch(total)
+        parts = [one.strip() for one in left.split(" + ")]
+        return {"sum": parts, "equals": float(total) if is_number else total}
+    cell = _cell(text)
+    return {"then": cell} if cell else None
+
+
+def _compared(left: str, sign: str, right: str) -> Json:
+    if _NUMBER.fullmatch(right) and sign in ("<=", ">="):
+        return {"then": {left: {"max" if sign == "<=" else "min": float(right)}}}
+    plus = _PLUS.fullmatch(left)
+    name, shift = (plus[1], float(plus[2] + plus[3])) if plus else (left, 0.0)
+    rule: Json = {"compare": [name, sign, right]}
+    return {**rule, "plus": shift} if shift else rule
+
+
+def _cell(text: str) -> Json | None:
+    """Return the parts of a cell: COL=VALUE, COL=LOW..HIGH, COL=missing, with commas between."""
+    cell: Json = {}
+    for part in _split(text):
+        name, equals, value = part.partition("=")
+        if not equals or not value.strip():
+            return None
+        cell[name.strip()] = _part(value.strip())
+    return cell or None
+
+
+def _split(text: str) -> Sequence[str]:
+    """Return the parts between commas and `and`; one without = belongs to the level before it."""
+    parts: list[str] = []
+    for piece in re.split(r",| and ", text):
+        if parts and "=" not in piece:
+            parts[-1] += f",{piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
+def _part(value: str) -> Any:
+    if value in ("missing", "present"):
+        return {"missing": value == "missing"}
+    low, dots, high = value.partition("..")
+    if dots:
+        is_date = any(_DAY.fullmatch(end.strip()) for end in (low, high))
+        keys = ("earliest", "latest") if is_date else ("min", "max")
+        ends = {key: end.strip() for key, end in zip(keys, (low, high), strict=True) if end.strip()}
+        if is_date:
+            return ends
+        if all(_NUMBER.fullmatch(end) for end in ends.values()):
+            return {key: float(end) for key, end in ends.items()}
+    return {"levels": [one.strip() for one in value.split("|")]}
+
+
+def _names(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]

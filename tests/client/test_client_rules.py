@@ -1,0 +1,119 @@
+"""Rules as people write them: lines, Python, JSON, and what a command lists of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from simulacra.cli import app
+from simulacra.commands.described import rules_listed
+from simulacra.corrections import Corrections
+from simulacra.rule_lines import rule_of, words_of
+from simulacra_schema.rules import Rule
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("education + 5 <= age", {"compare": ["education", "<=", "age"], "plus": 5.0}),
+        ("age - 6 >= education", {"compare": ["age", ">=", "education"], "plus": -6.0}),
+        ("start < end", {"compare": ["start", "<", "end"]}),
+        ("age >= 18", {"then": {"age": {"min": 18.0}}}),
+        ("a + b + c = total", {"sum": ["a", "b", "c"], "equals": "total"}),
+        ("a + b = 100", {"sum": ["a", "b"], "equals": 100.0}),
+        (
+            "if paid=no then wage=missing, hours=missing",
+            {
+                "if": {"paid": {"levels": ["no"]}},
+                "then": {"wage": {"missing": True}, "hours": {"missing": True}},
+            },
+        ),
+        (
+            "never sex=male|diverse, births=1..",
+            {"forbidden": {"sex": {"levels": ["male", "diverse"]}, "births": {"min": 1.0}}},
+        ),
+        ("day=2024-01-01..2024-03-31",
+         {"then": {"day": {"earliest": "2024-01-01", "latest": "2024-03-31"}}}),
+        ("if x=1 and y=2 then z=present", {
+            "if": {"x": {"levels": ["1"]}, "y": {"levels": ["2"]}},
+            "then": {"z": {"missing": False}},
+        }),
+        ("unique household, line", {"unique": ["household", "line"]}),
+        ("allowed city, country", {"allowed": ["city", "country"]}),
+        ("multiple price of 0.05", {"multiple": "price", "of": 0.05}),
+        ('{"unique": ["a"]}', {"unique": ["a"]}),
+    ],
+)  # fmt: skip
+def test_a_line_is_a_rule_of_a_description(line: str, rule: dict[str, Any]) -> None:
+    assert rule_of(line, "rule") == rule
+    assert Rule.model_validate(rule).words()
+
+
+@pytest.mark.parametrize(
+    "line", ["", "age", "if paid=no wage=1", "never sex", "multiple price", "{not json", "[1]"]
+)
+def test_a_line_that_is_no_rule_names_the_forms(line: str) -> None:
+    with pytest.raises(ValueError, match="--rule x: write A \\+ 5 <= B"):
+        rule_of(line, "--rule x")
+
+
+def test_rules_become_a_part_of_the_description_beside_others() -> None:
+    document = {"fields": [], "x-simulacra": {"rules": [{"unique": ["a"]}]}}
+    made = Corrections(rule=["a <= b", {"unique": ["a"]}]).into(document)
+    assert made is not None
+    assert made["x-simulacra"]["rules"] == [{"unique": ["a"]}, {"compare": ["a", "<=", "b"]}]
+    one = Corrections(rule={"unique": ["b"]}).into(None)
+    assert one is not None
+    assert one["x-simulacra"]["rules"] == [{"unique": ["b"]}]
+
+
+def test_an_error_at_a_rule_names_the_line_that_made_it() -> None:
+    corrections = Corrections(rule=["a <= b", "unique c"])
+    corrections.into(None)
+    assert corrections.in_words("/x-simulacra/rules/1/unique") == "rule='unique c'"
+
+
+def test_a_rule_is_removed_by_its_text_stated_or_found() -> None:
+    found = {"kind": "not_above", "column": "a", "of": ["b"]}
+    stated = {"unique": ["a"], "text": "a: unique together"}
+    document = {"fields": [], "x-simulacra": {"rules": [stated], "relations": [found]}}
+    made = Corrections(no_rule=["a ≤ b", "a: unique together"]).into(document)
+    assert made is not None
+    assert made["x-simulacra"] == {"rules": [], "relations": [], "version": 1}
+    with pytest.raises(ValueError, match="no such rule"):
+        Corrections(no_rule="b ≤ a").into(document)
+    assert words_of(found) == "a ≤ b"
+
+
+def test_stated_found_and_proposed_rules_are_listed_apart() -> None:
+    extension = {
+        "rules": [{"unique": ["a"], "text": "a: unique together"}],
+        "relations": [{"kind": "decided", "column": "district", "of": ["village"]}],
+        "proposals": [{"text": "education + 5 ≤ age"}],
+        "evidence": {"rules/0": "about 3 rows of the upload break it"},
+    }
+    lines = [*rules_listed({"schema": {"x-simulacra": extension}})]
+    assert lines[1].split(maxsplit=1)[0] == "stated"
+    assert lines[1].endswith("about 3 rows of the upload break it")
+    assert lines[2:] == [
+        "  found     district is decided by village",
+        "  proposed  education + 5 ≤ age",
+    ]
+    assert [*rules_listed({"schema": {}})] == []
+
+
+def test_the_flag_states_a_rule_and_its_error_names_it(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = "".join(f"{i % 9},{i % 9 + i % 4},{'xy'[i % 2]}\n" for i in range(200))
+    table.write_text(f"a,b,c\n{rows}")
+    run = CliRunner().invoke
+    done = run(app, ["describe", "--source", str(table), "--rule", "a + 2 <= b", "--json"])
+    assert done.exit_code == 0, done.output
+    assert '"a + 2 \\u2264 b"' in done.output or "a + 2 ≤ b" in done.output
+    assert "rows of the upload break it" in done.output
+    wrong = run(app, ["describe", "--source", str(table), "--rule", "a <= d"])
+    assert wrong.exit_code != 0
+    assert "--rule a <= d" in wrong.output
