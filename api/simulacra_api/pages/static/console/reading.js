@@ -2,6 +2,7 @@
 import { Failure, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { putAgain, useLoad } from "./parts.js";
+import { Rules, withExtension } from "./rules.js";
 
 const EXTENSION = "x-simulacra";
 const TYPES = [["string", "words"], ["number", "number"], ["integer", "whole number"], ["boolean", "yes or no"], ["date", "date"], ["datetime", "date and time"], ["time", "time of day"], ["list", "several answers"]];
@@ -93,7 +94,8 @@ export function Reading({ session, dataset, before, onFit }) {
   const shown = draft ?? before;
   if (!shown?.schema) return null;
   const open = dataset.status === "held" || dataset.source_kept;
-  if (!open) return html`<p class="notice">${advice(dataset)}</p>`;
+  const extension = shown.schema[EXTENSION];
+  if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} />`;
   const held = dataset.status === "held";
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
@@ -101,5 +103,6 @@ export function Reading({ session, dataset, before, onFit }) {
     <div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
       ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>
     <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
-      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div></section>`;
+      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div>
+    <${Rules} extension=${extension} onChange=${(next) => setDraft(withExtension(shown, next))} /></section>`;
 }
