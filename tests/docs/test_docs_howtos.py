@@ -132,6 +132,7 @@ RUN_HERE = {
             "python",
             "quotas",
             "drafts",
+            "rules",
         )
     ),
 }
@@ -224,6 +225,21 @@ def test_drafts_page_runs_without_a_server(tmp_path: Path) -> None:
     assert sum(row["works"] == "1" for row in drawn) == 300
     assert sum(int(row["age"]) <= 29 and row["region"] == "north" for row in drawn) == 100
     assert (tmp_path / "draft.xlsx").read_bytes()[:2] == b"PK"
+
+
+@pytest.mark.e2e
+def test_rules_page_runs_without_a_server(workspace: Any) -> None:
+    folder = workspace.folder / "ruled"
+    (folder / "examples").mkdir(parents=True)
+    rows = SURVEY.open().readlines()[:601]
+    (folder / "examples" / SURVEY.name).write_text("".join(rows))
+    (folder / "page.py").write_text("".join(code_blocks("howto/rules.md", "python")))
+    prompt = "".join(code_blocks("howto/rules.md", "bash"))
+    workspace.bash(f"cd ruled\n{prompt}\npython page.py")
+    stated = json.loads((folder / "rules.json").read_text())["schema"]["x-simulacra"]["rules"]
+    assert stated[0]["text"] == "education_years between 0 and 18"
+    drawn = [*csv.DictReader((folder / "ruled.csv").open())]
+    assert not any(float(r["babies"] or 0) >= 1 and float(r["teens"] or 0) >= 1 for r in drawn)
 
 
 @pytest.mark.e2e

@@ -78,6 +78,16 @@ def within(name: str, low: float, high: float) -> Hold:
     return _each(label, lambda _, rows: ~_numbers(rows, name).between(low, high))
 
 
+def below(name: str, other: str, by: float) -> Hold:
+    """Values are less than those of another column by at least a number."""
+
+    def wrong(_: Frame, rows: Frame) -> pd.Series:
+        low, high = (pd.to_numeric(rows[one], errors="coerce") for one in (name, other))
+        return low + by > high
+
+    return _each(f"{name} at least {by:g} below {other}", wrong, is_joint=True)
+
+
 def date(name: str) -> Hold:
     """Dates stay dates near the range of the upload, whose ends are one person's each."""
 

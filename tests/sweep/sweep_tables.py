@@ -199,6 +199,11 @@ def _places(rng: Rng) -> pd.DataFrame:
     return pd.DataFrame({"point": point, "region": region, **answers, "garden": garden})
 
 
+def _ruled(rng: Rng) -> pd.DataFrame:
+    frame = pd.DataFrame(_answers(rng, 320))
+    return frame.assign(school_years=np.minimum(frame.school_years, frame.age - 5))
+
+
 def _weighted(rng: Rng) -> pd.DataFrame:
     frame = pd.DataFrame(_answers(rng, 320))
     weight = np.where(frame["sex"] == "female", 0.8, 1.25) * rng.uniform(0.7, 1.3, 320)
@@ -402,6 +407,7 @@ RIDES = (H.decimals("km", 1),)
 PERSON, RIDER = {"subject": "person_id"}, {"subject": "respondent"}
 PLACES = {"cluster": "point", "stratum": "region"}
 WAVES = {"wave": "wave"}
+RULE = {"rule": "school_years + 5 <= age"}
 WEIGHT, GEWICHT = {"weights": "weight"}, {"weights": "Gewicht"}
 
 TABLES = (
@@ -431,6 +437,7 @@ TABLES = (
     Table("many_levels", _many_levels, CLOSE, ANSWERS, rows=600),
     Table("places", _places, CLOSE, ANSWERS, options=PLACES, real=True),
     Table("trend", _trend, CLOSE, ANSWERS, options=WAVES, real=True),
+    Table("ruled", _ruled, (*SCALES, H.below("school_years", "age", 5)), ANSWERS, options=RULE),
 )
 SMALL = ("diary", "weighted", "forty")
 """The tables of `make test`."""
