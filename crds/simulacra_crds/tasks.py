@@ -20,6 +20,7 @@ from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, Name, Progress, S
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.registry import Plural, Task
 from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind, level_of
+from simulacra_schema.completion import CompletionFigures, GivenOptions
 from simulacra_schema.faults import FieldError
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.fit import FamilyName, FitQuestion, check_strict
@@ -88,6 +89,8 @@ STATED_DESCRIPTION = "description-stated.json"
 """Of a Dataset: the description as the customer sent it, stored before prepare reads it."""
 DESCRIPTION = "description.json"
 """Of a Dataset: the description of all columns, completed by prepare and returned to customers."""
+GIVEN = "given.parquet"
+"""Of a Dataset with purpose Given: its rows as read."""
 READ_TABLE = "read.parquet"
 """Of a Dataset: the table as read, before cleaning, if the customer keeps it."""
 REQUEST = "request.json"
@@ -105,6 +108,7 @@ SHEET_WORKBOOK = "sheet.xlsx"
 ATTAINMENT = "attainment.json"
 IDENTIFICATION = "identification.json"
 EVIDENCE = "evidence.json"
+COMPLETION = "completion.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 CHECKPOINT_PREFIX = "checkpoint/"
@@ -145,7 +149,8 @@ class CustomerKeyRef(KubeModel):
 class TaskSpec(KubeModel):
     """The task of a pod; with a customer's key, generated rows are under that key only.
 
-    shards: pods that share the work: parts of a generation, workers of a fit.
+    shards: pods that share the work: parts of a generation, workers of a fit. given: the Dataset
+    whose rows are completed; None for those of the model's own.
     """
 
     task: Task
@@ -153,6 +158,7 @@ class TaskSpec(KubeModel):
     resource: KeyedRef
     dataset: KeyedRef | None = None
     model: KeyedRef | None = None
+    given: KeyedRef | None = None
     shards: int = Field(default=1, ge=1)
     customer_key: CustomerKeyRef | None = None
 
@@ -194,6 +200,7 @@ class PrepareRequest(KubeModel):
         description_sha256: digest of the artifact STATED_DESCRIPTION; None without a description.
         keep_source: store READ_TABLE, until the dataset is erased.
         hold: leave the upload, so that it can be read again with another description.
+        given: store the rows as read, to be completed; no model is fit on them.
     """
 
     format: Literal["auto", FileFormat] = "auto"
@@ -202,6 +209,7 @@ class PrepareRequest(KubeModel):
     description_sha256: Sha256 | None = None
     keep_source: bool = False
     hold: bool = False
+    given: bool | None = None
 
 
 class FitRequest(FitQuestion):
@@ -226,6 +234,7 @@ class GenerateRequest(RowsQuestion[Any]):
     row_count: int = Field(default=0, ge=0, le=MAX_ROWS)
     persons: int | None = Field(default=None, ge=1, le=MAX_PERSONS)
     interventions: dict[str, Any] = Field(default_factory=dict)
+    given: GivenOptions | None = None
     seed: int = 0
 
 
@@ -290,6 +299,7 @@ class TaskResult(KubeModel):
     estimate: Estimate | None = None
     segments: SegmentSummary | None = None
     sheet: SheetSummary | None = None
+    given: CompletionFigures | None = None
 
 
 class Failure(KubeModel):

@@ -40,8 +40,8 @@ class GivenOptions(KubeModel):
         default=DEFAULT_IMPLICATES,
         ge=MIN_IMPLICATES,
         le=MAX_IMPLICATES,
-        description="How often each gap is filled, each time by a model of another random half of"
-        " the donors.",
+        description="How often each gap is filled, 2 to 50, each time by a model of another random"
+        " half of the donors; 10 when absent.",
         json_schema_extra=no_default,
     )
     fill_codes: bool = Field(
@@ -114,11 +114,13 @@ class SeenHalf(AnswerPart):
 class CompletionFigures(KubeModel):
     """Figures of a completion without names, for a status."""
 
-    rows: int
-    implicates: int
-    gaps: int
-    filled: int
-    least_worth: float | None = Field(default=None, description="Of the filled columns.")
+    rows: int = Field(description="Number of given rows.")
+    implicates: int = Field(description="How often each gap was filled.")
+    gaps: int = Field(description="Cells with a gap.")
+    filled: int = Field(description="Of these, cells that were filled in every implicate.")
+    least_worth: float | None = Field(
+        default=None, description="Respondents that the least informed column is worth."
+    )
 
 
 class CompletionReport(KubeModel):

@@ -107,13 +107,22 @@ _RULES = cel_rules(
         "tableDescription is fixed unless hold or keepSource is true; create another Dataset",
     )
 )
+_GIVEN = "!has(self.purpose) || self.purpose == 'Fit' || "
 _SPEC_RULES = cel_rules(
+    (
+        f"{_GIVEN}!has(self.weights)",
+        "weights is of a fit; leave it out with purpose Given",
+    ),
+    (
+        f"{_GIVEN}(!has(self.hold) || !self.hold) && (!has(self.keepSource) || !self.keepSource)",
+        "given rows are kept as read; leave out hold and keepSource with purpose Given",
+    ),
     (
         "((has(oldSelf.hold) && oldSelf.hold) || !has(self.hold) || !self.hold) && "
         "((has(oldSelf.keepSource) && oldSelf.keepSource) || "
         "!has(self.keepSource) || !self.keepSource)",
         "hold and keepSource can be set at creation only; create another Dataset",
-    )
+    ),
 )
 
 
@@ -182,6 +191,13 @@ class DatasetSpec(RetainedSpec):
         default=None,
         description="Column of survey weights (numbers, 0 or more): the model represents the "
         "weighted population.",
+    )
+    purpose: Literal["Fit", "Given"] = Field(
+        default="Fit",
+        description="Fit: the table is cleaned for a Model. Given: its rows are to be completed by "
+        "GenerationJobs with spec.given; they are kept encrypted as read, and no Model can be fit "
+        "on them. Fit when absent.",
+        json_schema_extra=no_default,
     )
     table_description: TableDescription | None = Field(
         default=None,

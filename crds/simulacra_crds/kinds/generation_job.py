@@ -10,6 +10,7 @@ from simulacra_crds.kinds.base import PROGRESS, VERDICTS, PrinterColumn, WorkSta
 from simulacra_crds.kinds.model import ObjectRef
 from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
 from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules
+from simulacra_schema.completion import CompletionFigures, GivenOptions
 from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
 
 ROWS_PER_SHARD = 500_000
@@ -17,6 +18,26 @@ ROWS_PER_SHARD = 500_000
 
 _PAIRS = "has(self.counterfactual) && self.counterfactual || !has(self.conditions) || "
 _FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
+
+
+_SELECTED = (
+    "has(self.conditions) && ("
+    + " || ".join(
+        f"has(self.conditions.{kind}) && size(self.conditions.{kind}) > 0"
+        for kind in ("categorical", "numeric", "quotas")
+    )
+    + ")"
+)
+
+
+class GivenRows(GivenOptions):
+    """Rows whose gaps are to be filled, and how."""
+
+    dataset_ref: ObjectRef | None = Field(
+        default=None,
+        description="The Dataset with the rows, in the same namespace, with purpose Given or not; "
+        "the Model's own when absent.",
+    )
 
 
 class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
@@ -32,7 +53,16 @@ class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
                 f"{_FACTUAL}has(self.rowCount) && self.rowCount % 2 == 0",
                 "counterfactual rows come in pairs: rowCount must be even",
             ),
-            ("has(self.rowCount) || has(self.persons)", "give rowCount or persons"),
+            (
+                "has(self.given) ? !has(self.rowCount) && !has(self.persons) : "
+                "has(self.rowCount) || has(self.persons)",
+                "give rowCount, persons or given",
+            ),
+            (
+                "!has(self.given) || !(has(self.interventions) && size(self.interventions) > 0 || "
+                f"{_SELECTED})",
+                "give given rows or conditions and interventions, not both",
+            ),
             *(
                 (
                     f"{_PAIRS}!has(self.interventions) || !has(self.conditions.{kind}) || "
@@ -50,6 +80,11 @@ class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
+    given: GivenRows | None = Field(
+        default=None,
+        description="Complete rows instead of generating some: fill in the gaps of a Dataset's "
+        "rows. Not together with rowCount, persons, conditions or interventions.",
+    )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )
@@ -87,6 +122,9 @@ class GenerationJobStatus(WorkStatus):
     )
     attainment: Attainment | None = Field(
         default=None, description="How well the conditions were met."
+    )
+    given: CompletionFigures | None = Field(
+        default=None, description="Of completed rows: how many there are, gaps and worth."
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ConfigDict, Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
+from simulacra_schema.completion import GivenOptions
 from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong
+from simulacra_schema.questions.given import given_faults
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.table import TableSchema
 
@@ -40,6 +42,10 @@ _NO_TWINS = Wrong(
 _VARIES = Wrong(
     "a column that varies within a person",
     "The column varies within a person; with persons, name columns that are constant in each.",
+)
+_WITH_GIVEN = Wrong(
+    "given rows with anything that selects or changes rows",
+    "Given rows are completed as they are: give rows, or this, not both.",
 )
 
 
@@ -108,6 +114,11 @@ class RowsQuestion(Question, Generic[V]):
         "select the rows before the interventions. false when absent.",
         json_schema_extra=no_default,
     )
+    given: GivenOptions | None = Field(
+        default=None,
+        description="Complete given rows instead of generating some: fill in their gaps. Not "
+        "together with rowCount, persons, conditions or interventions.",
+    )
     evidence: bool = Field(
         default=True,
         description="Add the column evidence_weight, last: what each row is worth in respondents; "
@@ -121,6 +132,8 @@ class RowsQuestion(Question, Generic[V]):
         Only in a counterfactual may a column have a condition and an intervention: the condition
         selects the rows, the intervention makes their twins.
         """
+        if self.given is not None:
+            return [*self._with_given(), *given_faults(self.given, schema)]
         found = [*check_conditions(self.conditions, schema)]
         found += check_quotas(self.conditions, schema)
         for name, value in self.interventions.items():
@@ -137,6 +150,14 @@ class RowsQuestion(Question, Generic[V]):
         if (self.row_count or 0) % 2 and self.persons is None:
             found.append(_ODD.at("row_count"))
         return found
+
+    def _with_given(self) -> Iterator[Fault]:
+        """Yield what a completion cannot have beside the given rows."""
+        beside = ("row_count", "persons", "conditions", "interventions", "counterfactual")
+        for name in beside:
+            value = getattr(self, name)
+            if value if name != "conditions" else value.columns():
+                yield _WITH_GIVEN.at(name)
 
     def _persons_faults(self, schema: TableSchema) -> Iterator[Fault]:
         """Yield what linked rows lack: a subject, columns that are constant within persons."""
