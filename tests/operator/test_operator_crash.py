@@ -47,6 +47,8 @@ LIVES = [
     pytest.param(life.expiring, after, marks=EACH, id="expiry"),
     pytest.param(life.outliving, some, marks=pytest.mark.slow, id="some points of results"),
     pytest.param(life.outliving, both_sides, marks=EACH, id="results"),
+    pytest.param(life.completing, some, marks=pytest.mark.slow, id="some points of a completion"),
+    pytest.param(life.completing, both_sides, marks=EACH, id="completion"),
     pytest.param(life.tenant, both_sides, marks=EACH, id="tenant"),
 ]
 

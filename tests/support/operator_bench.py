@@ -168,6 +168,8 @@ def succeed(task: TaskSpec, shard: int) -> Object:
     if task.task == "generate":
         result["attainment"] = {"status": "exact", "asked": 1, "met": 1}
         result |= {"identified": False, "verdict": "open"}
+    if task.given is not None:
+        result["given"] = {"rows": 30, "implicates": 10, "gaps": 4, "filled": 3, "leastWorth": 8.5}
     if task.task == "estimate":
         sample = {
             "effect": 1.5,
@@ -314,6 +316,14 @@ class World:
 
     async def generation(self, name: str, model: str, dataset: str, **spec: Any) -> Object:
         spec = {"modelRef": {"name": model}, "rowCount": 20, **spec}
+        return await self.create("GenerationJob", name, spec, **await self._made(model, dataset))
+
+    async def completion(
+        self, name: str, model: str, dataset: str, given: str, **spec: Any
+    ) -> Object:
+        """Create a completion as kubectl does: the label of the given Dataset is the operator's."""
+        asked = {"datasetRef": {"name": given}} if given else {}
+        spec = {"modelRef": {"name": model}, "given": asked, **spec}
         return await self.create("GenerationJob", name, spec, **await self._made(model, dataset))
 
     async def effect(self, name: str, model: str, dataset: str, **spec: Any) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
+from simulacra_crds.kinds.base import LABEL_GIVEN
 from simulacra_crds.kube import client as kube
 from simulacra_crds.names import tenant_namespace
 from simulacra_custody.refs import ResourceRef
@@ -104,6 +105,30 @@ async def outliving(world: World, proxy: KillingProxy, number: int, *, seconds: 
         one["data"]["uid"] for one in world.audit() if one["type"].endswith("resource.expired")
     }
     assert {uids[0], *uids[2:]} <= expired
+    return proxy.writes - start
+
+
+async def completing(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """Complete given rows; erasing them takes the completion and leaves the donors."""
+    start, model = proxy.writes, f"mdl-{number}"
+    dataset, given = f"ds-{number}", f"ds-{number}-given"
+    uids = [(await world.upload(dataset))["metadata"]["uid"]]
+    uids.append((await world.model(model, dataset))["metadata"]["uid"])
+    uids.append((await world.upload(given, purpose="Given"))["metadata"]["uid"])
+    made = await world.completion(f"gen-{number}", model, dataset, given)
+    uids.append(made["metadata"]["uid"])
+    done = await world.reaches(kube.GENERATION_JOBS, f"gen-{number}", ready, seconds=seconds)
+    assert done["metadata"]["labels"][LABEL_GIVEN] == given
+    assert done["status"]["given"]["filled"] == 3
+    read = [one["data"] for one in world.audit() if one["type"].endswith("source.read")]
+    assert uids[2] in [one["uid"] for one in read]
+    await world.cluster.delete(kube.DATASETS, given, world.namespace)
+    await world.gone(kube.DATASETS, given, seconds=seconds)
+    await world.gone(kube.GENERATION_JOBS, f"gen-{number}", seconds=seconds)
+    assert ready(await world.cluster.get(kube.MODELS, model, world.namespace))
+    assert not [one for one in world.objects() if uids[2] in one or uids[3] in one]
+    await world.cluster.delete(kube.DATASETS, dataset, world.namespace)
+    await _ends(world, proxy, number, uids, seconds)
     return proxy.writes - start
 
 

@@ -78,6 +78,7 @@ def _request(seen: Observed) -> KubeModel:
         description_sha256=spec.description_digest,
         keep_source=spec.keep_source and spec.source.type == "Upload",
         hold=kept.stays(seen),
+        given=True if spec.purpose == "Given" else None,
     )
 
 

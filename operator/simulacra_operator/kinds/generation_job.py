@@ -1,4 +1,8 @@
-"""GenerationJob: once its Model is Ready, a `generate` Job writes one part per shard."""
+"""GenerationJob: once its Model is Ready, a `generate` Job writes one part per shard.
+
+With spec.given, it completes rows: those of the Model's own Dataset, or of another one, which must
+be Ready too. Its one part has the filled cells.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import CustomerKeyRef, GenerateRequest, TaskResult
 from simulacra_operator.observed.observe import Observed
-from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
+from simulacra_operator.work.actions import Action, RecordGiven
+from simulacra_operator.work.dependencies import given_gate, is_own, keyed, labeled_by_model, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.stage import Stage
@@ -21,18 +26,34 @@ from simulacra_schema.verdicts import levels, verdicts_of_rows
 from simulacra_schema.worth import stated_worth
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
+_COMPLETION_SIZE = Size(cpu="500m", memory="1Gi", memory_limit="8Gi", deadline_s=4 * 3600)
+"""A completion fits models, as a fit does."""
 
 
 def _request(seen: Observed) -> KubeModel:
     spec: GenerationJobSpec = seen.resource.spec
     asked = spec.model_dump(include={*RowsQuestion.model_fields, "seed"})
+    if spec.given is not None:
+        asked["given"] = spec.given.model_dump(exclude={"dataset_ref"})
     asked["interventions"] = {column: value.value for column, value in spec.interventions.items()}
     return GenerateRequest.model_validate({**asked, "row_count": spec.row_count or 0})
 
 
 def _work(seen: Observed) -> Work:
     shards, key = seen.resource.spec.shards, _customer_key(seen.tenant_spec.encryption)
+    if seen.resource.spec.given is not None:
+        given = None if is_own(seen) else keyed(seen.given)
+        asked = task(seen, model=keyed(seen.model), given=given, customer_key=key)
+        return Work(asked, _COMPLETION_SIZE)
     return Work(task(seen, model=keyed(seen.model), shards=shards, customer_key=key), _SIZE)
+
+
+def _inputs(seen: Observed) -> tuple[Action, ...]:
+    """Return the audit record of the rows that are read to be completed."""
+    if seen.resource.spec.given is None:
+        return ()
+    read = seen.dataset if is_own(seen) else seen.given
+    return () if read is None else (RecordGiven(read.meta.uid, read.status.rows),)
 
 
 def _customer_key(encryption: Encryption) -> CustomerKeyRef | None:
@@ -54,6 +75,7 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
         "identified": results[0].identified,
         "verdict": results[0].verdict,
         "worth": results[0].worth,
+        "given": results[0].given,
         "artefacts": [artifacts[name] for name in sorted(artifacts)],
     }
     return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields
@@ -61,7 +83,7 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
 
 def _judged(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage:
     """Return the stage with the verdicts on the rows; unknown what the model does not tell."""
-    if not results:
+    if not results or results[0].given is not None:
         return stage
     figures = seen.model.status.figures if seen.model is not None else {}
     rows = sum(result.rows or 0 for result in results)
@@ -95,9 +117,10 @@ KIND = WorkKind(
     gate_condition="ModelReady",
     gate_passed=Reason.READY,
     work_condition="Generated",
-    gate=model_gate,
+    gate=given_gate,
     request=_request,
     work=_work,
+    inputs=_inputs,
     done=_generated,
     ending=_judged,
     adoption=labeled_by_model,

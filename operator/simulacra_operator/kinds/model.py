@@ -21,6 +21,10 @@ _NO_TORCH = (
     "family neural, or auto with GPUs, needs the neural engine, which the image for CPUs of this "
     "installation lacks. Set trainer.image.variant to cuda in the chart, or spec.family to forest."
 )
+_GIVEN_ROWS = (
+    "spec.datasetRef names a Dataset with purpose Given, whose rows are to be completed and not to "
+    "be learned from. Create another Dataset, with purpose Fit."
+)
 
 
 def _gate(seen: Observed) -> Finding:
@@ -29,6 +33,9 @@ def _gate(seen: Observed) -> Finding:
     is_neural = spec.family == "neural" or (spec.family == "auto" and spec.resources.gpu > 0)
     if is_neural and seen.settings.lacks_torch and seen.job is None:
         return Finding("False", Reason.REQUEST_INVALID, _NO_TORCH)
+    dataset = seen.dataset.spec if seen.dataset is not None else None
+    if dataset is not None and dataset.purpose == "Given":
+        return Finding("False", Reason.REQUEST_INVALID, _GIVEN_ROWS)
     return dataset_gate(seen)
 
 

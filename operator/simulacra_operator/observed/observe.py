@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_GIVEN, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube.client import (
+    GENERATION_JOBS,
     JOBS,
     MODELS,
     PODS,
@@ -70,8 +71,10 @@ class Observed:
         resource: the resource.
         settings: the operator's settings.
         tenant: the Tenant that owns the namespace, if there is one.
-        dataset: the Dataset of a Model; of a result, that of its Model in deletion.
+        dataset: the Dataset of a Model; of a result, that of its Model in deletion; of a
+            completion, that of its Model.
         model: the Model of a generation or an estimate.
+        given: the Dataset whose rows a generation completes, unless they are its Model's own.
         job: its Job.
         pods: the pods of its Job, including those that outlived it.
         service: the headless Service of a Job with several workers.
@@ -90,6 +93,7 @@ class Observed:
     tenant: CustomResource | None = None
     dataset: CustomResource | None = None
     model: CustomResource | None = None
+    given: CustomResource | None = None
     job: Object | None = None
     pods: tuple[Object, ...] = ()
     service: Object | None = None
@@ -166,6 +170,7 @@ class WorkObserver:
             tenant=await self._find(tenant, fresh=resource.deleting or importing),
             dataset=dataset,
             model=model,
+            given=await self._given(resource),
             job=job,
             pods=pods,
             service=await self._service(job),
@@ -201,7 +206,8 @@ class WorkObserver:
     ) -> tuple[CustomResource | None, CustomResource | None]:
         """Return the Dataset of a Model, or the Model of a result.
 
-        A Model in deletion comes with its Dataset, which says whether that is an expiry.
+        A Model in deletion comes with its Dataset, which says whether that is an expiry. So does
+        one whose rows are the donors of a completion.
         """
         spec, namespace, fresh = resource.spec, resource.meta.namespace, resource.deleting
         if spec is None or resource.kind == "Dataset" or (resource.finished and not fresh):
@@ -210,10 +216,21 @@ class WorkObserver:
             own = Key("Dataset", namespace, spec.dataset_ref.name)
             return await self._find(own, fresh=fresh), None
         model = await self._find(Key("Model", namespace, spec.model_ref.name), fresh=fresh)
-        if model is None or not model.deleting or model.spec is None:
+        if model is None or model.spec is None:
+            return None, model
+        if not model.deleting and not _completes(resource):
             return None, model
         dataset = Key("Dataset", namespace, model.spec.dataset_ref.name)
         return await self._find(dataset, fresh=fresh), model
+
+    async def _given(self, resource: CustomResource) -> CustomResource | None:
+        """Return the Dataset that a completion names."""
+        if resource.finished and not resource.deleting:
+            return None
+        name = given_name(resource)
+        return await self._find(
+            Key("Dataset", resource.meta.namespace, name), fresh=resource.deleting
+        )
 
     async def _misfit(
         self,
@@ -252,7 +269,8 @@ class WorkObserver:
     async def _dependants(self, resource: CustomResource) -> AsyncIterator[CustomResource]:
         """Yield the resources that may have to go before a Dataset or a Model that is deleted.
 
-        The results of a Dataset are found by label: the Model in between may be gone already.
+        The results of a Dataset are found by label: the Model in between may be gone already. So
+        are the completions of its rows by another Dataset's Model.
         """
         if not resource.deleting:
             return
@@ -268,6 +286,21 @@ class WorkObserver:
         for api in RESULTS:
             async for body in self._cluster.list(api, namespace, labels=labels, fields=fields):
                 yield parse(body)
+        if resource.kind == "Dataset":
+            given = f"{LABEL_GIVEN}={name}"
+            async for body in self._cluster.list(GENERATION_JOBS, namespace, labels=given):
+                if body["metadata"]["labels"].get(LABEL_DATASET) != name:
+                    yield parse(body)
+
+
+def given_name(resource: CustomResource) -> str:
+    """Return the name of the Dataset whose rows are completed, empty for the Model's own."""
+    given = getattr(resource.spec, "given", None)
+    return given.dataset_ref.name if given is not None and given.dataset_ref is not None else ""
+
+
+def _completes(resource: CustomResource) -> bool:
+    return getattr(resource.spec, "given", None) is not None
 
 
 def _unstarted(resource: CustomResource) -> bool:

@@ -16,6 +16,7 @@ from simulacra_crds.kinds.support_access import SupportAccess
 from simulacra_crds.kinds.tenant import Encryption, Suspension
 from simulacra_crds.kube.client import (
     CUSTOM,
+    DATASETS,
     JOBS,
     SERVICES,
     AlreadyExists,
@@ -175,6 +176,10 @@ class Executor:
             case act.RecordRead(read):
                 await self._confirm_unchanged()  # whoever changed it has recorded the read
                 await self._record_read(read)
+            case act.RecordGiven(uid, rows):
+                await self._confirm_lately()  # whoever changed it has recorded the read
+                ref = ResourceRef(self._ref.tenant, DATASETS.plural, uid)
+                await custody.record(EventType.SOURCE_READ, resource=ref, counts=Counts(rows=rows))
             case act.DiscardArtifacts(sha256, size):
                 await self._confirm_unchanged()  # whoever changed it has erased them
                 await custody.discard(self._ref, sha256, size)

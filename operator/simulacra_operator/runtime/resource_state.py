@@ -8,7 +8,7 @@ from typing import Any
 from simulacra_operator.kinds.access_request import AccessObserved
 from simulacra_operator.kinds.tenant.observe import TenantObserved
 from simulacra_operator.observed.custom_resource import Key
-from simulacra_operator.observed.observe import Fault
+from simulacra_operator.observed.observe import Fault, given_name
 from simulacra_operator.runtime.planner import Seen
 
 
@@ -77,4 +77,6 @@ def sources_of(seen: Seen) -> frozenset[Key]:
         keys.add(Key("Dataset", namespace, spec.dataset_ref.name))
     elif resource.kind != "Dataset" and spec is not None:
         keys.add(Key("Model", namespace, spec.model_ref.name))
+        if name := given_name(resource):
+            keys.add(Key("Dataset", namespace, name))
     return frozenset(keys)

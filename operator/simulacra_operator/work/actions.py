@@ -132,6 +132,14 @@ class RecordRead:
 
 
 @dataclass(frozen=True)
+class RecordGiven:
+    """Record that the rows of a Dataset are read to be completed, before their Job is there."""
+
+    uid: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
 class DiscardArtifacts:
     """Erase, verify and record all artifacts of a failed Dataset except its failure report.
 
@@ -247,6 +255,7 @@ CustodyAction = (
     | WriteRequest
     | Erase
     | RecordRead
+    | RecordGiven
     | DiscardArtifacts
     | EraseSource
 )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
+from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET, LABEL_GIVEN
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import BY_KIND
 from simulacra_crds.tasks import KeyedRef, TaskSpec
 from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.custom_resource import CustomResource
-from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.observe import Observed, given_name
 from simulacra_operator.work.expiry import ended_by_expiry
 
 _EXPIRED = (
     "The dataset or its model expired before this work ended. Upload again, with a longer "
     "retention if the work needs it."
+)
+
+
+_NOT_GIVEN = (
+    "The rows of spec.given.datasetRef were cleaned for a model of their own and are not kept as "
+    "read. Upload them again with fit: false, a Dataset with purpose Given."
 )
 
 
@@ -71,6 +77,29 @@ def model_gate(seen: Observed) -> Finding:
     return _ancestor_gate(seen, model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
 
 
+def given_gate(seen: Observed) -> Finding:
+    """Return whether a generation can use its Model, and the Dataset whose rows it completes."""
+    gate, name = model_gate(seen), given_name(seen.resource)
+    if not gate.true or not name or is_own(seen):
+        return gate
+    given, limit = seen.given, seen.tenant_spec.max_retention_seconds
+    if given is not None and ended_by_expiry(given, None, limit):
+        return Finding("False", Reason.EXPIRED, _EXPIRED)
+    if given is None or given.deleting:
+        message = "spec.given.datasetRef names no Dataset in this namespace."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    if given.spec is not None and given.spec.purpose != "Given":
+        return Finding("False", Reason.REQUEST_INVALID, _NOT_GIVEN)
+    return _ancestor_gate(seen, given, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
+
+
+def is_own(seen: Observed) -> bool:
+    """Return whether the rows that a generation completes are those of its Model's Dataset."""
+    name = given_name(seen.resource)
+    model = seen.model.spec if seen.model is not None else None
+    return not name or (model is not None and model.dataset_ref.name == name)
+
+
 def _ancestor_gate(
     seen: Observed, ancestor: CustomResource, failed: Reason, waiting: Reason
 ) -> Finding:
@@ -103,16 +132,22 @@ def owned_by_dataset(seen: Observed) -> Object:
 
 
 def labeled_by_model(seen: Observed) -> Object:
-    """Return the patch that labels a result with the Dataset of its Model."""
-    if seen.model is None or seen.model.spec is None:
-        return {}
-    return _labeled(seen, seen.model.spec.dataset_ref.name)
+    """Return the patch that labels a result with the Dataset of its Model and of given rows."""
+    given = given_name(seen.resource)
+    labels = {LABEL_GIVEN: given} if given else {}
+    if seen.model is not None and seen.model.spec is not None:
+        labels[LABEL_DATASET] = seen.model.spec.dataset_ref.name
+    return _labels(seen, labels)
 
 
 def _labeled(seen: Observed, dataset: str) -> Object:
-    if seen.resource.meta.labels.get(LABEL_DATASET) == dataset:
-        return {}
-    return {"labels": {LABEL_DATASET: dataset}}
+    return _labels(seen, {LABEL_DATASET: dataset})
+
+
+def _labels(seen: Observed, labels: dict[str, str]) -> Object:
+    known = seen.resource.meta.labels
+    missing = {name: value for name, value in labels.items() if known.get(name) != value}
+    return {"labels": missing} if missing else {}
 
 
 def _dataset_owner(seen: Observed) -> str | None:

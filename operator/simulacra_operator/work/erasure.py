@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_GIVEN
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
@@ -83,7 +84,7 @@ def _to_delete(seen: Observed, waiting: Sequence[CustomResource]) -> list[Custom
     """Return the dependants to delete now.
 
     On expiry, a Model's results are waited for: they end by themselves. A result that is left when
-    a Dataset has no Model any more would not.
+    a Dataset has no Model any more would not, unless its rows are given to another one's.
     """
     alive = [one for one in waiting if not one.deleting]
     if not by_expiry(seen):
@@ -91,7 +92,13 @@ def _to_delete(seen: Observed, waiting: Sequence[CustomResource]) -> list[Custom
     models = [one for one in waiting if one.kind == "Model"]
     if models or seen.resource.kind == "Model":
         return [one for one in alive if one.kind == "Model"]
-    return [one for one in alive if not one.finished]
+    return [one for one in alive if not one.finished and not _is_given(seen, one)]
+
+
+def _is_given(seen: Observed, one: CustomResource) -> bool:
+    """Return whether a dependant only completes rows of a Dataset; its gate ends it on expiry."""
+    labels, name = one.meta.labels, seen.resource.meta.name
+    return labels.get(LABEL_GIVEN) == name and labels.get(LABEL_DATASET) != name
 
 
 def _results(seen: Observed, job: Object) -> Sequence[TaskResult]:
