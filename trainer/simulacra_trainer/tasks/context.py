@@ -41,6 +41,11 @@ class TaskContext:
         """Artifacts of the dataset."""
         return self._of(self.spec.dataset)
 
+    @property
+    def given(self) -> Artifacts:
+        """Artifacts of the dataset whose rows are completed."""
+        return self._of(self.spec.given)
+
     def load_model(self, *, linked: bool = False) -> TrainedModel:
         """Download the model and load it; linked: with its linked rows, if it has any."""
         from simulacra_trainer.trained_model import load_model

@@ -31,6 +31,7 @@ from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.report import render_html
+from simulacra_trainer.tasks.complete import complete_rows
 from simulacra_trainer.tasks.context import TaskContext
 
 STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
@@ -44,6 +45,8 @@ def generate(context: TaskContext) -> TaskResult:
     """
     own = context.own
     request = own.load(REQUEST, GenerateRequest)
+    if request.given is not None:
+        return complete_rows(context, request, request.given)
     name = part_name(context.shard)
     shards = context.spec.shards
     # A part under a customer's key cannot be read, so it is written again. Of linked rows, only

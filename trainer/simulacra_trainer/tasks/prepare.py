@@ -12,6 +12,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
+    GIVEN,
     READ_TABLE,
     REQUEST,
     SCHEMA,
@@ -46,6 +47,8 @@ def prepare(context: TaskContext) -> TaskResult:
     """
     own = context.own
     request = own.load(REQUEST, PrepareRequest)
+    if request.given:
+        return _given(context, request)
     schema = own.load(SCHEMA, TableSchema) if own.exists(SCHEMA) and own.exists(DATASET) else None
     if schema is not None and schema.description_sha256 == request.description_sha256:
         # An earlier pod got as far as the erasure.
@@ -54,8 +57,7 @@ def prepare(context: TaskContext) -> TaskResult:
     else:
         schema, stored = _read(context, request)
     if not request.hold:
-        for name in (UPLOAD, *own.names(UPLOAD_PIECES)):
-            own.erase(name)
+        _erase_upload(context)
     return TaskResult(
         outcome="Succeeded",
         reason="Prepared",
@@ -65,6 +67,36 @@ def prepare(context: TaskContext) -> TaskResult:
         source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
         description=_counts(context, schema),
     )
+
+
+def _given(context: TaskContext, request: PrepareRequest) -> TaskResult:
+    """Store rows that are to be completed, as read; they are cleaned as the donors' table was.
+
+    Safe to repeat.
+    """
+    own = context.own
+    if not own.exists(GIVEN):
+        meter = ProgressMeter(STEPS, context.report_progress)
+        meter.step("reading")
+        raw = _receive(context, request, _stated(context, request))
+        assert isinstance(raw, RawTable), "given rows are kept as they are read the first time"
+        meter.step("storing")
+        own.store_table(GIVEN, raw.batches(), raw.schema)
+    _erase_upload(context)
+    table = read_parquet(own.download(GIVEN, context.directory / GIVEN))
+    return TaskResult(
+        outcome="Succeeded",
+        reason="Prepared",
+        artefacts=[own.describe(GIVEN, table.num_rows)],
+        rows=table.num_rows,
+        columns=table.num_columns,
+        source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
+    )
+
+
+def _erase_upload(context: TaskContext) -> None:
+    for name in (UPLOAD, *context.own.names(UPLOAD_PIECES)):
+        context.own.erase(name)
 
 
 def _counts(context: TaskContext, schema: TableSchema) -> DescriptionCounts | None:
