@@ -41,6 +41,7 @@ _ERASED = (
 
 async def description_of(repository: TenantRepository, dataset: Dataset) -> bytes:
     """Return the completed description; 409 until the table was read, and when that failed."""
+    repository.check_purpose(dataset)
     try:
         return await repository.read_when_ready(dataset, dataset, DESCRIPTION)
     except ArtifactMissing:  # read by an earlier release
@@ -57,6 +58,7 @@ async def describe(
             409 when the source is erased, or while the table is read or a model erased.
     """
     check_description(document)
+    repository.check_purpose(dataset)
     status = status_of(dataset)
     if status in ("queued", "running"):
         raise Problem("simio_dataset_not_ready", headers={"Retry-After": "2"})

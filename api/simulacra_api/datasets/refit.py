@@ -27,6 +27,7 @@ from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord, che
 
 async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowledge:
     """Return the knowledge that a dataset's model is fit with; 409 when there is no model."""
+    repository.check_purpose(dataset)
     model = await repository.model_of(dataset)
     if model is None or is_deleting(model):
         raise Problem("simio_dataset_failed", "The dataset has no model. PUT knowledge to fit one.")

@@ -52,6 +52,9 @@ class DatasetBody(BaseModel):
     columns: int | None = None
     bytes: int | None = Field(default=None, description="Size of the upload.")
     sha256: str | None = Field(default=None, description="Digest of the upload.")
+    purpose: Literal["fit", "given"] = Field(
+        default="fit", description="given: rows to be completed, without a model of their own."
+    )
     retention_seconds: int
     created_at: datetime
     expires_at: datetime

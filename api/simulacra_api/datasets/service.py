@@ -88,6 +88,7 @@ async def _body(repository: TenantRepository, dataset: Dataset, model: Model | N
         columns=dataset.status.columns,
         bytes=source.bytes,
         sha256=source.sha256,
+        purpose="given" if dataset.spec.purpose == "Given" else "fit",
         retention_seconds=retention,
         created_at=created,
         expires_at=expires_at(created, None, retention),

@@ -22,6 +22,7 @@ from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.base import ColumnName
+from simulacra_schema.completion import CompletionReport, GivenOptions
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.verdicts import Verdict
@@ -30,12 +31,24 @@ TAG_SECONDS = 300
 """Lifetime of an entity tag with a link: a client's copy then has a link good for 10 minutes."""
 
 
+class GivenBody(GivenOptions, alias_generator=str):
+    """Rows whose gaps are to be filled, and how."""
+
+    dataset_id: str | None = Field(
+        default=None,
+        max_length=63,
+        description="The dataset with the rows, uploaded with fit: false. Without it, the rows of "
+        "this dataset itself.",
+    )
+
+
 class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=str):
     """What to generate."""
 
     row_count: RowCount | None = Field(
         default=None,
-        description="Rows; the tenant's quota is the upper limit. Give row_count or persons.",
+        description="Rows; the tenant's quota is the upper limit. Give row_count, persons or"
+        " given.",
     )
     persons: PersonCount | None = Field(
         default=None,
@@ -52,6 +65,14 @@ class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=st
             "Rows in pairs (columns pair and world): each row, and its twin under the"
             " interventions. Conditions select rows before the interventions. row_count counts"
             " both rows of a pair, so it is even."
+        ),
+    )
+    given: GivenBody | None = Field(
+        default=None,
+        description=(
+            "Complete rows instead of generating some: fill in their gaps, several times. The"
+            " artifact has the filled cells only: row (from 0), implicate (from 1), and the filled"
+            " columns. Not together with row_count, persons, conditions or interventions."
         ),
     )
     evidence: bool = Field(
@@ -72,7 +93,7 @@ class GenerationAccepted(BaseModel):
     job_id: str
     dataset_id: str
     status: Status = "queued"
-    row_count: int
+    row_count: int = Field(description="Rows requested; 0 of a completion.")
     seed: int
     error: JobError | None = None
 
@@ -112,13 +133,25 @@ class GenerationBody(BaseModel):
     status: Status | Literal["deleting"]
     progress_percent: int
     eta_seconds: int | None = None
-    row_count: int = Field(description="Rows requested; of linked rows, those expected.")
+    row_count: int = Field(
+        description="Rows requested; of linked rows, those expected; of a completion, those"
+        " written, 0 before."
+    )
     persons: int | None = Field(default=None, description="Of linked rows, persons requested.")
     rows: int | None = Field(default=None, description="Rows written so far, once known.")
     seed: int
     conditions: ConditionSet
     interventions: dict[str, float | str]
     counterfactual: bool = False
+    given: GivenBody | None = Field(default=None, description="Of a completion: the request.")
+    completion: CompletionReport | None = Field(
+        default=None,
+        description=(
+            "Of a completion: rows, gaps and cells filled; by column, its gaps, what it is worth in"
+            " respondents (worth) and how the check went (check: share of known answers that the"
+            " 80 % sets hold); shares of common columns side by side (common)."
+        ),
+    )
     identification: dict[str, Any] | None = Field(
         default=None,
         description=(
@@ -173,6 +206,7 @@ class GenerationItem(BaseModel):
     conditions: ConditionSet
     interventions: dict[str, float | str]
     counterfactual: bool = False
+    given: GivenBody | None = Field(default=None, description="Of a completion: the request.")
     created_at: datetime | None
     expires_at: datetime | None
 

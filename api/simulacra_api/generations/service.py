@@ -12,18 +12,21 @@ from simulacra_api.generations.schemas import (
     GenerationBody,
     GenerationList,
     GenerationRequest,
+    GivenBody,
 )
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import expiry_of, result_job
 from simulacra_api.results.kind import ResultKind
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.kinds.base import LABEL_GIVEN
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_crds.kinds.generation_job import GenerationJob, GivenRows
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
-from simulacra_crds.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
+from simulacra_crds.tasks import ATTAINMENT, COMPLETION, EVIDENCE, IDENTIFICATION, REPORT
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
+from simulacra_schema.completion import CompletionReport
 from simulacra_schema.verdicts import Verdict, verdicts_of_rows
 from simulacra_schema.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 
@@ -43,11 +46,19 @@ def _asked(generation: GenerationJob) -> dict[str, Any]:
         "conditions": spec.conditions,
         "interventions": {name: value.value for name, value in spec.interventions.items()},
         "counterfactual": bool(spec.counterfactual),
+        "given": None if spec.given is None else _given(spec.given),
     }
+
+
+def _given(given: GivenRows) -> GivenBody:
+    options = given.model_dump(exclude={"dataset_ref"}, exclude_unset=True)
+    return GivenBody(**options, dataset_id=given.dataset_ref.name if given.dataset_ref else None)
 
 
 async def _documents(repository: TenantRepository, generation: GenerationJob) -> dict[str, Any]:
     """Return what is known of finished rows, and where they are."""
+    if generation.spec.given is not None:
+        return await _completed(repository, generation)
     found: dict[str, Any] = {"attainment": await document_of(repository, generation, ATTAINMENT)}
     if generation.spec.evidence:
         found["evidence"] = await document_of(repository, generation, EVIDENCE)
@@ -55,6 +66,16 @@ async def _documents(repository: TenantRepository, generation: GenerationJob) ->
         found["identification"] = await identification_of(repository, generation)
     found["verdicts"] = await _verdicts(repository, generation, found.get("evidence"))
     found["artifacts"] = await customer_artifacts(repository, generation)
+    return found if found["artifacts"] else found | await _link(repository, generation)
+
+
+async def _completed(repository: TenantRepository, generation: GenerationJob) -> dict[str, Any]:
+    """Return the report of a completion, and where its filled cells are."""
+    content = await repository.read(generation, COMPLETION)
+    found = {
+        "completion": CompletionReport.model_validate_json(content),
+        "artifacts": await customer_artifacts(repository, generation),
+    }
     return found if found["artifacts"] else found | await _link(repository, generation)
 
 
@@ -158,11 +179,14 @@ class _Generations(ResultKind[GenerationJob, GenerationRequest]):
         await check_limits(repository, dataset, asked)
 
     def beside(self, request: GenerationRequest, spec: Object) -> dict[str, Any]:
-        return {"annotations": {FORMAT: request.format}, "counts": Counts(rows=spec["rowCount"])}
+        beside: dict[str, Any] = {"annotations": {FORMAT: request.format}}
+        if request.given is not None and request.given.dataset_id is not None:
+            beside["labels"] = {LABEL_GIVEN: request.given.dataset_id}
+        return beside | {"counts": Counts(rows=spec.get("rowCount", 0))}
 
     def accepted_fields(self, created: Object) -> Object:
         spec = created["spec"]
-        return {"row_count": spec["rowCount"], "seed": spec.get("seed", 0)}
+        return {"row_count": spec.get("rowCount", 0), "seed": spec.get("seed", 0)}
 
     def item(self, found: GenerationJob) -> Object:
         return {**super().item(found), **_asked(found), "expires_at": expiry_of(found)}
@@ -195,5 +219,5 @@ GENERATIONS = _Generations(
     answer=_documents,
     spec=spec_of,
     lists_questions=True,
-    added_later={"counterfactual": False, "evidence": True, "persons": None},
+    added_later={"counterfactual": False, "evidence": True, "given": None, "persons": None},
 )

@@ -82,10 +82,10 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
     eta = None
     if status == "running":
         percent, eta = await _progress(repository, stage)
-        if isinstance(stage, Dataset):
+        if isinstance(stage, Dataset) and dataset.spec.purpose == "Fit":
             percent = percent * PREPARE_PERCENT // 100
             eta = None
-        else:
+        elif stage is not dataset:
             percent = PREPARE_PERCENT + percent * (100 - PREPARE_PERCENT) // 100
     name = dataset.metadata.name
     return JobBody(
@@ -104,8 +104,9 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
 def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, WorkResource]:
     """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
-    # Models of an Object dataset are created with kubectl, under any name.
-    unmodeled = model is None and dataset.spec.source.type == "Object"
+    # Models of an Object dataset are created with kubectl, under any name. Given rows have none.
+    is_given = dataset.spec.purpose == "Given"
+    unmodeled = model is None and (dataset.spec.source.type == "Object" or is_given)
     if own != "ready" or unmodeled:
         return own, dataset
     if model is None or is_deleting(model):

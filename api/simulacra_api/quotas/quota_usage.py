@@ -67,7 +67,8 @@ class Consumption:
         unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
             created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-            self.rows.append((created, sign * spec.get("rowCount", 0)))
+            rows = status.get("rows", 0) if "given" in spec else spec.get("rowCount", 0)
+            self.rows.append((created, sign * rows))
         if unfinished and not body["metadata"].get("deletionTimestamp"):
             running = status.get("phase") == "Running"
             self.running += sign * running

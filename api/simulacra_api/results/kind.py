@@ -148,7 +148,7 @@ class ResultKind(Generic[R, Q]):
         )
 
     def beside(self, request: Q, spec: Object) -> dict[str, Any]:
-        """Return `annotations` of the resource and `counts` of its audit record, if any."""
+        """Return `annotations` and `labels` of the resource, `counts` of its audit record."""
         return {}
 
     def _given(self, request: Q) -> Object:

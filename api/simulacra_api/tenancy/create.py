@@ -37,6 +37,7 @@ def manifest(
     dataset: str | None = None,
     owner: Object | None = None,
     annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
 ) -> Object:
     """Return a resource to create. Its finalizer is there from the start: bytes never outlive it.
 
@@ -48,8 +49,9 @@ def manifest(
         dataset: name of the Dataset that it descends from, None for a Dataset.
         owner: the resource whose deletion deletes this one.
         annotations: its annotations.
+        labels: its labels besides those of tenant and Dataset.
     """
-    labels = {LABEL_TENANT: repository.caller.tenant_name}
+    labels = {LABEL_TENANT: repository.caller.tenant_name, **(labels or {})}
     if dataset:
         labels[LABEL_DATASET] = dataset
     metadata: Object = {"name": name, "labels": labels, "finalizers": [FINALIZER]}
@@ -100,6 +102,7 @@ async def create_from_model(
     dataset: Dataset,
     digest: str,
     annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     counts: Counts | None = None,
 ) -> Object:
     """Create a GenerationJob or an estimate, or return the one of a concurrent request.
@@ -121,6 +124,7 @@ async def create_from_model(
         dataset=dataset.metadata.name,
         owner=owner,
         annotations={REQUEST_DIGEST: digest, **(annotations or {})},
+        labels=labels,
     )
     fields = {"counts": counts} if counts else {}
     try:

@@ -137,11 +137,19 @@ class TenantRepository:
 
     async def schema_of(self, dataset: Dataset) -> TableSchema:
         """Return the cleaned schema of a dataset; 409 while there is none."""
+        self.check_purpose(dataset)
         content = await self.read_when_ready(dataset, dataset, SCHEMA)
         return TableSchema.model_validate_json(content)
 
+    @staticmethod
+    def check_purpose(dataset: Dataset) -> None:
+        """Refuse (409) what is asked of a model and its schema where the rows are given."""
+        if dataset.spec.purpose == "Given":
+            raise Problem("simio_given_rows")
+
     async def read_of_model(self, dataset: Dataset, artifact: str) -> bytes:
         """Return an artifact of a dataset's model; 409 until it is ready and when it failed."""
+        self.check_purpose(dataset)
         model = await self.model_of(dataset)
         if model is None:
             detail = "The dataset has no model. PUT its knowledge to fit one, or upload again."

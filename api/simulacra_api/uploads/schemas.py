@@ -46,9 +46,15 @@ _KEEP_HELP = (
     "true keeps the table as it was read, encrypted, until the dataset expires, so that its "
     "description can be changed; by default it is erased once it is read."
 )
+_FIT_HELP = (
+    "false fits no model: the rows are given, to be completed by a model of another dataset "
+    "(given in a request for a generation). They are kept encrypted as read. Not together with how "
+    "a model is fit, hold or keep_source."
+)
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "privacy", "description")
 _LATER_FLAGS = ("hold", "keep_source")
 _LATER_KNOWLEDGE = ("confirmed", "background")
+_OF_A_FIT = ("knowledge", "weights", "epsilon", "privacy", "hold", "keep_source")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
 
@@ -76,6 +82,7 @@ class UploadFields(BaseModel):
     description: dict[str, Any] | None = Field(default=None, description=_DESCRIPTION_HELP)
     hold: bool = Field(default=False, description=_HOLD_HELP)
     keep_source: bool = Field(default=False, description=_KEEP_HELP)
+    fit: bool = Field(default=True, description=_FIT_HELP)
 
     @field_validator("delta")
     @classmethod
@@ -102,8 +109,20 @@ class UploadFields(BaseModel):
             raise ValueError("strict needs family forest: the neural family is not tuned.")
         return privacy
 
+    @field_validator("fit")
+    @classmethod
+    def _check_fit(cls, fit: bool, info: ValidationInfo) -> bool:
+        if fit:
+            return fit
+        named = [name for name in _OF_A_FIT if info.data.get(name)]
+        if info.data.get("family", "auto") != "auto":
+            named.insert(0, "family")
+        if named:
+            raise ValueError(f"false cannot be combined with {named[0]}. Leave {named[0]} out.")
+        return fit
+
     @property
-    def fit(self) -> dict[str, Any]:
+    def model_spec(self) -> dict[str, Any]:
         """How the model is to be fit, except knowledge: fields of a Model's spec."""
         if self.epsilon is None:
             level = {} if self.privacy is None else {"privacyLevel": self.privacy}
@@ -129,6 +148,7 @@ class UploadFields(BaseModel):
         """Fingerprint of the request, without absent fields that later releases added."""
         absent = {field for field in _LATER_FIELDS if getattr(self, field) is None}
         absent |= {field for field in _LATER_FLAGS if not getattr(self, field)}
+        absent |= {"fit"} if self.fit else set()
         exclude: dict[str, Any] = dict.fromkeys(absent, True)
         if self.knowledge is not None:
             former = Knowledge()

@@ -92,11 +92,12 @@ class UploadWriter:
             STARTED: datetime.now(UTC).isoformat(),
             ANNOTATION: lease_value(),
             REQUEST_DIGEST: fields.digest,
-            FIT: json.dumps(fields.fit),
+            **({FIT: json.dumps(fields.model_spec)} if fields.fit else {}),
         }
         spec: Object = {
             "retentionSeconds": fields.retention_seconds,
             "source": {"type": "Upload"},
+            **({} if fields.fit else {"purpose": "Given"}),
             **({"weights": fields.weights} if fields.weights else {}),
             **({"hold": True} if fields.hold else {}),
             **({"keepSource": True} if fields.keep_source else {}),
@@ -111,14 +112,16 @@ class UploadWriter:
             raise Problem("simio_tenant_not_ready") from None
 
     async def _ensure_model(self, dataset: Object, fields: UploadFields) -> None:
-        """Create the Dataset's Model unless it exists."""
+        """Create the Dataset's Model unless it exists, or its rows are given."""
+        if not fields.fit:
+            return
         dataset_name = dataset["metadata"]["name"]
         name = model_name(dataset_name)
         known = fields.knowledge
         spec: Object = {
             "datasetRef": {"name": dataset_name},
             "retentionSeconds": fields.retention_seconds,
-            **fields.fit,
+            **fields.model_spec,
         }
         if known is not None:
             spec["knowledge"] = known.model_dump(by_alias=True)
