@@ -16,6 +16,7 @@ from simulacra.commands import (
     account,
     admin,
     certificates,
+    completions,
     datasets,
     drafts,
     estimates,
@@ -38,7 +39,7 @@ from simulacra.optional import install_extra
 START = "Start"
 GROUPS = {
     START: (run, uploads, fit),
-    "Generate and ask": (generations, estimates, sheets, drafts),
+    "Generate and ask": (generations, completions, estimates, sheets, drafts),
     "Look and change": (datasets, graphs, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),

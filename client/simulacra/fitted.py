@@ -8,7 +8,7 @@ from typing import Any
 from simulacra.core import Steps
 from simulacra.models import Dataset, Schema
 from simulacra.operation import Awaiting, Blocking, DatasetOperation
-from simulacra.operations import datasets, one_call, resources
+from simulacra.operations import completions, datasets, one_call, resources
 
 
 class _Fitted:
@@ -21,6 +21,7 @@ class _Fitted:
         self._run = run
 
     generate = DatasetOperation(one_call.generate_rows)
+    complete = DatasetOperation(completions.complete)
     estimate = DatasetOperation(one_call.answer_effect)
     sheet = DatasetOperation(one_call.answer_sheet)
     report = DatasetOperation(resources.report)

@@ -29,8 +29,8 @@ INSTRUCTIONS = (
     " file, and `delete` the dataset when you are done. Generated rows are worth fewer respondents"
     " than there are rows, and may be too like the real ones to be published: where an answer has"
     " `tell`, pass it on word for word. `estimate`, `sheet` and `segments` answer questions:"
-    " begin your answer with the text of the verdict. "
-    "Rows never come back as text: work on the files."
+    " begin your answer with the text of the verdict. `complete` fills in missing answers."
+    " Rows never come back as text: work on the files."
 )
 
 
@@ -41,8 +41,8 @@ class Tools(TableTools, RowTools, QuestionTools, ResourceTools):
         """Return the tools to register."""
         return [
             *(self.upload, self.datasets, self.schema, self.describe, self.refit, self.generate),
-            *(self.estimate, self.sheet, self.segments, self.wait, self.status, self.report),
-            *(self.download, self.draft, self.delete),
+            *(self.complete, self.estimate, self.sheet, self.segments, self.wait, self.status),
+            *(self.report, self.download, self.draft, self.delete),
         ]
 
 

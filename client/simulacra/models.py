@@ -179,6 +179,8 @@ class Generation(Result):
     identification: Json | None
     attainment: Json | None
     evidence: Json | None
+    given: Json | None
+    completion: Json | None
     artifact_url: str | None
 
     @property

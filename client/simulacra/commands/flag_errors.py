@@ -14,6 +14,14 @@ CONDITIONS = {
 """Beginnings of pointers at a condition; its column and level follow."""
 QUOTAS = "/conditions/quotas/"
 """Beginning of pointers at a quota, whose place follows; flags are counted from 1."""
+GIVEN = "/given/"
+GIVEN_FLAGS = {
+    "columns": "--columns",
+    "implicates": "--implicates",
+    "fill_codes": "--fill-codes",
+    "unknown": "--unknown",
+}
+"""Fields of a completion, and the flags that set them; others are of the rows."""
 SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
@@ -66,6 +74,9 @@ def flag_of(pointer: str) -> str:
         if pointer.startswith(beginning):
             names = pointer.removeprefix(beginning).split("/")
             return flag + "=".join(one.replace("~1", "/").replace("~0", "~") for one in names)
+    if pointer.startswith(GIVEN):
+        field = pointer.removeprefix(GIVEN).split("/")[0]
+        return GIVEN_FLAGS.get(field, "--given")
     _, field, *rest = [*pointer.split("/"), ""]
     if field == "levers" and len(rest) > 1 and rest[1] in ("before", "after"):
         return f"--lever-{rest[1]}"

@@ -132,6 +132,8 @@ def _ask_names(client: Client) -> tuple[dict[str, str], ApiError | None]:
         dataset_id = str(one.dataset_id)
         if dataset_id in known or one.get("rows") is None:  # not read yet, so not to be told
             continue
+        if one.get("purpose") == "given":  # rows to complete have no description
+            continue
         try:
             name = str(client.describe(dataset_id).get("name", UNNAMED))
         except ApiError as error:

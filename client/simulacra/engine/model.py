@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulacra.completion import Completed, read_rows, shape_of
 from simulacra.effect import Effect
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
@@ -15,6 +16,7 @@ from simulacra.operations.questions import asked_segment
 from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
 from simulacra.segment import Segment
+from simulacra.tables import Frame, as_file
 
 if TYPE_CHECKING:
     from simulacra_crds.tasks import GenerateRequest
@@ -83,6 +85,43 @@ class Model:
                 row_count, persons, wanted, interventions, counterfactual, evidence, seed
             )
             return LocalRows(self._trained, generate_table(self._trained, request))
+
+    def complete(
+        self,
+        source: str | Path | Frame,
+        *,
+        columns: list[str] | None = None,
+        implicates: int = 10,
+        fill_codes: bool = False,
+        unknown: str = "refuse",
+        seed: int = 0,
+        on_progress: OnProgress | None = None,
+    ) -> Completed:
+        """Fill in the gaps of given rows m times, and return the completed tables.
+
+        Args:
+            source: path of a CSV, Parquet or Arrow file, or a pandas, polars or Arrow table.
+            columns: as for `Client.complete`.
+            implicates: as for `Client.complete`.
+            fill_codes: as for `Client.complete`.
+            unknown: as for `Client.complete`.
+            seed: of the random numbers.
+            on_progress: called with `percent`, `eta_seconds` and `step`.
+
+        Raises:
+            ValueError: the rows cannot be read or completed.
+        """
+        with plain_errors(), as_file(source) as path:
+            from simulacra_schema.completion import GivenOptions
+            from simulacra_trainer.in_process import complete_table
+            from simulacra_trainer.progress import silent
+
+            rows = read_rows(path)
+            asked = {"columns": columns, "implicates": implicates, "fill_codes": fill_codes}
+            options = GivenOptions.model_validate({**asked, "unknown": unknown})
+            done = complete_table(self._trained, path, options, seed, on_progress or silent)
+            report = done.report.model_dump(mode="json")
+            return Completed(rows, done.filled, report, shape=shape_of(source))
 
     def write(
         self,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from simulacra.commands.options import format_of
+from simulacra.completion import suffix_of, write_rows
 from simulacra.csv_reading import reading_of
 from simulacra.engine.draft import draft as draw
 from simulacra.errors import ApiError
@@ -96,6 +97,45 @@ class RowTools(ToolSet):
             )
             made.save(target)
             return {"path": str(target), "tell": [repr(made)]}
+
+    async def complete(
+        self,
+        dataset_id: DatasetId,
+        path: Local,
+        output: Local,
+        columns: Annotated[
+            list[str] | None, Field(description="Columns to fill; all that can be, if absent.")
+        ] = None,
+        implicates: Annotated[
+            int, Field(ge=2, le=50, description="How often each gap is filled.")
+        ] = 10,
+        unknown: Annotated[
+            Literal["refuse", "missing"],
+            Field(description="Levels that the model does not know: refuse the rows, or as gaps."),
+        ] = "refuse",
+        seed: Annotated[int | None, Field(description="Same seed, same cells.")] = None,
+    ) -> Json:
+        """Fill in the gaps of the rows in a file by a dataset's model, and wait for it.
+
+        `path` is a .csv, .parquet or .arrow file: that of the dataset, or of other people through
+        the columns that both have. `output` gets one long table: `implicate` 0 as given, 1 to m
+        completed. Analyze each and pool: one filling alone is too sure. `tell` says what was
+        filled and what each column is worth in respondents: pass it on word for word.
+        """
+        with tool_errors():
+            source, target = self._inside(path), self._inside(output)
+            suffix_of(target)
+            done = await self._client.complete(
+                dataset_id,
+                source,
+                columns=columns,
+                implicates=implicates,
+                unknown=unknown,
+                seed=seed,
+            )
+            write_rows(done.long(), target)
+            ids = {"generation_id": done.generation_id, "given_id": done.given_id}
+            return {"path": str(target), **ids, "tell": [*done.sentences()]}
 
     async def download(
         self,

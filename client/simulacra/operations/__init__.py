@@ -7,6 +7,7 @@ the REST contract.
 from simulacra.operations import (
     account,
     certificates,
+    completions,
     datasets,
     generations,
     jobs,
@@ -19,6 +20,7 @@ from simulacra.operations import (
 __all__ = [
     "account",
     "certificates",
+    "completions",
     "datasets",
     "generations",
     "jobs",

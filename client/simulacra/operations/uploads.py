@@ -73,6 +73,7 @@ def upload(
     description: Json | None = None,
     hold: bool = False,
     keep_source: bool = False,
+    fit: bool = True,
     key: str | None = None,
     on_bytes: OnBytes | None = None,
     **changes: Unpack[Changes],
@@ -128,6 +129,8 @@ def upload(
             upload is kept, encrypted, for one hour at most.
         keep_source: keep the table as it was read, encrypted, until the dataset expires, so that
             `refit` can change its description.
+        fit: False for rows that are given, to be completed by a model of another dataset: they
+            are kept, encrypted, as read, and no model is fit on them.
         key: Idempotency-Key; a new one when absent.
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
@@ -149,6 +152,7 @@ def upload(
         "description": description,
         "hold": hold or None,
         "keep_source": keep_source or None,
+        "fit": None if fit else False,
     }
     stated = {name: value for name, value in options.items() if value is not None}
     with corrections.named_in_errors(), ExitStack() as stack:

@@ -1,0 +1,112 @@
+"""Command that fills in the gaps of given rows."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.client import Client
+from simulacra.commands.naming import called, dataset_of
+from simulacra.commands.options import (
+    AsJson,
+    Connect,
+    DatasetId,
+    Key,
+    RetentionHours,
+    Seed,
+    columns,
+)
+from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
+from simulacra.commands.session import connected, continue_with
+from simulacra.completion import Completed, read_rows, suffix_of, write_rows
+from simulacra.local_state import source_of
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: simulacra complete survey --given customers.csv -o completed.parquet")
+def complete(
+    dataset_id: DatasetId,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .arrow.")
+    ],
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV, Parquet or Arrow with the rows; the file of TABLE itself if absent.",
+        ),
+    ] = None,
+    columns_: Annotated[
+        str | None, typer.Option("--columns", help="To fill, with commas; all if absent.")
+    ] = None,
+    implicates: Annotated[
+        int, typer.Option("--implicates", "-m", help="How often each gap is filled, 2 to 50.")
+    ] = 10,
+    fill_codes: Annotated[
+        bool, typer.Option("--fill-codes", help="Codes such as -9 for refused are gaps, too.")
+    ] = False,
+    unknown: Annotated[
+        str, typer.Option(help="Levels that the model does not know: refuse, or missing.")
+    ] = "refuse",
+    seed: Seed = None,
+    retention_hours: RetentionHours = None,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill in the gaps of given rows several times, for honest intervals.
+
+    The rows are uploaded, unless they are the file of TABLE itself. The service returns filled
+    cells only; they are joined here, to one file with the column implicate: 0 as given, 1 to m
+    completed.
+    """
+    key = key or uuid.uuid4().hex
+    with connected(connection, continue_with(key)) as client:
+        suffix_of(output)
+        dataset_id = dataset_of(client, dataset_id)
+        path = given or _own_file(client, dataset_id)
+        rows = read_rows(path)
+        seconds = None if retention_hours is None else round(retention_hours * 3600)
+        kept: dict[str, Any] = {"retention_seconds": seconds, "key": key}
+        options: dict[str, Any] = {"fill_codes": fill_codes, "unknown": unknown, "seed": seed}
+        sent = client.send_given(dataset_id, path, rows.num_rows, **kept)
+        if sent is not None:
+            wait_with_progress(client, sent.job_id, as_json)
+        started = client.start_completion(
+            dataset_id,
+            None if sent is None else sent.dataset_id,
+            columns=columns(columns_) or None,
+            implicates=implicates,
+            **options,
+            **kept,
+        )
+        wait_with_progress(client, started.job_id, as_json)
+        done = client.completed(started.generation_id, rows)
+        write_rows(done.long(), output)
+        note(f"Wrote {output}.")
+        _print(client, done, output, as_json)
+
+
+def _own_file(client: Client, dataset_id: str) -> Path:
+    """Return the file that a table was uploaded from."""
+    found = source_of(client.api_url, dataset_id)
+    if found is None:
+        missing = f"name the file of {called(client, dataset_id)}: it was not uploaded from here"
+        raise typer.BadParameter(missing, param_hint="--given")
+    return Path(found)
+
+
+def _print(client: Client, done: Completed, output: Path, as_json: bool) -> None:
+    """Print the report for programs, sentences for people."""
+    if not is_for_people(as_json):
+        ids = {"generation_id": done.generation_id, "given_id": done.given_id}
+        print_result({**ids, "completion": done.report, "file": str(output)}, as_json)
+        return
+    for line in done.sentences():
+        say(line)
+    say(f"Erase it:  simulacra delete {done.generation_id}")

@@ -1,0 +1,110 @@
+"""The join of filled cells to given rows, files of both, and pooling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from simulacra.completion import Completed, read_rows, shape_of, write_rows
+
+REPORT = {
+    "rows": 3,
+    "gaps": 2,
+    "filled": 2,
+    "implicates": 2,
+    "columns": [{"column": "a", "gaps": 1, "filled": 1, "worth": 12.4, "check": {"share": 0.83}}],
+    "warnings": ["a: few."],
+}
+GIVEN = pa.table({"id": ["x", "y", "z"], "a": [1, None, 3]})
+FILLED = pa.table(
+    {
+        "row": [1, 1, 2, 2],
+        "implicate": pa.array([1, 2, 1, 2], pa.int32()),
+        "a": [4.0, 5.5, None, None],
+        "new": pa.array(["p", "q", "p", "p"]).dictionary_encode(),
+    }
+)
+
+
+def done(given: Any = GIVEN, filled: Any = FILLED, **more: Any) -> Completed:
+    return Completed(given, filled, REPORT, **more)
+
+
+def test_only_gaps_get_a_filled_cell() -> None:
+    first, second = done().tables
+    assert first.to_pydict() == {"id": ["x", "y", "z"], "a": [1, 4, 3], "new": [None, "p", "p"]}
+    assert second.to_pydict()["a"] == [1, 5.5, 3]
+    assert second.to_pydict()["new"] == [None, "q", "p"]
+
+
+def test_the_long_table_has_the_rows_as_given_first_and_one_type_a_column() -> None:
+    long = done().long()
+    assert long.column_names == ["implicate", "id", "a", "new"]
+    assert long["implicate"].to_pylist() == [0] * 3 + [1] * 3 + [2] * 3
+    assert long["a"].to_pylist() == [1, None, 3, 1, 4, 3, 1, 5.5, 3]
+    assert long["a"].type == pa.float64(), "one implicate has decimals"
+
+
+def test_whole_numbers_and_texts_keep_their_type() -> None:
+    whole = FILLED.set_column(2, "a", pa.array([4.0, 5.0, None, None]))
+    assert done(filled=whole).long()["a"].type == pa.int64()
+    text = GIVEN.set_column(1, "a", pa.array(["1", None, "3"]))
+    assert done(text, whole).tables[0]["a"].to_pylist()[0] == "1"
+    nothing = GIVEN.set_column(1, "a", pa.nulls(3))
+    assert done(nothing, whole).tables[0]["a"].to_pylist() == [None, 4, None]
+
+
+def test_a_column_called_implicate_stays() -> None:
+    given = GIVEN.rename_columns(["implicate", "a"])
+    assert done(given).long().column_names[:2] == ["implicate_", "implicate"]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_tables_are_of_the_type_of_the_given_rows(frame: type) -> None:
+    made = done(shape=shape_of(frame({"a": [1]}))).tables
+    assert all(isinstance(one, frame) for one in made)
+
+
+def test_other_rows_than_the_service_read_are_not_joined() -> None:
+    with pytest.raises(ValueError, match="read 3 rows, and 2 were read here"):
+        done(GIVEN.slice(0, 2))
+
+
+def test_pooling_widens_by_the_fillings() -> None:
+    found = done().pool(lambda one: (np.mean(one["a"].to_pylist()), 0.1))
+    means = np.array([8 / 3, 9.5 / 3])
+    assert found.estimate == pytest.approx(means.mean())
+    assert found.standard_error == pytest.approx(np.sqrt(0.1 + 1.5 * means.var(ddof=1)))
+
+
+def test_sentences_say_worth_and_check() -> None:
+    first, column, warning = done().sentences()
+    assert first == "3 rows with 2 gaps: 2 filled, 2 times each."
+    assert column.startswith("a: 1 of 1 gaps filled, worth 12 respondents; 80 % sets held 83%")
+    assert warning == "a: few."
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".arrow"])
+def test_a_file_that_was_written_is_read_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"rows{suffix}"
+    write_rows(GIVEN, path)
+    assert read_rows(path).to_pydict() == GIVEN.to_pydict()
+
+
+def test_a_csv_of_a_german_spreadsheet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("Größe;Ort\n1,5;Köln\n;Bonn\n".encode("cp1252"))
+    assert read_rows(path).to_pydict() == {"Größe": [1.5, None], "Ort": ["Köln", "Bonn"]}
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"give a \.csv, \.parquet or \.arrow file"):
+        read_rows(path)
