@@ -367,6 +367,28 @@ def test_draft_from_a_description_is_saved_or_says_what_lacks(
     assert_accessible(tab, "draft")
 
 
+def test_gaps_are_completed_without_showing_a_row(
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
+) -> None:
+    tab = enter(f"datasets/{dataset}/complete")
+    page = tab.page
+    page.get_by_label("Columns to fill").select_option(["owns_gun", "job_prestige"])
+    page.get_by_label("How often each gap is filled").fill("2")
+    assert_accessible(tab, "complete")
+    page.get_by_role("button", name="Complete").click()
+    filled = page.get_by_role("region", name="Filled columns")
+    expect(filled.get_by_role("row", name="owns_gun")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("one alone is too sure")).to_be_visible()
+    expect(page.get_by_role("heading", name="Download")).to_be_visible()
+    expect(page.get_by_role("heading", name="Report")).to_have_count(0)
+    assert_accessible(tab, "completion")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    saved.value.save_as(tmp_path / "filled.csv")
+    header = next(csv.reader((tmp_path / "filled.csv").open()))
+    assert header == ["row", "implicate", "owns_gun", "job_prestige"]
+
+
 def test_effect_by_segment_graph_and_quality_report(
     enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:

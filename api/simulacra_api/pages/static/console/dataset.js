@@ -1,6 +1,7 @@
-// One dataset: status, retention clock, and tabs for schema, generation, effects, sheets, segments, graph and quality.
+// One dataset: status, retention clock, and tabs for schema, generation, completion, effects, sheets, segments, graph and quality.
 import { Dots, Failure, Status, bytes, number, percent, unfinished } from "../ui.js";
 import { html } from "../vendor/preact.js";
+import { Complete } from "./complete.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
@@ -12,8 +13,8 @@ import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
 import { Sheets } from "./sheets.js";
 
-const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["sheets", "Answer sheets"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
-const TAB = { "": Schema, generate: Generate, effects: Effects, sheets: Sheets, segments: Segments, graph: Graph, quality: Quality };
+const TABS = [["", "Schema"], ["generate", "Generate"], ["complete", "Complete"], ["effects", "Effects"], ["sheets", "Answer sheets"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
+const TAB = { "": Schema, generate: Generate, complete: Complete, effects: Effects, sheets: Sheets, segments: Segments, graph: Graph, quality: Quality };
 
 const FIGURES = [
   ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],
@@ -58,5 +59,6 @@ export function Dataset({ session, id, tab }) {
     ${dataset.status === "failed" && dataset.rows != null && html`<${FitAgain} session=${session} dataset=${dataset} onFit=${again} />`}
     ${dataset.status === "held" && html`<${Schema} session=${session} dataset=${dataset} onFit=${again} />`}
     ${job?.error?.errors?.length > 0 && html`<ul>${job.error.errors.map((one) => html`<li>${one.pointer}: ${one.detail}</li>`)}</ul>`}
-    ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
+    ${dataset.status === "ready" && dataset.purpose === "given" && html`<p class="notice">These rows are given, and have no model. Complete them under Complete of the table whose model fills.</p>`}
+    ${dataset.status === "ready" && dataset.purpose !== "given" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
 }

@@ -90,5 +90,5 @@ export function Generate({ session, dataset }) {
   usePolling(working, again);
   return html`<${Failure} problem=${problem ?? trouble} />
     ${schema && html`<${Form} session=${session} dataset=${dataset} schema=${schema} onMade=${(made) => { location.hash = `#/generations/${made.generation_id}`; }} />`}
-    <section aria-labelledby="made-title"><h2 id="made-title">Generated rows</h2><${Made} generations=${generations} /></section>`;
+    <section aria-labelledby="made-title"><h2 id="made-title">Generated rows</h2><${Made} generations=${generations?.filter((one) => !one.given)} /></section>`;
 }

@@ -2,6 +2,7 @@
 import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
+import { Completion } from "./complete.js";
 import { Id, useName } from "./names.js";
 import { Erase, Erasing, Gone, Progress, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Preview } from "./preview.js";
@@ -74,9 +75,9 @@ export function Generation({ session, id }) {
   if (problem) return html`<h1>Generation</h1>${gone && one?.generation_id === id && one.status === "deleting" ? html`<${Gone} />` : html`<${Failure} problem=${problem} />`}<p><a href="#/">All datasets</a></p>`;
   if (!one) return html`<p role="status">Loading</p>`;
   const dos = Object.entries(one.interventions);
-  const back = `#/datasets/${one.dataset_id}/generate`;
+  const back = `#/datasets/${one.dataset_id}/${one.given ? "complete" : "generate"}`;
   return html`<p class="crumb"><a href="#/">Datasets</a> <span aria-hidden="true">/</span> <a href=${back}>${name ?? "Table"}</a></p>
-    <header class="subject"><div><h1>${number(one.rows ?? one.row_count)} rows${name ? ` of ${name}` : ""}</h1><${Id} id=${id} /><p class="quiet">Seed ${one.seed}${one.counterfactual ? ", in pairs with their twins" : ""}</p></div><${Status} of=${one.status} />
+    <header class="subject"><div><h1>${one.given ? "Completion" : `${number(one.rows ?? one.row_count)} rows`}${name ? ` of ${name}` : ""}</h1><${Id} id=${id} /><p class="quiet">Seed ${one.seed}${one.counterfactual ? ", in pairs with their twins" : ""}</p></div><${Status} of=${one.status} />
       ${one.status !== "deleting" && html`<${Clock} until=${one.expires_at} from=${one.created_at} /><${Erase} session=${session} path=${path} id=${id} back=${back} what="These generated rows will be erased." />`}</header><${Erasing} status=${one.status} />
     <${Progress} session=${session} jobId=${one.job_id} status=${one.status} percent=${one.progress_percent} step="Drawing rows" onEnd=${again} />
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
@@ -85,6 +86,7 @@ export function Generation({ session, id }) {
     ${one.verdicts?.length > 0 && html`<${Verdicts} of=${one.verdicts} />`}
     ${one.evidence && (!one.verdicts?.length || one.evidence.classes?.some((of) => of.raised)) && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} /><${LittleBehind} backing=${one.attainment.backing} />`}
-    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} /><${Preview} session=${session} id=${id} />`}
-    ${["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
+    ${one.completion && html`<${Completion} of=${one.completion} />`}
+    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />${!one.given && html`<${Preview} session=${session} id=${id} />`}`}
+    ${!one.given && ["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
 }
