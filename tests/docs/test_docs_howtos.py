@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -133,6 +135,7 @@ RUN_HERE = {
             "quotas",
             "drafts",
             "rules",
+            "complete-given-rows",
         )
     ),
 }
@@ -240,6 +243,22 @@ def test_rules_page_runs_without_a_server(workspace: Any) -> None:
     assert stated[0]["text"] == "education_years between 0 and 18"
     drawn = [*csv.DictReader((folder / "ruled.csv").open())]
     assert not any(float(r["babies"] or 0) >= 1 and float(r["teens"] or 0) >= 1 for r in drawn)
+def test_page_of_completions_runs(workspace: Any) -> None:
+    folder = workspace.folder / "given"
+    (folder / "examples").mkdir(parents=True)
+    rows = SURVEY.open().readlines()[:601]
+    (folder / "examples" / SURVEY.name).write_text("".join(rows))
+    (folder / "page.py").write_text("".join(code_blocks("howto/complete-given-rows.md", "python")))
+    own, erased = code_blocks("howto/complete-given-rows.md", "bash")
+    connection = "export SIMULACRA_CONNECTION=../data/connection.json"
+    output = workspace.bash(f"cd given\n{connection}\n{own}\npython page.py\n{erased}")
+    assert "hours, from" in output
+    completed = pq.read_table(folder / "completed.parquet")
+    assert completed.num_rows == 6 * 600
+    given = completed.filter(pc.equal(completed["implicate"], 0))
+    filled = completed.filter(pc.equal(completed["implicate"], 1))
+    assert filled["owns_gun"].null_count < given["owns_gun"].null_count
+    assert workspace.installation.client().datasets() == []
 
 
 @pytest.mark.e2e
