@@ -67,6 +67,11 @@ def comparable(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
     return one.astype(object).map(_text), other.astype(object).map(_text)
 
 
+def level_text(value: object) -> object:
+    """Return a level as conditions and rows write it."""
+    return _text(value)
+
+
 def _text(value: object) -> object:
     if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
         return None
@@ -196,6 +201,22 @@ def quotas(rows: Frame, asked: Sequence[Json], made: Json) -> Iterator[str]:
         high = quota.get("share", quota.get("max", 1.0)) * len(rows)
         if (low - 1 < count < high + 1) != one["met"] or not (one["met"] or one.get("why")):
             yield f"quota {at}: {count} rows of {low:.1f} to {high:.1f}, and met is {one['met']}"
+
+
+def completion(given: Frame, long: Frame, column: str, known: set[str]) -> Iterator[str]:
+    """Look that every row is there once as given and twice filled, and that no answer changed."""
+    if list(long["implicate"]) != [one for one in range(3) for _ in range(len(given))]:
+        yield f"implicates 0 to 2 of {len(given)} rows are not there once each"
+        return
+    for number, one in long.groupby("implicate"):
+        for name in given.columns:
+            if not np.array_equal(given[name].map(_text), one[name].map(_text)):
+                yield f"{name}: an answer that was given changed in implicate {number}"
+        answers = one[column]
+        if number and answers.isna().any():
+            yield f"{column}: {answers.isna().sum()} gaps are left in implicate {number}"
+        if strange := {_text(answer) for answer in answers.dropna()} - known:
+            yield f"{column}: {len(strange)} levels that nobody gave in implicate {number}"
 
 
 def worth(

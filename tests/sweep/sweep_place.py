@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import pyarrow.parquet
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -45,6 +46,7 @@ class Program(Protocol):
 
     def upload(self, path: Path, **options: Any) -> str: ...
     def generate(self, dataset: str, **request: Any) -> Made: ...
+    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json: ...
     def show(self, resource: str) -> Json: ...
     def schema(self, dataset: str) -> Json: ...
     def moved(self, dataset: str) -> list[str]: ...
@@ -66,6 +68,11 @@ class Sdk:
     def generate(self, dataset: str, **request: Any) -> Made:
         rows = self._client.load(dataset).generate(request.pop("rows", None), **request)
         return Made(str(rows.generation_id), repr(rows))
+
+    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
+        done = self._client.complete(dataset, given, columns=[column], implicates=2, seed=1)
+        pyarrow.parquet.write_table(done.long(), output)
+        return {"generation_id": done.generation_id, "given_id": done.given_id}
 
     def show(self, resource: str) -> Json:
         return dict(self._client.get(resource))
@@ -126,6 +133,11 @@ class CommandLine:
     def generate(self, dataset: str, **request: Any) -> Made:
         out, err = self.run("generate", dataset, *rows_flags(request), "--json")
         return Made(str(json.loads(out)["generation_id"]), err)
+
+    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
+        quoted = '"' + column.replace('"', '""') + '"'
+        flags = ("--given", str(given), "--columns", quoted, "-m", "2", "-o", str(output))
+        return self._json("complete", dataset, *flags, "--seed", "1")
 
     def show(self, resource: str) -> Json:
         return self._json("show", resource)
@@ -255,6 +267,11 @@ class Agent:
         found = self.call("generate", dataset_id=dataset, do=do, **request)
         self._wait(found["job_id"])
         return Made(str(found["generation_id"]), "")
+
+    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
+        files = {"path": str(given), "output": str(output)}
+        asked = {"columns": [column], "implicates": 2, "seed": 1}
+        return self.call("complete", dataset_id=dataset, **files, **asked)
 
     def show(self, resource: str) -> Json:
         return self.call("status", id=resource)

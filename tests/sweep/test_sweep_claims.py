@@ -30,6 +30,10 @@ ATTAINED = {"attainment": {"conditions": MET}}
 WOMEN = ROWS[ROWS["sex"] == "f"]
 CELLS = [{"where": {"sex": {"levels": ["f"]}, "x": {"min": 0, "max": 900}}, "share": 1.0}]
 CELLS_MET = {"attainment": {"quotas": [{"rows": len(WOMEN), "attained": 1.0, "met": True}]}}
+LONG = pd.concat(
+    [ROWS[["x"]].assign(sex=None if one == 0 else "f", implicate=one) for one in range(3)],
+    ignore_index=True,
+)
 PAIRS: dict[str, Any] = {"worth": {"pairs": [{"columns": ["x", "y"], "kept": "kept"}]}}
 MIXED = ROWS.assign(y=ROWS["y"].sample(frac=1, random_state=2).to_numpy())
 RELATION = {"relations": [{"relation": "x <= y", "violations": 0}]}
@@ -92,6 +96,11 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
     ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),
+    "completion": (
+        lambda long: claims.completion(ROWS[["x"]], long, "sex", {"f", "m"}),
+        LONG,
+        LONG.assign(x=LONG["x"].where(LONG["implicate"] != 2, 0)),
+    ),
     "quotas": (lambda rows: claims.quotas(rows, CELLS, CELLS_MET), WOMEN, ROWS),
     "worth": (lambda rows: claims.worth(UPLOAD, rows, MADE, None, None), ROWS, ROWS.head(50)),
     "unknown": (
