@@ -143,7 +143,7 @@ class TenantRepository:
 
     @staticmethod
     def check_purpose(dataset: Dataset) -> None:
-        """Refuse (409) what is asked of a model and its schema where the rows are given."""
+        """Refuse (409) a request for a model or its schema where the rows are given."""
         if dataset.spec.purpose == "Given":
             raise Problem("simio_given_rows")
 
