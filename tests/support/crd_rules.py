@@ -79,6 +79,7 @@ EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
     "has(self.inline) != has(self.sha256)": {"inline": "{}"},
+    "has(self.given) ? !has(self.rowCount) && !has(self.persons) : "
     "has(self.rowCount) || has(self.persons)": {"rowCount": 2},
     "(has(self.min) || has(self.max)) != (has(self.earliest) || has(self.latest))": {"min": 1},
     "[has(self.levels), has(self.min) || has(self.max), "
@@ -115,7 +116,10 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
     base = sample(schema) or {}
 
     def place(value: Value) -> Value:
-        return {**copy.deepcopy(base), **_companions(value), **value}
+        whole = {**copy.deepcopy(base), **_companions(value), **value}
+        if "given" in value:
+            del whole["rowCount"]
+        return whole
 
     yield from _object(section, schema, place)
 

@@ -32,6 +32,8 @@ Found = Iterator[str]
 PROGRAMS = ("SDK", "command line", "MCP")
 WORDS = ("likeness", "privacy", "worth")
 IN_BROWSER = ("orders", "forty", "retail")
+FEW_DONORS = 50
+"""Respondents whose answers a completion needs at least."""
 USAGE = 2
 """Exit code of the command line for what its user can mend."""
 INTERNAL = re.compile(r"[Ii]nternal error|support id|Traceback|Errno|500 ")
@@ -718,7 +720,8 @@ def _asked(table: Table) -> bool:
 
 
 def _completed(table: Table) -> bool:
-    return _asked(table) and not table.subject and "epsilon" not in table.options
+    """Return whether a table has donors enough, none of them with several rows."""
+    return _asked(table) and not table.subject and len(table.frame()) >= 2 * FEW_DONORS
 
 
 def _one_in(count: int, turn: int) -> Callable[[Table], bool]:

@@ -31,7 +31,7 @@ async function nameOf(session, id, dataset) {
   const names = known(session);
   if (names.has(id)) return names.get(id);
   const found = dataset ?? (await session.list("/v1/datasets?limit=100")).find((one) => one.dataset_id === id);
-  if (found?.rows == null) return null; // not read yet, failed, or erased
+  if (found?.rows == null || found.purpose === "given") return null; // not read yet, failed, erased, or without a description
   const { name } = await session.get(`/v1/datasets/${id}/description`);
   names.set(id, name === UNNAMED ? null : name);
   return names.get(id);
