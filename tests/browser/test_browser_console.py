@@ -375,7 +375,7 @@ def test_gaps_are_completed_without_showing_a_row(
     page.get_by_label("Columns to fill").select_option(["owns_gun", "job_prestige"])
     page.get_by_label("How often each gap is filled").fill("2")
     assert_accessible(tab, "complete")
-    page.get_by_role("button", name="Complete").click()
+    page.get_by_role("button", name="Complete", exact=True).click()
     filled = page.get_by_role("region", name="Filled columns")
     expect(filled.get_by_role("row", name="owns_gun")).to_be_visible(timeout=120_000)
     expect(page.get_by_text("one alone is too sure")).to_be_visible()
