@@ -386,7 +386,7 @@ def test_gaps_are_completed_without_showing_a_row(
         page.get_by_role("button", name="CSV").click()
     saved.value.save_as(tmp_path / "filled.csv")
     header = next(csv.reader((tmp_path / "filled.csv").open()))
-    assert header == ["row", "implicate", "owns_gun", "job_prestige"]
+    assert header == ["row", "implicate", "job_prestige", "owns_gun"]
 
 
 def test_effect_by_segment_graph_and_quality_report(

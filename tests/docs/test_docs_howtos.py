@@ -243,6 +243,9 @@ def test_rules_page_runs_without_a_server(workspace: Any) -> None:
     assert stated[0]["text"] == "education_years between 0 and 18"
     drawn = [*csv.DictReader((folder / "ruled.csv").open())]
     assert not any(float(r["babies"] or 0) >= 1 and float(r["teens"] or 0) >= 1 for r in drawn)
+
+
+@pytest.mark.e2e
 def test_page_of_completions_runs(workspace: Any) -> None:
     folder = workspace.folder / "given"
     (folder / "examples").mkdir(parents=True)
