@@ -118,7 +118,7 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
     def place(value: Value) -> Value:
         whole = {**copy.deepcopy(base), **_companions(value), **value}
         if "given" in value:
-            del whole["rowCount"]
+            whole.pop("rowCount", None)
         return whole
 
     yield from _object(section, schema, place)
