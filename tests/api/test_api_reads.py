@@ -29,7 +29,7 @@ CONTENT = {
     "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getDatasetKnowledge",
     "getDatasetDescription", "probeDataset", "listGenerations", "getGeneration",
     "getGenerationReport", "downloadArtifact", "getEffect", "getSegment", "getSheet",
-    "getSheetPage", "getSheetWorkbook",
+    "getSheetPage", "getSheetWorkbook", "getSheetProgram",
 }  # fmt: skip
 """Their answer always has content."""
 FAILED = {"getJob", "streamJobEvents", "getDataset", "listDatasets"}

@@ -260,6 +260,7 @@ async def _walk(world: World, caller: Caller, acme: StandIn, monkeypatch: Any) -
     await caller.call("getSheet")
     await caller.call("getSheetPage")
     await caller.call("getSheetWorkbook")
+    await caller.call("getSheetProgram")
     for operation in (
         "listDatasets",
         "listGenerations",

@@ -24,7 +24,7 @@ _CREATIONS = frozenset(f"create{info.noun.capitalize()}" for info in _RESULTS)
 _KEYED = _CREATIONS | {"uploadDataset", "beginUpload"}
 _QUESTIONS = _CREATIONS | {"probeDataset"}
 _DOWNLOADS = frozenset({"downloadArtifact", "describeArtifact"})
-_SHEET_FILES = frozenset({"getSheetPage", "getSheetWorkbook"})
+_SHEET_FILES = frozenset({"getSheetPage", "getSheetWorkbook", "getSheetProgram"})
 _NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
 _NEED_MODEL = _QUESTIONS | {
     "getDatasetSchema",
