@@ -107,6 +107,9 @@ def test_sign_in_reports_errors_and_lasts_until_sign_out(
     assert link.rpartition(".")[2] not in logs
 
 
+NO_CHILDREN_OF_BOTH_AGES = '{"forbidden": {"babies": {"min": 1}, "teens": {"min": 1}}}'
+
+
 def test_upload_describe_generate_download_and_erase(
     enter: Callable[[str], Tab], client: Client, tmp_path: Path
 ) -> None:
@@ -129,6 +132,17 @@ def test_upload_describe_generate_download_and_erase(
         emptied.fill(text)
         emptied.blur()
         expect(emptied).to_have_value(text)
+    rule, add = page.get_by_label("Rule as JSON"), page.get_by_role("button", name="Add a rule")
+    rules = page.get_by_role("region", name="Rules of the table")
+    rule.fill("babies")
+    add.click()
+    expect(page.get_by_role("alert")).to_contain_text("Write the rule as JSON")
+    for text in ('{"then": {"teens": {"max": 0}}}', NO_CHILDREN_OF_BOTH_AGES):
+        rule.fill(text)
+        add.click()
+    expect(rules.get_by_role("row", name="stated")).to_have_count(2)
+    rules.get_by_role("button", name="Remove").first.click()
+    expect(rules.get_by_role("row", name="stated")).to_have_count(1)
     page.get_by_role("button", name="Confirm and fit").click()
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=240_000)
     page.get_by_role("heading", name="happiness").click()
@@ -137,6 +151,7 @@ def test_upload_describe_generate_download_and_erase(
     stated = {field["name"]: field.get("missingValues") for field in fields}
     assert stated["tv_hours"] == ["", "-1", "99"]
     assert stated["job_prestige"] == [""]
+    expect(rules.get_by_role("row", name="stated")).to_contain_text("never babies")
     expect(page.get_by_text("600 rows, 21 columns")).to_be_visible()
     expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()
     page.get_by_label("Keep for").select_option("7 days")
@@ -177,6 +192,7 @@ def test_upload_describe_generate_download_and_erase(
     assert sum(row["happiness"] == "very happy" for row in rows) == 300
     assert {row["education_years"] for row in rows} == {"16"}
     assert {row["tv_hours"] for row in rows} <= {"0", "1", "2", "3", "4"}
+    assert not any(float(row["babies"] or 0) and float(row["teens"] or 0) for row in rows)
 
     with page.expect_download() as report:
         page.get_by_role("button", name="Save the full report").click()
@@ -202,7 +218,7 @@ def test_upload_describe_generate_download_and_erase(
     page.get_by_role("button", name="Erase").click()
     expect(page.get_by_text("Erased and verified absent.")).to_be_visible()
     page.get_by_role("link", name="Back").click()
-    expect(page.get_by_text("Nothing is stored")).to_be_visible()
+    expect(page.get_by_text("Nothing is stored: no dataset")).to_be_visible()
     link(page, "Audit trail", "Console").click()
     erased = page.get_by_role("region", name="Erasure certificates")
     expect(erased.get_by_role("heading", level=3).first).to_contain_text("Dataset and model")
@@ -631,7 +647,7 @@ def test_another_tenant_sees_no_data(
                 re.compile("No such (dataset|generation)")
             )
         show(page, "")
-        expect(page.get_by_text("Nothing is stored")).to_be_visible()
+        expect(page.get_by_text("Nothing is stored: no dataset")).to_be_visible()
         hostile = tmp_path / "hostile.csv"
         lines = SURVEY.read_text().splitlines()[:400]
         hostile.write_text(
