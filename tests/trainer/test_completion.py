@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,22 +15,25 @@ from pyarrow import csv
 
 from simulacra_intake.errors import InputError
 from simulacra_schema.completion import GivenOptions
-from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.completion import Completion, complete, fill, read_given
+from simulacra_schema.description import parse_description
+from simulacra_trainer.cleaning.described import clean_described
+from simulacra_trainer.completion import Completion, complete, fill, models, read_given
 from simulacra_trainer.completion.gaps import plan_gaps
 from simulacra_trainer.families.forest.growth.grow import ColumnGrower
 from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.in_process import complete_table
+from simulacra_trainer.rules.check import broken
 from simulacra_trainer.trained_model import TrainedModel
 
 ROWS, M = 600, 4
 Columns = dict[str, list[object]]
 
 
-def model_of(columns: Columns, **figures: float) -> TrainedModel:
+def model_of(columns: Columns, *rules: dict[str, Any], **figures: float) -> TrainedModel:
     """Return a table as the donors of a completion, which needs no fitted family."""
-    clean = clean_table(pa.table(columns))
+    stated = parse_description({"fields": [], "x-simulacra": {"rules": list(rules)}})
+    clean = clean_described(pa.table(columns), stated).clean
     graph = CausalGraph(order=[], parent_lists={}, edges=[])
     return TrainedModel(None, "forest", clean.table, clean.schema, graph, figures)  # type: ignore[arg-type]
 
@@ -453,3 +457,131 @@ def test_decided_columns_groups_and_bounds_hold_in_all_filled_rows() -> None:
     flags = [filled[f"flag_{k}"] == "yes" for k in range(3)]
     assert (np.sum(flags, axis=0) <= 1).all()
     assert (filled["first"] <= filled["last"]).all()
+
+
+Gaps = dict[str, np.ndarray]
+
+
+def holed(whole: dict[str, np.ndarray], gaps: Gaps, *rules: dict[str, Any]) -> TrainedModel:
+    """Return a model of answers with gaps in some columns, and with stated rules."""
+    columns = {name: of.tolist() for name, of in whole.items()}
+    return model_of(columns | {k: with_gaps(whole[k], gap) for k, gap in gaps.items()}, *rules)
+
+
+def breaking(trained: TrainedModel, done: Completion, gaps: Gaps) -> np.ndarray:
+    """Return which rows with a gap in the columns of the first rule break it, bool [m, rows].
+
+    Cells without a gap have to be as they were.
+    """
+    rule = trained.schema.rules[0].rule
+    has_gap = np.any([gaps[name] for name in rule.columns() if name in gaps], axis=0)
+    filled = {name: cells_of(done, name) for name in gaps}
+    for name, gap in gaps.items():
+        assert not (filled[name][:, ~gap] != None).any()  # noqa: E711
+    out = []
+    for i in range(done.report.implicates):
+        columns = {name: trained.table.column(name).combine_chunks() for name in rule.columns()}
+        for name in gaps.keys() & columns.keys():
+            known = columns[name].to_pylist()
+            both = np.where(gaps[name], filled[name][i], np.array(known, object)).tolist()
+            array = pa.array(both)
+            columns[name] = array.dictionary_encode() if pa.types.is_string(array.type) else array
+        out.append(broken(pa.table(columns), rule) & has_gap)
+    return np.array(out)
+
+
+STATED: dict[str, dict[str, Any]] = {
+    "if-then": {"if": {"votes": "yes"}, "then": {"trust": ["middle", "high"]}},
+    "missing": {"if": {"votes": "no"}, "then": {"income": None}},
+    "compare": {"compare": ["age", "<=", "income"], "plus": 1_500},
+    "forbidden": {"forbidden": {"trust": "low", "income": {"min": 1_800}}},
+    "allowed": {"allowed": ["votes", "trust"], "combinations": [["yes", "high"], ["no", "low"]]},
+    "unique": {"unique": ["region", "income"]},
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_stated_rules_hold_in_filled_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = gaps_of("anywhere", people())
+    gaps = {"trust": gap[:, 0], "income": gap[:, 1], "votes": gap[:, 2]}
+    trained = holed(people(), gaps, STATED[name])
+    options = GivenOptions(implicates=2)
+    done = complete(trained, None, options)
+    assert not breaking(trained, done, gaps).any()
+    if name in ("if-then", "compare", "forbidden"):
+        assert sum(one.left_empty for one in done.report.columns) < 0.05 * done.report.gaps
+    if name == "missing":  # who does not vote is not made a voter by the rule
+        votes = cells_of(done, "votes")[:, gaps["votes"] & gaps["income"]]
+        assert (votes == "no").mean() > 0.3
+    assert not any("alone" in one for one in done.report.warnings)
+    monkeypatch.setattr(models, "hold_stated", lambda filling, _: np.zeros(ROWS, np.bool_))
+    assert breaking(trained, complete(trained, None, options), gaps).any()
+
+
+@pytest.mark.parametrize("rule", [
+    {"sum": ["food", "rent"], "equals": "spent"},
+    {"sum": ["food", "rent", "spent"], "equals": 1_000},
+])  # fmt: skip
+def test_stated_sums_hold_in_filled_rows(rule: dict[str, Any]) -> None:
+    whole, rng = budget(), np.random.default_rng(14)
+    is_total = rule["equals"] == "spent"
+    spent = whole["food"] + whole["rent"] if is_total else 1_000 - whole["food"] - whole["rent"]
+    spent[:60] += 3
+    answers = {"age": people()["age"], "food": whole["food"], "rent": whole["rent"], "spent": spent}
+    gaps = {name: rng.random(ROWS) < 0.25 for name in ("food", "rent", "spent")}
+    trained = holed(answers, gaps, rule)
+    done = complete(trained, None, GivenOptions(implicates=2))
+    assert not breaking(trained, done, gaps).any()
+    assert done.report.filled > 0.95 * done.report.gaps
+
+
+def test_gaps_that_no_value_helps_are_left_empty_unless_given_cells_break_the_rule() -> None:
+    answers, gap = people(), np.random.default_rng(15).random(ROWS) < 0.3
+    gaps, options = {"votes": gap}, GivenOptions(implicates=2)
+    old = gap & (answers["age"] >= 70)
+    never = {"forbidden": {"votes": ["yes", "no"], "age": {"min": 70}}}
+    trained = holed(answers, gaps, never)
+    done = complete(trained, None, options)
+    empty = cells_of(done, "votes") == None  # noqa: E711
+    assert (empty == (old | ~gap)).all()
+    assert done.report.columns[0].left_empty == old.sum() > 0
+    both = {"if": {"region": "North"}, "then": {"age": {"max": 69}, "votes": {"missing": False}}}
+    trained = holed(answers, gaps, both)
+    done = complete(trained, None, options)
+    north = gap & (answers["region"] == "North")
+    assert (breaking(trained, done, gaps) == (old & north)).all()
+    assert set(cells_of(done, "votes")[:, old & north].ravel()) == {"yes", "no"}
+    assert done.report.columns[0].left_empty == 0
+    said = [one for one in done.report.warnings if "alone" in one]
+    assert [one.split(" rows")[0] for one in said] == [str((old & north).sum())]
+
+
+def test_rules_that_hold_anyway_change_no_cell() -> None:
+    gap = gaps_of("anywhere", people())
+    gaps = {"trust": gap[:, 0], "income": gap[:, 1]}
+    options = GivenOptions(implicates=2)
+    without = holed(people(), gaps)
+    ruled = holed(people(), gaps, {"then": {"income": {"min": 0}}})
+    assert complete(without, None, options).filled.equals(complete(ruled, None, options).filled)
+
+
+def test_cells_that_would_tell_an_empty_one_are_empty_too() -> None:
+    whole, rng = budget() | {"votes": people()["votes"]}, np.random.default_rng(16)
+    gaps = {name: rng.random(ROWS) < 0.4 for name in ("food", "rent", "total")}
+    food, rent, total = gaps.values()
+    adds_up = {"sum": ["food", "rent", "rest"], "equals": "total"}
+    trained = holed(whole, gaps, {"then": {"food": {"max": 1}}}, adds_up)
+    assert [one.column for one in trained.schema.computed()] == ["total"]
+    done = complete(trained, None, GivenOptions(implicates=2))
+    said = {name: cells_of(done, name) != None for name in gaps}  # noqa: E711
+    assert not said["food"].any()
+    assert not said["total"][:, food].any()
+    assert not said["rent"][:, food & ~total].any()  # the total and the rest would tell food
+    assert said["rent"][:, rent & ~food].all()
+    trained = holed(whole, gaps, {"if": {"votes": "no"}, "then": {"food": None}}, adds_up)
+    done = complete(trained, None, GivenOptions(implicates=2))
+    said = {name: cells_of(done, name) != None for name in gaps}  # noqa: E711
+    no = whole["votes"] == "no"
+    assert not said["food"][:, food & no].any()
+    assert not said["total"][:, food & total & no].any()
+    assert said["food"][:, food & ~no].all()

@@ -94,7 +94,7 @@ def complete(
         columns=columns,
         common=[] if plan.is_own else list(common_columns(plan)),
         privacy=privacy,
-        warnings=[*_warnings(columns, privacy), *_unknown(given)],
+        warnings=[*_warnings(columns, privacy, int(fillings.unhelped.sum())), *_unknown(given)],
     )
     filled = _filled(trained, plan, fillings, seed)
     progress(1.0)
@@ -141,8 +141,13 @@ def _column(
     )
 
 
-def _warnings(columns: list[FilledColumn], privacy: SeenHalf | None) -> Iterator[str]:
-    """Yield the limits of a completion in plain words."""
+def _warnings(
+    columns: list[FilledColumn], privacy: SeenHalf | None, unhelped: int
+) -> Iterator[str]:
+    """Yield the limits of a completion in plain words.
+
+    unhelped: rows whose given cells alone break a stated rule.
+    """
     for one in columns:
         if not one.converged:
             yield f"{one.column}: its mean still moved in the last sweep. Use it with care."
@@ -150,6 +155,8 @@ def _warnings(columns: list[FilledColumn], privacy: SeenHalf | None) -> Iterator
             yield f"{one.column}: {one.left_empty:,} gaps were left empty in some implicate."
         if one.worth is not None and one.worth < LITTLE_WORTH:
             yield f"{one.column}: worth {one.worth:.0f} respondents. Its intervals are wide."
+    if unhelped:
+        yield f"{unhelped:,} rows break a rule by given cells alone. They are filled as learned."
     if privacy is not None and privacy.verdict == "failed":
         yield (
             f"Filled rows are nearer to the donors that were learned from ({privacy.nearness:.2f},"

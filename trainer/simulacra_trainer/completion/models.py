@@ -13,6 +13,7 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells, Indices
 from simulacra_trainer.completion.fill import Filler, Filling
 from simulacra_trainer.completion.rules import Rules
+from simulacra_trainer.completion.stated import hold_stated
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.codec import Floats
@@ -26,6 +27,9 @@ STREAM = 41
 DRAWS, HELD, BLANKED, MAX_CHECKED = 50, 0.8, 0.1, 2_000
 """Of the check: draws of each cell, what their set holds, the share of answers, and most rows."""
 
+_Run = tuple[list[Floats], list[Floats], list[Floats], Booleans]
+"""Cells before and after the last sweep and with stated rules, and rows that cannot hold these."""
+
 
 @dataclass(frozen=True)
 class Fillings:
@@ -37,6 +41,7 @@ class Fillings:
         halves: rows that each filling learned from.
         sweeps: after the start.
         moving: places of the columns whose figures had not settled.
+        unhelped: rows whose given cells alone break a stated rule, bool [n].
     """
 
     packed: list[list[Floats]]
@@ -44,6 +49,7 @@ class Fillings:
     halves: list[Indices]
     sweeps: int
     moving: set[int]
+    unhelped: Booleans
 
 
 def fill_all(
@@ -64,7 +70,7 @@ def fill_all(
     rounds = 0 if cells.is_nested else SWEEPS
     done = iter(range(1, 3 * m + 1))
 
-    def run(i: int, packed: Sequence[Floats] | None = None) -> tuple[list[Floats], list[Floats]]:
+    def run(i: int, packed: Sequence[Floats] | None = None) -> _Run:
         rng = np.random.default_rng([seed, STREAM, i, packed is not None])
         if packed is None:
             filling = filler.start(halves[i], rng)
@@ -75,9 +81,11 @@ def fill_all(
             before = filling.packed()
             filling.sweep()
         progress(min(next(done) / (m + 1), 0.95))
-        return before, filling.packed()
+        after = filling.packed()
+        unhelped = hold_stated(filling, schema)
+        return before, after, filling.packed(), unhelped
 
-    def run_all(packed: Sequence[Sequence[Floats]] | None = None) -> list:  # type: ignore[type-arg]
+    def run_all(packed: Sequence[Sequence[Floats]] | None = None) -> list[_Run]:
         held = [None] * m if packed is None else packed
         found = [run(0, held[0])]
         with ThreadPoolExecutor(threads()) as pool:
@@ -86,9 +94,11 @@ def fill_all(
     found, sweeps = run_all(), rounds
     moving = _moving(found, rules, cells)
     if moving:
-        found, sweeps = run_all([after for _, after in found]), 2 * rounds
+        found, sweeps = run_all([after for _, after, _, _ in found]), 2 * rounds
         moving = _moving(found, rules, cells)
-    return Fillings([after for _, after in found], list(rules.rank), halves, sweeps, moving)
+    unhelped = np.any([one for *_, one in found], axis=0)
+    held = [cells for _, _, cells, _ in found]
+    return Fillings(held, list(rules.rank), halves, sweeps, moving, unhelped)
 
 
 def _half(cells: Cells, seed: int, i: int) -> Indices:
@@ -97,7 +107,7 @@ def _half(cells: Cells, seed: int, i: int) -> Indices:
     return np.sort(rng.permutation(cells.donors)[: max(cells.donors // 2, 1)])
 
 
-def _moving(found: Sequence, rules: Rules, cells: Cells) -> set[int]:  # type: ignore[type-arg]
+def _moving(found: Sequence[_Run], rules: Rules, cells: Cells) -> set[int]:
     """Return the columns whose means moved in the last sweep, more than by chance."""
     moving = set()
     for at, j in enumerate(rules.rank):
