@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.output.restore import restore
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.completion import (
     IMPLICATE,
     ROW,
@@ -156,7 +157,8 @@ def _warnings(
         if one.worth is not None and one.worth < LITTLE_WORTH:
             yield f"{one.column}: worth {one.worth:.0f} respondents. Its intervals are wide."
     if unhelped:
-        yield f"{unhelped:,} rows break a rule by given cells alone. They are filled as learned."
+        count = f"{unhelped:,}" if unhelped >= MIN_PERSONS else "Some"
+        yield f"{count} rows break a rule by given cells alone. They are filled as learned."
     if privacy is not None and privacy.verdict == "failed":
         yield (
             f"Filled rows are nearer to the donors that were learned from ({privacy.nearness:.2f},"
