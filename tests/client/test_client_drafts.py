@@ -58,7 +58,10 @@ def test_command_writes_each_format_with_its_mark(questionnaire: Path, tmp_path:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--rows", "10001"], "--rows: A draft of these columns and quotas has 1 to 10,000 rows."),
+        (
+            ["--rows", "10001"],
+            "--rows: A draft of these columns, quotas and rules has 1 to 10,000 rows.",
+        ),
         (["--share", "region=nord=25%"], "region has no level nord. Did you mean north?"),
         (
             ["--quota", "age=18..29:30%", "--range", "age=30:"],

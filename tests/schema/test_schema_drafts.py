@@ -241,3 +241,186 @@ def test_upload_takes_a_description_with_skips() -> None:
     from simulacra_schema.description import parse_description
 
     assert parse_description(described()).fields[4].extension.asked_if is not None
+
+
+DIARY: list[dict[str, Any]] = [
+    {"name": "id", "type": "integer", "x-simulacra": {"role": "key"}},
+    {"name": "city", "type": "string", "categories": ["Bonn", "Ulm", "Graz"]},
+    {"name": "country", "type": "string", "categories": ["DE", "AT"]},
+    {"name": "age", "type": "integer", "constraints": {"minimum": 14, "maximum": 79}},
+    {"name": "school", "type": "integer", "constraints": {"minimum": 0, "maximum": 20}},
+    {"name": "works", "type": "string", "categories": ["yes", "no"]},
+    {"name": "hours", "type": "integer", "constraints": {"minimum": 0, "maximum": 60}},
+    {
+        "name": "wage",
+        "type": "number",
+        "constraints": {"minimum": 0, "maximum": 9000},
+        "missingValues": [REFUSED],
+        "x-simulacra": {"askedIf": {"works": "yes"}},
+    },
+    {"name": "food", "type": "number", "constraints": {"minimum": 0, "maximum": 500}},
+    {"name": "rent", "type": "number", "constraints": {"minimum": 0, "maximum": 900}},
+    {"name": "spent", "type": "number", "constraints": {"minimum": 0, "maximum": 1000}},
+    {
+        "name": "start",
+        "type": "date",
+        "constraints": {"minimum": "2026-01-01", "maximum": "2026-03-31"},
+    },
+    {
+        "name": "end",
+        "type": "date",
+        "constraints": {"minimum": "2026-01-01", "maximum": "2026-03-31"},
+    },
+    {"name": "media", "type": "list", "x-simulacra": {"options": ["TV", "radio", "web"]}},
+]
+CITIES = [["Bonn", "DE"], ["Ulm", "DE"], ["Graz", "AT"]]
+
+
+def ruled(*rules: Any, rows: int = 300, conditions: Any = None, seed: int = 0) -> list[Any]:
+    """Return the rows of a draft of DIARY with these rules."""
+    document = {"fields": DIARY, "x-simulacra": {"rules": list(rules)}}
+    asked = ConditionSet.model_validate(conditions or {})
+    return draft_table(document, rows, asked, seed).to_pylist()
+
+
+def days(row: Any) -> int:
+    return (row["end"] - row["start"]).days
+
+
+def used(row: Any) -> list[str]:
+    return (row["media"] or "").split(";")
+
+
+FORMS: list[tuple[Any, Any]] = [
+    ({"if": {"works": "no"}, "then": {"hours": None}},
+     lambda row: row["works"] == "yes" or row["hours"] is None),
+    ({"if": {"hours": {"min": 41}}, "then": {"works": "yes", "age": {"min": 18}}},
+     lambda row: row["hours"] <= 40 or (row["works"] == "yes" and row["age"] >= 18)),
+    ({"then": {"wage": {"missing": False}}}, lambda row: row["wage"] is not None),
+    ({"if": {"wage": None}, "then": {"media": "web"}},
+     lambda row: row["wage"] is not None or "web" in used(row)),
+    ({"then": {"age": {"min": 18, "max": 30}}}, lambda row: 18 <= row["age"] <= 30),
+    ({"then": {"end": {"earliest": "2026-02-01"}}}, lambda row: row["end"].month >= 2),
+    ({"then": {"wage": {"min": 5000}}}, lambda row: row["wage"] is None or row["wage"] >= 5000),
+    ({"sum": ["food", "rent"], "equals": "spent"},
+     lambda row: abs(row["food"] + row["rent"] - row["spent"]) < 1e-6),
+    ({"sum": ["age", "school", "hours"], "equals": 100},
+     lambda row: row["age"] + row["school"] + row["hours"] == 100),
+    ({"compare": ["school", "<=", "age"], "plus": 6}, lambda row: row["school"] + 6 <= row["age"]),
+    ({"compare": ["age", ">", "hours"]}, lambda row: row["age"] > row["hours"]),
+    ({"compare": ["start", "<=", "end"], "plus": 2}, lambda row: days(row) >= 2),
+    ({"compare": ["start", "<", "end"]}, lambda row: days(row) > 0),
+    ({"allowed": ["city", "country"], "combinations": CITIES},
+     lambda row: [row["city"], row["country"]] in CITIES),
+    ({"forbidden": {"works": "no", "media": "web"}},
+     lambda row: row["works"] == "yes" or "web" not in used(row)),
+    ({"unique": ["id", "city"]}, lambda row: row["id"]),
+    ({"multiple": "rent", "of": 12.5}, lambda row: row["rent"] % 12.5 == 0),
+    ({"multiple": "hours", "of": 7.5}, lambda row: row["hours"] % 15 == 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(len(FORMS)), ids=str)
+def test_rule_holds_in_every_row(at: int) -> None:
+    rule, holds = FORMS[at]
+    found = ruled(rule)
+    assert all(map(holds, found))
+    assert found == ruled(rule)
+    plain = ruled()
+    assert all(map(holds, plain)) == ("unique" in rule)  # else the draft would hold it by itself
+
+
+def test_rules_and_shares_hold_together() -> None:
+    kept = [FORMS[at] for at in (0, 4, 5, 7, 9, 11, 13, 14, 16)]
+    conditions = {
+        "categorical": {"city": {"Graz": 0.5}, "works": {"no": 0.4}},
+        "quotas": [
+            {"where": {"age": {"max": 24}, "works": "yes"}, "share": 0.2},
+            {"where": {"spent": {"min": 600}}, "share": 0.3},
+        ],
+    }
+    found = ruled(*(rule for rule, _ in kept), conditions=conditions)
+    for rule, holds in kept:
+        assert all(map(holds, found)), rule
+    assert sum(row["city"] == "Graz" for row in found) == 150
+    assert sum(row["country"] == "AT" for row in found) == 150
+    assert sum(row["works"] == "no" for row in found) == 120
+    assert sum(row["age"] <= 24 and row["works"] == "yes" for row in found) == 60
+    assert sum(row["spent"] >= 600 for row in found) == 90
+
+
+def test_rule_changes_its_last_column_first() -> None:
+    found = ruled({"if": {"works": "no"}, "then": {"hours": {"max": 10}}}, rows=400)
+    assert 140 < sum(row["works"] == "no" for row in found) < 200
+
+
+def refused(*rules: Any, conditions: Any = None, rows: int = 100) -> dict[str, str]:
+    with pytest.raises((DraftRefused, DescriptionInvalid)) as found:
+        ruled(*rules, rows=rows, conditions=conditions)
+    return {one.pointer: one.detail for one in found.value.errors}
+
+
+def test_rules_that_contradict_each_other_are_refused_by_name_and_count() -> None:
+    found = refused({"then": {"age": {"min": 30}}}, {"forbidden": {"age": {"min": 25}}})
+    assert set(found) <= {f"/description/x-simulacra/rules/{at}" for at in (0, 1)}
+    said = " ".join(found.values())
+    assert "The rule " in said
+    assert "of 100 rows" in said
+
+
+def test_rule_against_a_share_is_refused_by_name_and_count() -> None:
+    found = refused(
+        {"if": {"city": "Ulm"}, "then": {"country": "DE"}},
+        conditions={
+            "categorical": {"country": {"AT": 0.6}},
+            "quotas": [{"where": {"city": "Ulm"}, "share": 0.5}],
+        },
+    )
+    said = " ".join(found.values())
+    assert 'if city "Ulm" then country "DE"' in said
+    assert "of 100 rows" in said
+
+
+def test_multiple_outside_of_the_range_is_refused() -> None:
+    found = refused(
+        {"multiple": "school", "of": 50}, conditions={"numeric": {"school": {"min": 1}}}
+    )
+    said = "No value of it is a multiple of 50 and lies in the range; widen it."
+    assert found == {"/conditions/numeric/school": said}
+
+
+@pytest.mark.parametrize("of", [1e12, 1e300])
+def test_large_multiple_stays_in_the_range(of: float) -> None:
+    more = [{"multiple": "age", "of": of}, {"multiple": "age", "of": 7e200}]
+    assert "is a multiple of" in refused(*more)["/conditions/numeric/age"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer", "said"),
+    [
+        ({"allowed": ["city", "country"]}, "", "those of the upload, which a draft has not: list"),
+        ({"allowed": ["city", "media"], "combinations": [["Ulm", "TV"]]}, "", "several answers"),
+        ({"unique": ["city", "age"]}, "", "city, age: unique together: A draft keeps this with"),
+        ({"then": {"town": "Ulm"}}, "/then", "town: The description has no such field."),
+        ({"then": {"city": "Bon"}}, "/then/city", 'no such level. Did you mean "Bonn"?'),
+        ({"if": {"age": "x"}, "then": {"city": "Ulm"}}, "/if/age", "no levels; give a range"),
+        ({"sum": ["food", "city"], "equals": "spent"}, "/sum", "city: the column has no numbers"),
+        ({"compare": ["start", "<", "age"]}, "/compare", "Compare two numbers, or two dates."),
+        ({"multiple": "works", "of": 2}, "/multiple", "works: the column has no numbers"),
+    ],
+)  # fmt: skip
+def test_rule_that_does_not_fit_is_named(rule: Any, pointer: str, said: str) -> None:
+    found = refused(FORMS[4][0], rule)
+    assert [*found] == [f"/x-simulacra/rules/1{pointer}"]
+    assert said in found[f"/x-simulacra/rules/1{pointer}"]
+
+
+def test_columns_of_rules_have_no_missing_codes() -> None:
+    assert REFUSED["value"] in {str(row["wage"]).removesuffix(".0") for row in ruled()}
+    found = ruled(FORMS[6][0])
+    assert min(row["wage"] for row in found if row["wage"] is not None) >= 5000
+
+
+def test_many_rules_leave_fewer_rows() -> None:
+    with pytest.raises(DraftRefused, match="1 to 250 rows"):
+        ruled(*[{"then": {"age": {"min": 14}}}] * 200, rows=251)

@@ -37,6 +37,16 @@ def _with_ranges(document: dict[str, Any], schema: TableSchema) -> dict[str, Any
     return ranged
 
 
+def test_draft_keeps_the_rule_of_a_completed_description(tmp_path: Path) -> None:
+    found = read_described(BY_NAME["ruled"].write(tmp_path))
+    document = _with_ranges(found.document, found.clean.schema)
+    document["schema"].setdefault("x-simulacra", {})["rules"] = [
+        {"compare": ["school_years", "<=", "age"], "plus": 5}
+    ]
+    rows = draft_table(document, 300).to_pylist()
+    assert all(row["school_years"] + 5 <= row["age"] for row in rows)
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_draft_is_read_as_its_description_says(name: str, tmp_path: Path) -> None:
     found = read_described(BY_NAME[name].write(tmp_path))

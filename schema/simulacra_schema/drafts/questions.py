@@ -19,9 +19,11 @@ from simulacra_schema.description import (
 )
 from simulacra_schema.description_parts import EXTENSION, FieldDescription
 from simulacra_schema.did_you_mean import NO_LEVEL
+from simulacra_schema.drafts.rules import not_in_drafts
 from simulacra_schema.faults import Fault
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
+from simulacra_schema.rule_checks import rule_faults
 from simulacra_schema.table import ColumnKind, ColumnSchema, LevelSchema, TableSchema
 
 NO_ANSWER = 0.02
@@ -58,6 +60,7 @@ _TAKEN = 'Drafts have a column "{name}" to say what they are; call this one othe
 _WORDS = {
     NO_LEVEL: "The description has no such level.",
     "The schema has no such column.": "The description has no such field.",
+    "The table has no such column.": "The description has no such field.",
     " See the dataset's schema for its columns.": "",
     " See the dataset's schema for its levels.": "",
     "outside of the data": "outside of the description's",
@@ -127,6 +130,8 @@ def questionnaire_of(document: Any) -> Questionnaire:
         if field.extension.asked_if and schema.find(field.name) and not faults:
             faults += _check_asked_if(at, field, description, schema)
             asked_if[field.name] = Quota(where=field.extension.asked_if, min=0)
+    if not faults:
+        faults += _rule_faults(description, schema)
     if not description.fields:
         faults.append((("fields",), "A draft needs the fields of the questionnaire."))
     if faults:
@@ -139,10 +144,24 @@ def questionnaire_of(document: Any) -> Questionnaire:
 def condition_faults(conditions: ConditionSet, schema: TableSchema) -> Iterator[Fault]:
     """Yield what a description's schema says against conditions, in the words of a description."""
     for fault in (*check_conditions(conditions, schema), *check_quotas(conditions, schema)):
-        detail = fault.detail
-        for word, own in _WORDS.items():
-            detail = detail.replace(word, own)
-        yield fault.model_copy(update={"detail": detail})
+        yield fault.model_copy(update={"detail": _said(fault.detail)})
+
+
+def _said(detail: str) -> str:
+    for word, own in _WORDS.items():
+        detail = detail.replace(word, own)
+    return detail
+
+
+def _rule_faults(description: Description, schema: TableSchema) -> Iterator[tuple[Path, str]]:
+    """Yield what the schema says against rules, and those that a draft cannot keep."""
+    for place, rule in enumerate(description.extension.rules or ()):
+        path = (EXTENSION, "rules", place)
+        found = [*rule_faults(rule, schema)]
+        yield from (((*path, *at), _said(detail)) for at, detail in found)
+        columns = [one for name in rule.columns() if (one := schema.find(name))]
+        if not found and (detail := not_in_drafts(rule, columns)):
+            yield path, f"{rule.words()}: {detail}"
 
 
 def _constraints(sent: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from simulacra_schema.cell_text import with_form
 from simulacra_schema.conditions import ConditionSet
-from simulacra_schema.drafts.draw import DraftRefused, Value, draw
+from simulacra_schema.drafts.draw import DraftRefused, draw
 from simulacra_schema.drafts.questions import (
     DRAFT,
     NO_ANSWER,
@@ -18,6 +18,7 @@ from simulacra_schema.drafts.questions import (
     is_whole,
     questionnaire_of,
 )
+from simulacra_schema.drafts.rules import Value
 from simulacra_schema.faults import Wrong
 from simulacra_schema.formats.csv_dialect import with_dialect
 from simulacra_schema.formats.file_labels import Code, Declared
@@ -27,7 +28,8 @@ MAX_ROWS = 10_000
 MAX_CELLS = 2_000_000
 """Rows times columns."""
 MAX_CHECKS = 500_000
-"""Rows times quotas."""
+"""Rows times quotas; a rule counts as RULE of them."""
+RULE = 10
 MARK = "no respondent's data"
 """What the column `draft` says in each row."""
 LABEL = "Draft: made from a description, no respondent's data"
@@ -50,17 +52,18 @@ def draft_table(
 
     Raises:
         DescriptionInvalid: the description is not valid, or lacks what a draft needs.
-        DraftRefused: too many rows, or conditions that are wrong or cannot be met.
+        DraftRefused: too many rows, or conditions or rules that are wrong or cannot be met.
     """
     asked = questionnaire_of(document)
     wanted = conditions or ConditionSet()
-    columns, quotas = len(asked.schema.learned()), len(wanted.quotas)
+    rules = asked.description.extension.rules or []
+    columns, quotas = len(asked.schema.learned()), len(wanted.quotas) + RULE * len(rules)
     most = min(MAX_ROWS, MAX_CELLS // max(columns, 1), MAX_CHECKS // max(quotas, 1))
     if not 1 <= rows <= most:
-        detail = f"A draft of these columns and quotas has 1 to {most:,} rows."
+        detail = f"A draft of these columns, quotas and rules has 1 to {most:,} rows."
         raise DraftRefused([Wrong("too many rows", detail).at("row_count")])
     answers = draw(asked, wanted, rows, seed)
-    stated = wanted.columns()
+    stated = {*wanted.columns(), *(name for rule in rules for name in rule.columns())}
     arrays, fields = [], []
     for question in asked.questions:
         rng = random.Random(f"{seed} codes {question.column.name}")
@@ -82,7 +85,7 @@ def _array(
     rows: int,
     rng: random.Random | None,
 ) -> pa.Array:
-    """Return a column; rng: None if its shares are stated, so that no missing codes are added."""
+    """Return a column; rng: None if shares or rules name it: no missing codes are added."""
     column, field = question.column, question.field
     if not column.learned:
         return _not_learned(question, rows)
