@@ -11,7 +11,7 @@ import pytest
 
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.description import DescriptionInvalid
-from simulacra_schema.drafts.draw import DraftRefused
+from simulacra_schema.drafts.domain import DraftRefused
 from simulacra_schema.drafts.table import LABEL, MARK, MAX_ROWS, draft_table
 from simulacra_schema.formats.file_labels import declared_of
 

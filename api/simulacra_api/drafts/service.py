@@ -10,7 +10,7 @@ from simulacra_api.generations.render import Format, render
 from simulacra_api.http.descriptions import check_description, description_problem
 from simulacra_api.http.problems import invalid_fields
 from simulacra_schema.description import DescriptionInvalid
-from simulacra_schema.drafts.draw import DraftRefused
+from simulacra_schema.drafts.domain import DraftRefused
 from simulacra_schema.drafts.table import draft_table
 
 

@@ -101,7 +101,7 @@ def _plain_errors() -> Iterator[None]:
     from pydantic import ValidationError
 
     from simulacra_schema.description import DescriptionInvalid
-    from simulacra_schema.drafts.draw import DraftRefused
+    from simulacra_schema.drafts.domain import DraftRefused
 
     try:
         yield

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from simulacra_schema.cell_text import with_form
 from simulacra_schema.conditions import ConditionSet
-from simulacra_schema.drafts.draw import DraftRefused, draw
+from simulacra_schema.drafts.domain import DraftRefused
+from simulacra_schema.drafts.draw import draw
 from simulacra_schema.drafts.questions import (
     DRAFT,
     NO_ANSWER,
