@@ -455,7 +455,7 @@ def test_results_of_an_expired_dataset_are_found(
     for one in (rows, effect):
         client.wait(one.job_id, timeout=120)
     client.extend(made.dataset_id, 10)  # older than that
-    eventually(lambda: made.dataset_id not in {one.dataset_id for one in client.datasets()}, 60)
+    eventually(lambda: made.dataset_id not in {one.dataset_id for one in client.datasets()}, 240)
     tab = enter("")
     left = tab.page.get_by_role("region", name="From expired datasets")
     expect(left).to_contain_text("education_years: 16 instead of 12, on tv_hours")
