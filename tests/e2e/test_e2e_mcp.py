@@ -58,6 +58,8 @@ async def test_agent_does_the_main_job_over_mcp(
             "describe",
             "refit",
             "generate",
+            "draft",
+            "complete",
             "estimate",
             "sheet",
             "segments",
