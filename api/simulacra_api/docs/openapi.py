@@ -161,8 +161,13 @@ def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> 
                     entry.code: {"value": _problem(entry.code, base_url)}
                     for entry in codes_of(operation["operationId"], path, int(status))
                 }
-            elif int(status) in example.answers and media_type != "text/html; charset=utf-8":
+            elif int(status) in example.answers and not _is_file(media_type, content):
                 content["example"] = example.answers[int(status)]
+
+
+def _is_file(media_type: str, content: Json) -> bool:
+    is_binary = content.get("schema", {}).get("format") == "binary"
+    return is_binary or media_type == "text/html; charset=utf-8"
 
 
 def _problem(code: str, base_url: str) -> Json:

@@ -12,6 +12,10 @@ from simulacra_api.drafts.service import draft_file
 from simulacra_api.generations.downloads import MEDIA_TYPES
 from simulacra_api.generations.routes import FormatQuery
 
+_FILES = {
+    media_type: {"schema": {"type": "string", **({} if name == "csv" else {"format": "binary"})}}
+    for name, media_type in MEDIA_TYPES.items()
+}
 router = APIRouter(prefix="/v1", tags=["drafts"], route_class=TenantRoute)
 
 
@@ -19,8 +23,7 @@ router = APIRouter(prefix="/v1", tags=["drafts"], route_class=TenantRoute)
     "/drafts",
     operation_id="makeDraft",
     summary="Draw rows from a description alone",
-    responses=problems(400, 413, 415, 422)
-    | {200: {"content": {MEDIA_TYPES["csv"]: {"schema": {"type": "string"}}}}},
+    responses=problems(400, 413, 415, 422) | {200: {"content": _FILES}},
     response_class=Response,
 )
 async def make_draft(
