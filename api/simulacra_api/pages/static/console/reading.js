@@ -95,7 +95,7 @@ export function Reading({ session, dataset, before, onFit }) {
   if (!shown?.schema) return null;
   const open = dataset.status === "held" || dataset.source_kept;
   const extension = shown.schema[EXTENSION];
-  if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} />`;
+  if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} heading="h2" />`;
   const held = dataset.status === "held";
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>

@@ -19,7 +19,7 @@ function Line({ state, rule, remark, act, onAct }) {
 }
 
 /** The rules of a table; without `onChange` nothing can be confirmed or removed. */
-export function Rules({ extension, onChange }) {
+export function Rules({ extension, heading = "h3", onChange }) {
   const { rules = [], relations = [], proposals = [], evidence = {} } = extension ?? {};
   const [text, setText] = useState("");
   const [problem, setProblem] = useState("");
@@ -35,7 +35,7 @@ export function Rules({ extension, onChange }) {
     }
   };
   if (!onChange && !rules.length && !relations.length && !proposals.length) return null;
-  return html`<h3>Rules</h3><p class="quiet">Stated and found rules hold in every generated row. Proposals are not in use until you confirm them.</p>
+  return html`<${heading}>Rules<//><p class="quiet">Stated and found rules hold in every generated row. Proposals are not in use until you confirm them.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Rules of the table"><table><thead><tr><th scope="col">Rule</th><th scope="col">State</th><th scope="col">In the upload</th><th scope="col">Change</th></tr></thead><tbody>
       ${rules.map((rule, at) => html`<${Line} state="stated" rule=${rule} remark=${evidence[`rules/${at}`]} act="Remove" onAct=${set && (() => set({ rules: without(rules, at) }))} />`)}
       ${relations.map((rule, at) => html`<${Line} state="found" rule=${rule} act="Remove" onAct=${set && (() => set({ relations: without(relations, at) }))} />`)}
