@@ -210,7 +210,7 @@ def completion(given: Frame, long: Frame, column: str, known: set[str]) -> Itera
         return
     for number, one in long.groupby("implicate"):
         for name in given.columns:
-            if not np.array_equal(given[name].map(_text), one[name].map(_text)):
+            if [*map(_text, given[name])] != [*map(_text, one[name])]:  # a map makes None NaN
                 yield f"{name}: an answer that was given changed in implicate {number}"
         answers = one[column]
         if number and answers.isna().any():

@@ -327,6 +327,23 @@ def test_unknown_levels_are_refused_with_their_column_or_taken_as_missing() -> N
     assert next(one for one in done.report.columns if one.column == "region").gaps == 1
 
 
+def test_typed_rows_meet_a_survey_of_text_and_another_form_names_its_column() -> None:
+    """The survey has decimal commas and German dates; a frame has numbers and moments."""
+    incomes = [f"{one + 0.25:.2f}".replace(".", ",") for one in people()["income"].tolist()]
+    days = [f"{1 + i % 28:02}.0{1 + i % 9}.2024" for i in range(ROWS)]
+    trained = model_of({"income": incomes, "day": days, "votes": people()["votes"].tolist()})
+    assert [column.kind for column in trained.schema.columns[:2]] == ["numeric", "datetime"]
+    moments = pa.array([datetime(2024, 1 + i % 9, 2) for i in range(30)], pa.timestamp("us"))
+    rows = pa.table({"income": [1500.25, 900.0, 3000.75] * 10, "day": moments})
+    given = read_given(rows, trained.schema)
+    assert given.table["income"].to_pylist()[:2] == [1500.25, 900.0]
+    assert given.table["day"].to_pylist()[0] == datetime(2024, 1, 2)
+    with pytest.raises(InputError) as refused:
+        read_given(pa.table({"income": ["much"] * 30, "day": moments}), trained.schema)
+    (fault,) = refused.value.errors
+    assert fault.detail == "income: More than 1 % of the cells are no numbers of this form."
+
+
 def test_faults_of_a_request_come_all_at_once() -> None:
     columns = {name: of.tolist() for name, of in people().items()}
     columns["mail"] = [f"person{i}@example.com" for i in range(ROWS)]

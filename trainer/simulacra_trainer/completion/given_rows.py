@@ -7,7 +7,7 @@ of them every level is rare and every column may be constant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +33,8 @@ from simulacra_trainer.families.codec import CATEGORY_KINDS
 Booleans = npt.NDArray[np.bool_]
 SHOWN = 5
 AT = "/given"
+FORMS = {"format", "decimalChar", "groupChar", "bareNumber"}
+"""Properties of cells that are text: numbers and dates of a typed file have none."""
 ROLES_READ = ("text", "key", "subject", "foreign_key", "pii", "coordinate")
 """Roles that decide how cells are read; such columns keep them."""
 
@@ -78,9 +80,13 @@ def read_given(
         [raw.column(place[name]) for name in names],
         schema=pa.schema(fields, metadata=raw.schema.metadata),
     )
-    statements = _statements(schema, names)
+    typed = {one.name for one in fields if not _is_text(one.type)}
+    statements = _statements(schema, names, typed)
     read = read_columns(common, statements)
-    faults = [fault(f"{AT[1:]}: {one.detail}") for one in statements.problems.found]
+    faults = [
+        fault(f"{names[int(one.pointer.split('/')[1])]}: {one.detail}")
+        for one in statements.problems.found
+    ]
     columns: dict[str, pa.Array] = {}
     codes: dict[str, Booleans] = {}
     strange: dict[str, int] = {}
@@ -113,8 +119,16 @@ def invalid(faults: Sequence[FieldError]) -> InputError:
     return InputError(Reason.REQUEST_INVALID, message, detail, faults[0].pointer, faults)
 
 
-def _statements(schema: TableSchema, names: list[str]) -> Statements:
-    """Return the donors' description of these columns, as if the user stated all of it."""
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _statements(schema: TableSchema, names: list[str], typed: Collection[str]) -> Statements:
+    """Return the donors' description of these columns, as if the user stated all of it.
+
+    typed: columns of the given rows that are numbers or dates already.
+    """
     none = state(NOTHING_STATED, names)
     part = schema.model_copy(update={"sets": [], "grids": [], "relations": [], "order": None})
     described = parse_description(complete_description(part, names, {}, NOTHING_STATED, none))
@@ -125,13 +139,13 @@ def _statements(schema: TableSchema, names: list[str]) -> Statements:
         if column is not None and column.kind in CATEGORY_KINDS:
             # Categories would refuse unknown levels in words of a description, and absent ones.
             kept -= {"categories", "categoriesOrdered", "kind"}
-        own = one.keep(kept)
+        own = one.keep(kept - FORMS if one.name in typed else kept)
         if own.extension.role not in ROLES_READ:  # an ordinary column, however it looks
             extension = own.extension.model_copy(update={"role": "none"})
             own = own.model_copy(update={"extension": extension})
         if column is not None and column.kind in CATEGORY_KINDS:
             own = own.model_copy(update={"type": "string"})
-        stated[one.name] = Statement(own)
+        stated[one.name] = Statement(own, (names.index(one.name),))
     return Statements(stated, None, Problems(NOTHING_STATED))
 
 
