@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from simulacra import tables
 from simulacra.inference import Estimate, pool_filled
 from simulacra.optional import optional
 
 ROW, IMPLICATE = "row", "implicate"
+WRITTEN: tuple[Literal["parquet", "csv", "arrow"], ...] = ("parquet", "csv", "arrow")
+"""Formats of completed tables."""
 _ENCODINGS = ("utf-8-sig", "cp1252")
 _DELIMITERS = ",;\t|"
 
@@ -153,21 +155,8 @@ def read_rows(path: Path) -> Any:
     return _read_csv(path)
 
 
-def suffix_of(path: Path) -> str:
-    """Return the suffix of a file to write.
-
-    Raises:
-        ValueError: there is no such format, or no such folder.
-    """
-    if path.suffix not in (".parquet", ".csv", ".arrow"):
-        raise ValueError(f"{path.name}: the suffix must be .parquet, .csv or .arrow.")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent}: no such folder. Make it first.")
-    return path.suffix
-
-
 def write_rows(table: Any, path: Path) -> None:
-    """Write a table as .csv, .parquet or .arrow, by its suffix."""
+    """Write a table as one of WRITTEN, by the suffix."""
     if path.suffix == ".csv":
         optional("pyarrow.csv").write_csv(table, path)
     elif path.suffix == ".arrow":

@@ -24,7 +24,8 @@ Quotas = str | Path | Sequence[Mapping[str, Any] | str]
 FORM = "COL=VALUE,COL=LOW..HIGH:SHARE, such as age=18..27,segment=switcher:30%"
 SHARES = ("share", "percent", "%", "count", "min", "max")
 _DASH = re.compile(r"(-?[\d.]+)\s*[-\N{EN DASH}]\s*(-?[\d.]+)")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?")
+DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?")
+"""A date or a moment, ISO 8601."""
 _SUFFIXES = (".csv", ".xlsx")
 
 
@@ -62,7 +63,7 @@ def quotas_of(
 def range_of(low: Any, high: Any) -> Json:
     """Return a range of numbers, or of dates (ISO 8601 or `datetime`); None is an open end."""
     ends = [one.isoformat() if hasattr(one, "isoformat") else one for one in (low, high)]
-    is_date = any(isinstance(one, str) and _DAY.match(one) for one in ends)
+    is_date = any(isinstance(one, str) and DAY.match(one) for one in ends)
     names = ("earliest", "latest") if is_date else ("min", "max")
     return {name: one for name, one in zip(names, ends, strict=True) if one is not None}
 
@@ -129,7 +130,7 @@ def _part(text: str, name: str, columns: Json, said: str) -> Json:
         return {"levels": [level_named(one, name, columns, said) for one in words]}
     low, high = _ends(text)
     if kind == "datetime":
-        if any(end and not _DAY.fullmatch(end) for end in (low, high)):
+        if any(end and not DAY.fullmatch(end) for end in (low, high)):
             raise ValueError(f"{said}: {name}={text}: write dates as 2024-01-31..2024-03-31.")
         return range_of(low or None, high or None)
     try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from simulacra.models import Json
+from simulacra.quota_cells import DAY
 
 FORM = (
     "A + 5 <= B, A + B = C, if A=x then B=y, A=18..99, never A=x, B=y, unique A, B, allowed A, B, "
@@ -32,7 +33,6 @@ KINDS = {
 _COMPARED = re.compile(r"(.+?)\s*(<=|>=|≤|≥|<|>)\s*(.+)")
 _PLUS = re.compile(r"(.+?)\s+([+-])\s*([\d.]+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?")
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
@@ -155,7 +155,7 @@ def _part(value: str) -> Any:
         return {"missing": value == "missing"}
     low, dots, high = value.partition("..")
     if dots:
-        is_date = any(_DAY.fullmatch(end.strip()) for end in (low, high))
+        is_date = any(DAY.fullmatch(end.strip()) for end in (low, high))
         keys = ("earliest", "latest") if is_date else ("min", "max")
         ends = {key: end.strip() for key, end in zip(keys, (low, high), strict=True) if end.strip()}
         if is_date:

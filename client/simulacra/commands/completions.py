@@ -18,10 +18,11 @@ from simulacra.commands.options import (
     RetentionHours,
     Seed,
     columns,
+    format_of,
 )
 from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import connected, continue_with
-from simulacra.completion import Completed, read_rows, suffix_of, write_rows
+from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
 from simulacra.local_state import source_of
 
 app = typer.Typer()
@@ -67,7 +68,7 @@ def complete(
     """
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
-        suffix_of(output)
+        format_of(output, WRITTEN)
         dataset_id = dataset_of(client, dataset_id)
         path = given or _own_file(client, dataset_id)
         rows = read_rows(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -12,6 +13,8 @@ import typer
 from simulacra.models import Json
 from simulacra.operations.generations import Format
 from simulacra.operations.questions import Population
+
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def json_file(*names: str, help: str) -> Any:  # noqa: A002
@@ -137,13 +140,15 @@ def load(path: Path | None) -> Json | None:
     return found
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path, of: Sequence[Format] = FORMATS) -> Format:
     """Return the format of a file's suffix.
+
+    of: the formats that it may have.
 
     Raises:
         ValueError: there is no such format, or no such folder.
     """
-    formats: dict[str, Format] = {f".{name}": name for name in get_args(Format)}
+    formats: dict[str, Format] = {f".{name}": name for name in of}
     if path.suffix not in formats:
         *others, last = formats
         raise ValueError(f"{path.name}: the suffix must be {', '.join(others)} or {last}.")

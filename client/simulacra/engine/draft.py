@@ -7,28 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from simulacra.engine.results import SavedRows
 from simulacra.errors import EngineError
 from simulacra.models import Json, Schema
 from simulacra.optional import optional
 from simulacra.quota_cells import Quotas, quotas_of
-from simulacra.rows import Bounds, Rows, conditions_of
+from simulacra.rows import Bounds, conditions_of
 
 
-class Draft(Rows):
+class Draft(SavedRows):
     """Rows of a draft: `table` is a `pyarrow.Table`, whose last column `draft` marks each row."""
 
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} rows of a draft, made from a description: no respondent's data"
-
-    def save(self, path: str | Path, *, plain: bool = False) -> None:
-        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix.
-
-        A CSV has the delimiter and the cells that the description states; plain: commas, decimal
-        points and ISO dates.
-        """
-        from simulacra_intake.output.files import write_tables
-
-        write_tables([self.table], Path(path), plain=plain)
 
 
 def draft(

@@ -68,23 +68,28 @@ class LocalFile(_Reported, Generation):
         self._made = made
 
 
-class LocalRows(_Reported, Rows):
+class SavedRows(Rows):
+    """Rows of this process, which a method writes to a file."""
+
+    def save(self, path: str | Path, *, plain: bool = False) -> None:
+        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix.
+
+        A CSV has the delimiter, decimal sign and cells of the table that was fit, or those that
+        the description of a draft states; plain: commas, decimal points and ISO dates. Of
+        generated rows, `read_csv` says how to read it.
+        """
+        from simulacra_intake.output.files import write_tables
+
+        write_tables([self.table], Path(path), plain=plain)
+
+
+class LocalRows(_Reported, SavedRows):
     """Rows that were generated in this process."""
 
     def __init__(self, trained: TrainedModel, made: Generated) -> None:
         super().__init__(made.rows, **_found(trained, made))
         self._trained = trained
         self._made = made
-
-    def save(self, path: str | Path, *, plain: bool = False) -> None:
-        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix.
-
-        A CSV has the delimiter, decimal sign and cells of the table that was fit; plain: commas,
-        decimal points and ISO dates. `read_csv` says how to read it.
-        """
-        from simulacra_intake.output.files import write_tables
-
-        write_tables([self.table], Path(path), plain=plain)
 
     def read_csv(self, path: str | Path, *, plain: bool = False) -> str:
         """Return the call of pandas that reads a saved CSV as the same table as Parquet."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulacra.commands.options import format_of
-from simulacra.completion import suffix_of, write_rows
+from simulacra.completion import WRITTEN, write_rows
 from simulacra.csv_reading import reading_of
 from simulacra.engine.draft import draft as draw
 from simulacra.errors import ApiError
@@ -124,7 +124,7 @@ class RowTools(ToolSet):
         """
         with tool_errors():
             source, target = self._inside(path), self._inside(output)
-            suffix_of(target)
+            format_of(target, WRITTEN)
             done = await self._client.complete(
                 dataset_id,
                 source,
