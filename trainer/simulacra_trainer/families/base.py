@@ -75,6 +75,31 @@ class FittedModel(Protocol):
         """Write the family's own files (weights and config) into an existing directory."""
 
 
+class AroundModel:
+    """What a model around another one has from it, unless it says otherwise."""
+
+    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
+        self.inner = inner
+        self._schema = schema
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return self.inner.columns
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `FittedModel.codec`."""
+        return self.inner.codec(name)
+
+    def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Return nats per row, as the inner model gives them."""
+        return self.inner.log_likelihood(table)
+
+    def save(self, directory: Path) -> None:
+        """Write the inner model's files; what is around it follows from the schema."""
+        self.inner.save(directory)
+
+
 class Family(Protocol):
     """Fits and loads one kind of model."""
 

@@ -8,7 +8,6 @@ name, by the difference to the other while a family learns and draws, and restor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
-from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.families.base import AroundModel
 from simulacra_trainer.few_values import few_values
 
 if TYPE_CHECKING:  # reading a table needs no engine
@@ -103,20 +102,11 @@ def from_differences(rows: pa.Table, schema: TableSchema) -> pa.Table:
     return rows
 
 
-class DifferenceModel:
+class DifferenceModel(AroundModel):
     """A fitted model that learned differences; its rows have the columns themselves.
 
     In its order the other column comes before the one that follows from it.
     """
-
-    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
-        self.inner = inner
-        self._schema = schema
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns in generation order."""
-        return self.inner.columns
 
     def codec(self, name: str) -> ColumnCodec | None:
         """Return how a column is coded; see `families.base.FittedModel.codec`."""
@@ -151,10 +141,6 @@ class DifferenceModel:
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row of the learned columns and differences."""
         return self.inner.log_likelihood(as_differences(table, self._schema))
-
-    def save(self, directory: Path) -> None:
-        """Write the family's files; the differences are in the schema."""
-        self.inner.save(directory)
 
 
 def _others(bound: RelationSchema) -> set[str]:

@@ -14,7 +14,6 @@ again would raise all larger totals, and move the shares of all questions that d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
-from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.families.codec import ColumnCodec
+from simulacra_trainer.families.base import AroundModel, FittedModel
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import (
     broken,
@@ -47,7 +45,7 @@ Bound = tuple[str, str]
 """A column that is never above another, and this other."""
 
 
-class RelatedModel:
+class RelatedModel(AroundModel):
     """A fitted model with the relations of its schema; see `families.base.FittedModel`."""
 
     def __init__(
@@ -57,8 +55,7 @@ class RelatedModel:
         on_bound: Mapping[Bound, float] | None = None,
         few: Mapping[str, Floats] | None = None,
     ) -> None:
-        self.inner = inner
-        self._schema = schema
+        super().__init__(inner, schema)
         self._on_bound = dict(on_bound or {})
         self._few = dict(few or {})
         self._sources = sources_of(schema)
@@ -74,10 +71,6 @@ class RelatedModel:
     def columns(self) -> list[str]:
         """Names of the columns in generation order."""
         return [*self.inner.columns, *self._computed]
-
-    def codec(self, name: str) -> ColumnCodec | None:
-        """Return how a column is coded; see `families.base.FittedModel.codec`."""
-        return self.inner.codec(name)
 
     def sample(
         self,
@@ -122,10 +115,6 @@ class RelatedModel:
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
         """Return nats per row of the learned columns; the others follow from these."""
         return self.inner.log_likelihood(table.select(self.inner.columns))
-
-    def save(self, directory: Path) -> None:
-        """Write the family's files; the relations are in the schema."""
-        self.inner.save(directory)
 
     def _kept(
         self,

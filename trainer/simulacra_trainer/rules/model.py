@@ -10,19 +10,16 @@ leaves them out of a pool, or refuses the request (`plan`). `unique` is kept by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.families.codec import ColumnCodec
+from simulacra_trainer.families.base import AroundModel, FittedModel
 from simulacra_trainer.relations.compute import sources_of
 from simulacra_trainer.rules.check import Ints, any_broken, applicable, broken, rules_of
-from simulacra_trainer.rules.settle import rounded, settled
+from simulacra_trainer.rules.settle import replaced, rounded, settled
 
 REDRAWS = 40
 WHOLE_ROWS = 30
@@ -32,23 +29,13 @@ PATIENCE = 6
 Do = Mapping[str, float | str]
 
 
-class RuledModel:
+class RuledModel(AroundModel):
     """A fitted model with the rules of its schema; see `families.base.FittedModel`."""
 
     def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
-        self.inner = inner
-        self._schema = schema
+        super().__init__(inner, schema)
         self._rules = [rule for rule in rules_of(schema) if rule.unique is None]
         self._sources = sources_of(schema)
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns in generation order."""
-        return self.inner.columns
-
-    def codec(self, name: str) -> ColumnCodec | None:
-        """Return how a column is coded; see `families.base.FittedModel.codec`."""
-        return self.inner.codec(name)
 
     def sample(
         self,
@@ -78,14 +65,6 @@ class RuledModel:
         """Return the same distribution with these columns first."""
         return RuledModel(self.inner.first(columns), self._schema)
 
-    def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
-        """Return nats per row, as the model without rules gives them."""
-        return self.inner.log_likelihood(table)
-
-    def save(self, directory: Path) -> None:
-        """Write the family's files; the rules are in the schema."""
-        self.inner.save(directory)
-
     def _kept(
         self,
         rows: pa.Table,
@@ -109,7 +88,7 @@ class RuledModel:
             places = _places(some, rules, free, attempt, start)
             some = self._redrawn(some, places, rng, do, only)
             some = rounded(some, rules, self._schema, fixed)
-            rows = _replaced(rows, some, open_rows)
+            rows = replaced(rows, some, open_rows)
             wrong = any_broken(some, rules)
             open_rows = open_rows[wrong]
             idle = idle + 1 if wrong.all() else 0
@@ -121,7 +100,7 @@ class RuledModel:
         if not open_rows.size:
             return rows
         some = settled(rows.take(pa.array(open_rows)), rules, self._schema, fixed)
-        return _replaced(rows, some, open_rows)
+        return replaced(rows, some, open_rows)
 
     def _free_places(self, rule: Rule, drawn: Sequence[str], fixed: set[str]) -> list[int]:
         """Return the places of columns of a rule that can be drawn, the last one first."""
@@ -143,7 +122,7 @@ class RuledModel:
             before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
             given = before if place else None
             drawn = self.inner.sample(chosen.size, rng, given=given, do=do, only=only)
-            rows = _replaced(rows, drawn, chosen)
+            rows = replaced(rows, drawn, chosen)
         return rows
 
 
@@ -158,11 +137,3 @@ def _places(
             wrong = broken(rows, rule)
             places[wrong] = np.minimum(places[wrong], place)
     return places
-
-
-def _replaced(rows: pa.Table, some: pa.Table, at: Ints) -> pa.Table:
-    """Return the rows with those at some places replaced."""
-    order = np.arange(rows.num_rows)
-    order[at] = rows.num_rows + np.arange(at.size)
-    both = pa.concat_tables([rows, some.select(rows.column_names)])
-    return both.take(pa.array(order)).combine_chunks()

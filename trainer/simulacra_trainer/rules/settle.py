@@ -21,6 +21,7 @@ from simulacra_trainer.rules.check import (
     DAY,
     Bools,
     Floats,
+    Ints,
     any_broken,
     broken,
     compared,
@@ -61,8 +62,16 @@ def settled(
             if rule.unique is None:
                 some = _moved(some, rule, schema, held, first=attempt % 2 == 1)
         some = _followed(some, schema, held)
-        rows = _put_rows(rows, some, wrong)
+        rows = replaced(rows, some, np.flatnonzero(wrong))
     return rows
+
+
+def replaced(rows: pa.Table, some: pa.Table, at: Ints) -> pa.Table:
+    """Return the rows with those at some places, int64 [m], replaced by m others."""
+    order = np.arange(rows.num_rows)
+    order[at] = rows.num_rows + np.arange(at.size)
+    both = pa.concat_tables([rows, some.select(rows.column_names)])
+    return both.take(pa.array(order)).combine_chunks()
 
 
 def rounded(
@@ -240,13 +249,6 @@ def _put_words(rows: pa.Table, name: str, words: Sequence[str], at: Bools) -> pa
         codes = pc.index_in(new, value_set=old.dictionary).cast(old.type.index_type)
         return _set(rows, name, pa.DictionaryArray.from_arrays(codes, old.dictionary))
     return _set(rows, name, new.cast(old.type))
-
-
-def _put_rows(rows: pa.Table, some: pa.Table, at: Bools) -> pa.Table:
-    """Return the rows with some of them replaced."""
-    place = np.arange(rows.num_rows)
-    place[at] = rows.num_rows + np.arange(int(at.sum()))
-    return pa.concat_tables([rows, some]).take(pa.array(place)).combine_chunks()
 
 
 def _followed(rows: pa.Table, schema: TableSchema, held: Collection[str]) -> pa.Table:

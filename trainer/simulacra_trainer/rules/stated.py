@@ -47,7 +47,7 @@ def stated_rules(table: pa.Table, schema: TableSchema, statements: Statements) -
                 continue
         is_present = set(own.columns()) <= set(table.column_names)  # keys are not
         count = int(broken(table, own).sum()) if is_present else 0
-        is_own = own.combinations != rule.combinations and rule.combinations is None
+        is_own = rule.combinations is None and own.combinations is not None
         found.append(StatedRule(rule=own, violations=count, of_upload=is_own))
     statements.problems.raise_any()
     return found
