@@ -26,12 +26,7 @@ _NOT_GIVEN = (
 
 
 def _expected_rows(request: GenerationRequest, schema: TableSchema) -> int:
-    """Return the rows requested; of persons, those that as many persons of the upload have.
-
-    Of a completion, 0: how many rows have gaps is not known before.
-    """
-    if request.given is not None:
-        return 0
+    """Return the rows requested; of persons, those that as many persons of the upload have."""
     if request.row_count is not None:
         return request.row_count
     persons = request.persons or 0
@@ -107,9 +102,9 @@ def _check_sizes(
 
 def spec_of(request: GenerationRequest, schema: TableSchema, _: str) -> Object:
     """Return the fields of the spec that the question does not have as they are."""
-    rows = _expected_rows(request, schema)
     if request.given is not None:
         return {"given": _given(request.given), "seed": _seed(request)}
+    rows = _expected_rows(request, schema)
     return {
         "rowCount": rows,
         "conditions": request.conditions.to_wire(),
