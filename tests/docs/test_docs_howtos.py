@@ -185,14 +185,20 @@ def test_migration_from_other_libraries_runs(workspace: Any) -> None:
     assert "'floor'" in workspace.bash("python migrate.py")
 
 
-@pytest.mark.e2e
-def test_python_and_prompt_page_runs(workspace: Any) -> None:
-    """With the first 600 rows of the survey: the page is about the calls, not about the model."""
-    folder = workspace.folder / "small"
+def with_page(workspace: Any, name: str, page: str) -> Path:
+    """Return a folder with the first 600 rows of the survey and the Python of a page as page.py."""
+    folder: Path = workspace.folder / name
     (folder / "examples").mkdir(parents=True)
     rows = SURVEY.open().readlines()[:601]
     (folder / "examples" / SURVEY.name).write_text("".join(rows))
-    (folder / "page.py").write_text("".join(code_blocks("howto/python.md", "python")))
+    (folder / "page.py").write_text("".join(code_blocks(f"howto/{page}.md", "python")))
+    return folder
+
+
+@pytest.mark.e2e
+def test_python_and_prompt_page_runs(workspace: Any) -> None:
+    """With the first 600 rows of the survey: the page is about the calls, not about the model."""
+    folder = with_page(workspace, "small", "python")
     prompt = "".join(code_blocks("howto/python.md", "bash"))
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd small\n{connection}\npython page.py\n{prompt}")
@@ -204,11 +210,7 @@ def test_python_and_prompt_page_runs(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_quotas_page_runs_without_a_server(workspace: Any) -> None:
-    folder = workspace.folder / "few"
-    (folder / "examples").mkdir(parents=True)
-    rows = SURVEY.open().readlines()[:601]
-    (folder / "examples" / SURVEY.name).write_text("".join(rows))
-    (folder / "page.py").write_text("".join(code_blocks("howto/quotas.md", "python")))
+    folder = with_page(workspace, "few", "quotas")
     prompt = "".join(code_blocks("howto/quotas.md", "bash"))
     output = workspace.bash(f"cd few\n{prompt}\npython page.py")
     assert '"feasible": true' in output
@@ -232,11 +234,7 @@ def test_drafts_page_runs_without_a_server(tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_rules_page_runs_without_a_server(workspace: Any) -> None:
-    folder = workspace.folder / "ruled"
-    (folder / "examples").mkdir(parents=True)
-    rows = SURVEY.open().readlines()[:601]
-    (folder / "examples" / SURVEY.name).write_text("".join(rows))
-    (folder / "page.py").write_text("".join(code_blocks("howto/rules.md", "python")))
+    folder = with_page(workspace, "ruled", "rules")
     prompt = "".join(code_blocks("howto/rules.md", "bash"))
     workspace.bash(f"cd ruled\n{prompt}\npython page.py")
     stated = json.loads((folder / "rules.json").read_text())["schema"]["x-simulacra"]["rules"]
@@ -247,11 +245,7 @@ def test_rules_page_runs_without_a_server(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_page_of_completions_runs(workspace: Any) -> None:
-    folder = workspace.folder / "given"
-    (folder / "examples").mkdir(parents=True)
-    rows = SURVEY.open().readlines()[:601]
-    (folder / "examples" / SURVEY.name).write_text("".join(rows))
-    (folder / "page.py").write_text("".join(code_blocks("howto/complete-given-rows.md", "python")))
+    folder = with_page(workspace, "given", "complete-given-rows")
     own, erased = code_blocks("howto/complete-given-rows.md", "bash")
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd given\n{connection}\n{own}\npython page.py\n{erased}")

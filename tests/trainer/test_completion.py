@@ -399,7 +399,7 @@ def test_filled_rows_are_no_nearer_to_the_half_that_was_seen(
     assert 0.45 < found.nearness < 0.55
 
     def copied(self: fill.Filling, j: int, rows: np.ndarray) -> None:
-        """Copy the answers of the person of the half who is most alike (a hot deck)."""
+        """Copy the answers of the person of the half most alike (a hot deck)."""
         age, region = self.values[0], self.values[1]
         far = np.abs(age[rows][:, None] - age[self.learned])
         far += 9 * (region[rows][:, None] != region[self.learned])
