@@ -142,6 +142,11 @@ async def test_refusal_that_names_columns_is_a_read_and_a_304_is_none(
         sent = await http.get(path)
         same = await http.get(path, headers={"If-None-Match": sent.headers["etag"]})
         assert same.status_code == 304
+        of_dataset = f"/v1/audit-events?limit=100&support_id={sent.headers['x-request-id']}"
+        listed = [
+            (await http.get(of_dataset + more)).json()["items"] for more in ("", "&reads=false")
+        ]
+    assert [len(items) for items in listed] == [1, 0]
     recorded = {data.get("request"): data for data in _records(world)}
     ids = [one.headers["x-request-id"] for one in (refused, sent, same)]
     assert [one in recorded for one in ids] == [True, True, False]

@@ -48,6 +48,9 @@ class AuditQuery(ListQuery):
         default=None, description="`next_cursor` of the page before; opaque, of the same tenant."
     )
     type: EventType | None = Field(default=None, description="Only events of this type.")
+    reads: bool = Field(
+        default=True, description="`false`: without reads of content, so what changed stands alone."
+    )
     support_id: SupportId | None = Field(
         default=None,
         description="Only events of the resource with this support id or uid, or of the request "

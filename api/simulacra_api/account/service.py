@@ -27,7 +27,7 @@ from simulacra_crds.names import AUDIT_CHECK, support_id, system_namespace
 from simulacra_crds.registry import WITH_JOB
 from simulacra_custody.audit.check import CheckState
 from simulacra_custody.audit.cuts import Cut
-from simulacra_custody.audit.event import AuditEvent
+from simulacra_custody.audit.event import AuditEvent, EventType
 from simulacra_custody.audit.ocsf import ocsf_event
 
 _DAY = 86_400
@@ -79,6 +79,8 @@ async def audit_page(repository: TenantRepository, query: AuditQuery) -> AuditEv
 
 def _matches(query: AuditQuery, event: AuditEvent) -> bool:
     if query.type not in (None, event.type):
+        return False
+    if not query.reads and event.type is EventType.ARTEFACT_READ:
         return False
     data, wanted = event.data, query.support_id
     if wanted in (None, data.request, data.uid):

@@ -32,6 +32,9 @@ def audit_events(
     support_id: Annotated[
         str | None, typer.Option(help="Only of this support id, uid or request_id.")
     ] = None,
+    reads: Annotated[
+        bool, typer.Option(help="Reads of content too, or what changed alone.")
+    ] = True,
     ocsf: Annotated[
         bool, typer.Option("--ocsf", help="JSON lines in OCSF for a SIEM, oldest first.")
     ] = False,
@@ -44,7 +47,7 @@ def audit_events(
 ) -> None:
     """List who did what to the tenant's data, newest first."""
     with connected(connection) as client:
-        chosen = filters(type=event_type, support_id=support_id)
+        chosen = filters(type=event_type, support_id=support_id, reads=None if reads else "false")
         if ocsf:
             _print_ocsf(client, cursor_file, {**chosen, "format": "ocsf"})
         else:

@@ -13,7 +13,10 @@ def usage() -> Steps[Usage]:
 
 
 def audit_events(**filters: str) -> Steps[list[Document]]:
-    """List who did what to the tenant's data, newest first. Filters: type, support_id."""
+    """List who did what to the tenant's data, newest first. Filters: type, support_id, reads.
+
+    `reads="false"` leaves out reads of content, so what changed stands alone.
+    """
     return get_all("/v1/audit-events", filters, Document)
 
 

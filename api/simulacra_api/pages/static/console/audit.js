@@ -17,22 +17,24 @@ function usePages(session, path, label) {
   const [cursor, setCursor] = useState(null);
   const [integrity, setIntegrity] = useState({});
   const page = async (from) => {
-    const found = await session.get(`${path}?limit=50${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
+    const found = await session.get(`${path}${path.includes("?") ? "&" : "?"}limit=50${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
     setItems((before) => from ? [...before, ...found.items] : found.items);
     setCursor(found.next_cursor);
     setIntegrity(found.integrity ?? {});
   };
-  const [, problem] = useLoad(() => page(null), [session]);
+  const [, problem] = useLoad(() => page(null), [session, path]);
   const [more, busy, trouble] = useAction(() => page(cursor));
   const earlier = html`${cursor && html`<button disabled=${busy} onClick=${more}>${label}</button>`}<${Failure} problem=${trouble} />`;
   return { items, problem, earlier, integrity };
 }
 
 function Events({ session }) {
-  const { items: events, problem, earlier, integrity } = usePages(session, "/v1/audit-events", "Earlier records");
+  const [reads, setReads] = useState(false);
+  const { items: events, problem, earlier, integrity } = usePages(session, `/v1/audit-events?reads=${reads}`, "Earlier records");
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!events) return html`<p role="status">Loading</p>`;
   return html`${integrity.kept_days && html`<p class="quiet">Kept for ${integrity.kept_days} days${integrity.pruned_until && `: records from before ${when(integrity.pruned_until)} were deleted`}.</p>`}
+    <label class="check"><input type="checkbox" checked=${reads} onChange=${(event) => setReads(event.target.checked)} /> Show reads too</label>
     <div class="scroll" tabindex="0" role="region" aria-label="Audit records"><table class="audit"><thead><tr>${["Time", "Event", "Kind", "Source", "Client", "Outcome", "Counts"].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
     <tbody>${events.map((event) => html`<tr key=${event.id}><td>${when(event.time)}</td><td><code>${event.type.replace("dev.simulacra.", "")}</code></td><td>${[event.kind, event.artefact].filter(Boolean).join(" ")}</td><td>${SOURCES[event.source] ?? event.source}</td><td>${event.client ?? ""}</td><td>${event.outcome}</td><td>${counts(event)}</td></tr>`)}</tbody></table></div>
     ${earlier}`;
