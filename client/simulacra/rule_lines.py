@@ -2,7 +2,7 @@
 
 `education_years + 5 <= age`, `food + rent = spending`, `if employed=no then hours=missing`,
 `age=18..99`, `never sex=male, pregnant=yes`, `unique household, line`, `allowed city, country` and
-`multiple price of 0.05`.
+`multiple price of 0.05`. A name or level may stand in double quotes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ KINDS = {
 _COMPARED = re.compile(r"(.+?)\s*(<=|>=|≤|≥|<|>)\s*(.+)")
 _PLUS = re.compile(r"(.+?)\s+([+-])\s*([\d.]+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_OUTSIDE_QUOTES = r'(?=(?:[^"]*"[^"]*")*[^"]*$)'
+_COMMA = re.compile(rf",{_OUTSIDE_QUOTES}")
+_COMMA_OR_AND = re.compile(rf"(?:,| and ){_OUTSIDE_QUOTES}")
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
@@ -106,14 +109,14 @@ def _in_line(text: str) -> Json | None:
         return {word: _names(rest)}
     if word == "multiple":
         name, _, step = rest.rpartition(" of ")
-        return {"multiple": name.strip(), "of": float(step)} if _NUMBER.fullmatch(step) else None
+        return {"multiple": _unquoted(name), "of": float(step)} if _NUMBER.fullmatch(step) else None
     if found := _COMPARED.fullmatch(text):
-        return _compared(found[1].strip(), _SIGNS.get(found[2], found[2]), found[3].strip())
+        return _compared(found[1], _SIGNS.get(found[2], found[2]), found[3].strip())
     left, equals, right = text.rpartition("=")
     if equals and " + " in left:
-        total = right.strip()
+        total = _unquoted(right)
         is_number = _NUMBER.fullmatch(total)
-        parts = [one.strip() for one in left.split(" + ")]
+        parts = [_unquoted(one) for one in left.split(" + ")]
         return {"sum": parts, "equals": float(total) if is_number else total}
     cell = _cell(text)
     return {"then": cell} if cell else None
@@ -121,10 +124,10 @@ def _in_line(text: str) -> Json | None:
 
 def _compared(left: str, sign: str, right: str) -> Json:
     if _NUMBER.fullmatch(right) and sign in ("<=", ">="):
-        return {"then": {left: {"max" if sign == "<=" else "min": float(right)}}}
+        return {"then": {_unquoted(left): {"max" if sign == "<=" else "min": float(right)}}}
     plus = _PLUS.fullmatch(left)
     name, shift = (plus[1], float(plus[2] + plus[3])) if plus else (left, 0.0)
-    rule: Json = {"compare": [name, sign, right]}
+    rule: Json = {"compare": [_unquoted(name), sign, _unquoted(right)]}
     return {**rule, "plus": shift} if shift else rule
 
 
@@ -135,14 +138,14 @@ def _cell(text: str) -> Json | None:
         name, equals, value = part.partition("=")
         if not equals or not value.strip():
             return None
-        cell[name.strip()] = _part(value.strip())
+        cell[_unquoted(name)] = _part(value.strip())
     return cell or None
 
 
 def _split(text: str) -> Sequence[str]:
     """Return the parts between commas and `and`; one without = belongs to the level before it."""
     parts: list[str] = []
-    for piece in re.split(r",| and ", text):
+    for piece in _COMMA_OR_AND.split(text):
         if parts and "=" not in piece:
             parts[-1] += f",{piece}"
         else:
@@ -162,8 +165,14 @@ def _part(value: str) -> Any:
             return ends
         if all(_NUMBER.fullmatch(end) for end in ends.values()):
             return {key: float(end) for key, end in ends.items()}
-    return {"levels": [one.strip() for one in value.split("|")]}
+    return {"levels": [_unquoted(one) for one in value.split("|")]}
 
 
 def _names(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+    return [_unquoted(one) for one in _COMMA.split(text) if one.strip()]
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    is_quoted = len(text) > 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
+    return text[1:-1] if is_quoted else text

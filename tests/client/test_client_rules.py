@@ -44,6 +44,10 @@ from simulacra_schema.rules import Rule
         ("unique household, line", {"unique": ["household", "line"]}),
         ("allowed city, country", {"allowed": ["city", "country"]}),
         ("multiple price of 0.05", {"multiple": "price", "of": 0.05}),
+        ('"pay, net" + 5 <= "pay"', {"compare": ["pay, net", "<=", "pay"], "plus": 5.0}),
+        ('if "own car"="yes, two" then km=1..', {
+            "if": {"own car": {"levels": ["yes, two"]}}, "then": {"km": {"min": 1.0}},
+        }),
         ('{"unique": ["a"]}', {"unique": ["a"]}),
     ],
 )  # fmt: skip
