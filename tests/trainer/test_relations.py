@@ -98,6 +98,36 @@ def test_relations_of_a_survey_are_found() -> None:
     assert notes["revenue"] == "is computed, as in every row: price × quantity"
 
 
+def household(rows: int, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return counts of few values: of people in a household, and of stations that are watched."""
+    rng = np.random.default_rng(seed)
+    watched = (rng.random((4, rows)) < [[0.6], [0.4], [0.3], [0.2]]).astype(np.int64)
+    adults, children = rng.integers(1, 4, rows), rng.integers(0, 3, rows)
+    return {
+        **{f"watches_{k}": one for k, one in enumerate(watched, 1)},
+        "stations": watched.sum(axis=0),
+        "adults": adults,
+        "children": children,
+        "people": adults + children,
+        "age": rng.integers(18, 90, rows),
+    }
+
+
+def test_sums_of_few_values_are_found_where_chance_gives_none() -> None:
+    sums = {
+        "stations = watches_1 + watches_2 + watches_3 + watches_4",
+        "people = adults + children",
+    }
+    assert sums <= sentences(cleaned(household(400)).schema)
+    rare = household(400)
+    rare["people"] = np.where(np.arange(400) % 100 == 0, 2 + np.arange(400) // 200, 1)
+    rare["adults"], rare["children"] = rare["people"] - 1, np.ones(400, np.int64)
+    assert not any(text.startswith("people") for text in sentences(cleaned(rare).schema))
+    wrong = household(400)
+    wrong["stations"][7] += 1
+    assert not any(text.startswith("stations =") for text in sentences(cleaned(wrong).schema))
+
+
 def test_relations_are_found_where_extreme_numbers_of_persons_are_moved() -> None:
     columns = {name: survey()[name] for name in ("price", "quantity", "revenue", "cost", "profit")}
     persons = np.array([f"P{i // 4:05d}" for i in range(ROWS)])

@@ -3,8 +3,9 @@
 A column is computed from others if that gives its value in all rows, up to the rounding of the
 column: the sum or difference, product or ratio of two columns, the total or mean of a battery of
 neighboring columns, or a constant plus a sum of scattered columns. With at least 50 persons and 8
-different values, chance gives no such relation. Bounds, names inside one another and codes that
-two columns decide are sought in `bounds`, `nested` and `decided`.
+different values chance gives no such relation; nor does it a sum of fewer values that is right in
+many rows, such as how many of four stations somebody watches. Bounds, names inside one another and
+codes that two columns decide are sought in `bounds`, `nested` and `decided`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ GLANCE_ROWS = 40
 """A sample of this size is enough to reject nearly all candidates."""
 MAX_COLUMNS = 300
 MIN_DISTINCT = 8
+MIN_SUMMED = 3
+"""Different values of a sum: one of two values is a group of answers, see `groups`."""
+SUMMED_BITS = 40.0
+"""By chance a sum is a column of n rows with at most its largest share to the power of n: 1e-12."""
 MIN_PERSONS = 50
 
 
@@ -30,6 +34,7 @@ class Numbers:
         values: float64 [columns, rows], NaN for missing.
         steps: half a unit in the last place of each column, float64 [columns].
         varied: whether a column has at least MIN_DISTINCT values, bool [columns].
+        can_be_sum: whether its rows rule out that a sum is it by chance, bool [columns].
         glance: rows of a sample, those with the most columns present first, at most GLANCE_ROWS.
     """
 
@@ -37,6 +42,7 @@ class Numbers:
     values: Floats
     steps: Floats
     varied: npt.NDArray[np.bool_]
+    can_be_sum: npt.NDArray[np.bool_]
     glance: Rows
 
     def gives(self, computed: Floats, column: int) -> bool:
@@ -60,8 +66,10 @@ def numbers_of(table: pa.Table, schema: TableSchema) -> Numbers | None:
         return None
     values = np.stack([as_floats(table.column(c.name)) for c in columns])
     varied = np.array([_has_distinct(row) for row in values])
+    can_be_sum = np.array([_can_be_sum(row) for row in values]) | varied
     steps = np.array([half_unit(c) for c in columns])
-    return Numbers(tuple(c.name for c in columns), values, steps, varied, _glance(values))
+    names = tuple(c.name for c in columns)
+    return Numbers(names, values, steps, varied, can_be_sum, _glance(values))
 
 
 def half_unit(column: ColumnSchema) -> float:
@@ -78,6 +86,13 @@ def spread_rows(rows: int, most: int) -> Rows:
 def _has_distinct(values: Floats) -> bool:
     known = values[~np.isnan(values)]
     return np.unique(known[:1000]).size >= MIN_DISTINCT or np.unique(known).size >= MIN_DISTINCT
+
+
+def _can_be_sum(values: Floats) -> bool:
+    _, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    if counts.size < MIN_SUMMED:
+        return False
+    return float(-counts.sum() * np.log2(counts.max() / counts.sum())) >= SUMMED_BITS
 
 
 def _glance(values: Floats) -> Rows:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from simulacra_schema.table import RelationSchema
 from simulacra_trainer.relations.numbers import Floats, Numbers, Rows
@@ -68,9 +69,9 @@ def _equals(numbers: Numbers) -> Iterator[Identity]:
 def _sums(numbers: Numbers) -> list[Triple]:
     """Return (part, other part, total), the parts in file order."""
     found: dict[Triple, None] = {}
-    for a, b, total in _triples(numbers, np.add, symmetric=True):
+    for a, b, total in _triples(numbers, np.add, numbers.can_be_sum, symmetric=True):
         found[a, b, total] = None
-    for total, a, b in _triples(numbers, np.subtract, symmetric=False):
+    for total, a, b in _triples(numbers, np.subtract, numbers.can_be_sum, symmetric=False):
         found[min(a, b), max(a, b), total] = None
     return list(found)
 
@@ -99,11 +100,11 @@ def _products(numbers: Numbers) -> Iterator[tuple[float, Triple]]:
     """Yield each factor and (first, second, product): product = first x second / factor."""
     found: dict[tuple[float, Triple], None] = {}
     for factor in FACTORS:
-        for a, b, product in _triples(numbers, _product_by(factor), symmetric=True):
+        for a, b, product in _triples(numbers, _product_by(factor), numbers.varied, symmetric=True):
             if _is_product(numbers, a, b):
                 found[factor, (a, b, product)] = None
     for factor in FACTORS:
-        for product, a, b in _triples(numbers, _ratio_by(factor), symmetric=False):
+        for product, a, b in _triples(numbers, _ratio_by(factor), numbers.varied, symmetric=False):
             found.setdefault((factor, (min(a, b), max(a, b), product)))
     yield from found
 
@@ -148,14 +149,16 @@ def _ratio_by(factor: float) -> Combine:
     return ratio
 
 
-def _triples(numbers: Numbers, combine: Combine, *, symmetric: bool) -> Iterator[Triple]:
-    """Yield (first, second, column) where the combination of two columns gives the third."""
+def _triples(
+    numbers: Numbers, combine: Combine, thirds: npt.NDArray[np.bool_], *, symmetric: bool
+) -> Iterator[Triple]:
+    """Yield (first, second, column) where the combination of two columns gives one of `thirds`."""
     glance = numbers.values[:, numbers.glance]
     all_columns = np.arange(len(numbers.names))
     for first in all_columns:
         seconds = all_columns[first + 1 :] if symmetric else all_columns[all_columns != first]
         computed = combine(glance[first][None, :], glance[seconds])
-        at, columns = _candidates(numbers, glance, computed)
+        at, columns = _candidates(numbers, thirds, glance, computed)
         others = seconds[at]
         is_third = (columns != first) & (columns != others)
         for second, column in zip(others[is_third], columns[is_third], strict=True):
@@ -174,17 +177,19 @@ def _gives(numbers: Numbers, combine: Combine, first: int, second: int, column: 
     return True
 
 
-def _candidates(numbers: Numbers, glance: Floats, computed: Floats) -> tuple[Rows, Rows]:
+def _candidates(
+    numbers: Numbers, thirds: npt.NDArray[np.bool_], glance: Floats, computed: Floats
+) -> tuple[Rows, Rows]:
     """Return (rows of computed, columns) that agree in the sampled rows, int64 [k] each."""
-    varied = np.flatnonzero(numbers.varied)
-    near = np.ones((computed.shape[0], varied.size), np.bool_)
+    places = np.flatnonzero(thirds)
+    near = np.ones((computed.shape[0], places.size), np.bool_)
     for row in range(min(FIRST_ROWS, glance.shape[1])):
-        results, seen = computed[:, row][:, None], glance[varied, row][None, :]
-        near &= numbers.alike(results, seen, numbers.steps[varied])
+        results, seen = computed[:, row][:, None], glance[places, row][None, :]
+        near &= numbers.alike(results, seen, numbers.steps[places])
         if not near.any():
             break
     at, place = np.nonzero(near)
-    columns = varied[place]
+    columns = places[place]
     for row in range(FIRST_ROWS, glance.shape[1]):
         if not at.size:
             break

@@ -35,7 +35,7 @@ def run_totals(numbers: Numbers) -> Iterator[RelationSchema]:
 def _near(numbers: Numbers, glance: Floats, computed: Floats) -> Iterator[tuple[int, int]]:
     """Yield (row of computed, column) that agree wherever the column is present in the sample."""
     missing = np.isnan(glance)
-    near = np.broadcast_to(numbers.varied, (computed.shape[0], glance.shape[0])).copy()
+    near = np.broadcast_to(numbers.can_be_sum, (computed.shape[0], glance.shape[0])).copy()
     for row in range(min(2, glance.shape[1])):
         same = numbers.alike(computed[:, row][:, None], glance[:, row][None, :], numbers.steps)
         near &= same | missing[None, :, row]
@@ -87,7 +87,7 @@ def other_sum(numbers: Numbers, known: Collection[str]) -> RelationSchema | None
     sample = numbers.values[np.ix_(free, rows)]
     for at in _dependent(sample):
         column = int(free[at])
-        if numbers.varied[column]:
+        if numbers.can_be_sum[column]:
             others = np.delete(np.arange(free.size), at)
             if found := _solve(numbers, column, free[others], sample[others], sample[at]):
                 return found
