@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from api_world import TABLE
+from simulacra_api.tenancy.repository import snake_case
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 from simulacra_crds.names import model_name
 from simulacra_crds.tasks import IDENTIFICATION, REPORT, SCHEMA
@@ -420,3 +421,9 @@ async def test_work_that_stands_still_is_not_promised_to_end_soon(
 
 def _failure(reason: str) -> dict[str, Any]:
     return {"reason": reason, "message": "m", "time": "2026-01-01T00:00:00Z"}
+
+
+def test_columns_of_a_cell_are_called_as_the_table_calls_them() -> None:
+    made = {"quotas": [{"where": {"NetIncome": {"min": 900}}, "effectiveRows": 17.0}]}
+    shown = {"quotas": [{"where": {"NetIncome": {"min": 900}}, "effective_rows": 17.0}]}
+    assert snake_case(made) == shown

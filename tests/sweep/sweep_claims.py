@@ -195,6 +195,8 @@ def quotas(rows: Frame, asked: Sequence[Json], made: Json) -> Iterator[str]:
             else:
                 inside &= rows[column].astype(float).between(part["min"], part["max"])
         count = int(inside.sum())
+        if set(one["where"]) != set(quota["where"]):
+            yield f"quota {at}: its columns are called {sorted(one['where'])}"
         if one["rows"] != count or abs(one["attained"] - count / len(rows)) > 1e-6:
             yield f"quota {at}: {one['rows']} rows are said, {count} are there"
         low = quota.get("share", quota.get("min", 0.0)) * len(rows)

@@ -29,7 +29,9 @@ MET = [
 ATTAINED = {"attainment": {"conditions": MET}}
 WOMEN = ROWS[ROWS["sex"] == "f"]
 CELLS = [{"where": {"sex": {"levels": ["f"]}, "x": {"min": 0, "max": 900}}, "share": 1.0}]
-CELLS_MET = {"attainment": {"quotas": [{"rows": len(WOMEN), "attained": 1.0, "met": True}]}}
+CELLS_MET = {
+    "attainment": {"quotas": [{**CELLS[0], "rows": len(WOMEN), "attained": 1.0, "met": True}]}
+}
 LONG = pd.concat(
     [ROWS[["x"]].assign(sex=None if one == 0 else "f", implicate=one) for one in range(3)],
     ignore_index=True,

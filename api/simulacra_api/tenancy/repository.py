@@ -43,6 +43,7 @@ _STATUSES: dict[str | None, Status] = {
 }
 SPEC = "spec"
 """Name in audit records of what a client has stated: knowledge, or a question."""
+CELL = "where"
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -234,7 +235,9 @@ async def _if_there(reading: Awaitable[bytes], model: type[B]) -> B | None:
 
 
 def snake_case(value: Any) -> Any:
-    """Rename the keys of an artifact from camelCase; column names in it are values, not keys."""
+    """Rename the keys of an artifact from camelCase, but not column names: the keys of a cell."""
     if isinstance(value, dict):
-        return {to_snake(key): snake_case(item) for key, item in value.items()}
+        return {
+            to_snake(key): item if key == CELL else snake_case(item) for key, item in value.items()
+        }
     return [snake_case(item) for item in value] if isinstance(value, list) else value
