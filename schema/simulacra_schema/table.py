@@ -112,6 +112,16 @@ class PublishedLevels(KubeModel):
     single: int = Field(default=0, description="Without a list: how many of them one person has.")
 
 
+class EarlierQuestion(KubeModel):
+    """What a question was called in earlier waves, and its levels by their value now."""
+
+    question: str
+    levels: dict[str, list[str]] = Field(default_factory=dict)
+    stated: bool = Field(
+        default=True, description="False where it is to confirm: nothing is compared before."
+    )
+
+
 class ColumnSchema(KubeModel):
     """One column after cleaning.
 
@@ -191,6 +201,9 @@ class ColumnSchema(KubeModel):
     )
     to_confirm: str | None = Field(
         default=None, description="What the column may be beside what it was read as."
+    )
+    earlier: EarlierQuestion | None = Field(
+        default=None, description="The question of earlier waves that this one is."
     )
     prefix: int | None = Field(
         default=None,
