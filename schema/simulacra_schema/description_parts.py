@@ -79,6 +79,10 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _as_cells(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
 def _alike(values: list[Any]) -> list[Any]:
     """Refuse lists of strings and objects together, and values that are given twice."""
     if len({"label" in one.model_fields_set for one in values}) > 1:
@@ -139,6 +143,17 @@ Published = (
         Field(min_length=1, max_length=MAX_CATEGORIES),
     ]
 )
+EarlierLevels = Annotated[
+    dict[
+        Level,
+        Annotated[
+            list[Annotated[Level, BeforeValidator(_cell)]],
+            Field(min_length=1, max_length=MAX_CATEGORIES),
+            BeforeValidator(_as_cells),
+        ],
+    ],
+    Field(min_length=1, max_length=MAX_CATEGORIES),
+]
 AskedIf = Annotated[
     dict[ColumnName, CellPart],
     Field(min_length=1, max_length=MAX_COLUMNS),
@@ -163,6 +178,10 @@ class FieldExtension(_Extension):
         missing: cells without a value, beside those that are detected; missingValues replaces
             what is detected.
         publish: the levels are public, as countries and brands are: true, or all that there are.
+        earlier: what the question was called in an earlier wave; false where it is a question of
+            its own, whatever it looks like.
+        levels: what levels were called in that wave, by their value now: one text, or several
+            that became one.
         asked_if: earlier answers after which the question is asked, as the cell of a quota. Drafts
             skip it by them; in an upload the data show the skips.
         source: of each property: who said it. Properties that are not named are the user's.
@@ -180,6 +199,8 @@ class FieldExtension(_Extension):
     kind: FieldKind | None = None
     missing: MissingCells | None = None
     publish: Published | None = None
+    earlier: Literal[False] | ColumnName | None = None
+    levels: EarlierLevels | None = None
     asked_if: AskedIf | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
@@ -227,7 +248,8 @@ class FieldDescription(_Part):
 
 
 EXTENSION_PROPERTIES = (
-    "role", "pii", "replace", "use", "unit", "options", "kind", "missing", "publish"
+    "role", "pii", "replace", "use", "unit", "options", "kind", "missing", "publish", "earlier",
+    "levels",
 )  # fmt: skip
 PROPERTIES: dict[str, str] = {
     **{

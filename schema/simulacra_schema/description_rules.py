@@ -9,6 +9,7 @@ from typing import get_args
 from simulacra_schema.description_parts import (
     EXTENSION,
     FieldDescription,
+    FieldExtension,
     SurveyDesign,
     TableSchemaPart,
 )
@@ -37,11 +38,22 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
     dropped = [one.name for one in table.fields if one.extension.use == "drop"]
     if table.extension.order in dropped:
         yield (EXTENSION, "order"), "This column is dropped; order rows by another one."
+    yield from _check_earlier(table)
     yield from _check_replicates(table)
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
     yield from _agree(table, None, "cluster")
     yield from _agree(table, None, "wave")
+
+
+def _check_earlier(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
+    """Yield a fault for each field that is said to be a question that another field is."""
+    seen: set[str] = set()
+    for index, field in enumerate(table.fields):
+        earlier = field.extension.earlier
+        if earlier and earlier in seen:
+            yield ("fields", index, EXTENSION, "earlier"), "Another field was this question."
+        seen |= {earlier or ""}
 
 
 def _check_replicates(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
@@ -101,12 +113,25 @@ def check_field(field: FieldDescription, stated: Collection[str]) -> Iterator[tu
         yield "publish", f"A column with the role {extension.role} is never published."
     if extension.publish is not None and extension.pii is not None:
         yield "publish", "Personal data are never published."
+    if extension.earlier and extension.role not in (None, "none"):
+        yield "earlier", f"A column with the role {extension.role} is no question."
+    if extension.levels is not None:
+        yield from _check_levels(extension)
     if extension.unit is not None and own.type not in NUMBERS:
         yield "unit", f"Only numbers have a unit, and the type is {own.type}."
     if extension.role == "cluster" and extension.use == "drop":
         yield "use", "A cluster is not learned and not generated anyway; leave this out."
     if extension.role == "weight" and own.type not in NUMBERS:
         yield "type", "Weights are numbers."
+
+
+def _check_levels(extension: FieldExtension) -> Iterator[tuple[str, str]]:
+    if extension.earlier is False:
+        yield "levels", "This is a question of its own, so none of its levels had another name."
+    named = Counter(name for names in (extension.levels or {}).values() for name in names)
+    twice = [name for name, count in named.items() if count > 1]
+    if twice:
+        yield "levels", f"The earlier level {twice[0]!r} is named twice; it can become one level."
 
 
 def _check_format(own: FieldDescription) -> Iterator[tuple[str, str]]:

@@ -48,6 +48,31 @@ def test_a_wave_is_no_treatment(question: RowsQuestion[str]) -> None:
     assert REFUSED not in [one.detail for one in question.faults(PANEL)]
 
 
+def test_an_earlier_name_belongs_to_one_question() -> None:
+    said = [
+        {"name": "Q9", "x-simulacra": {"earlier": "Q7", "levels": {"1": "yes", "2": ["no", 3]}}},
+        {"name": "Q8", "x-simulacra": {"earlier": "Q7"}},
+        {"name": "w", "x-simulacra": {"role": "wave", "earlier": "v"}},
+        {"name": "a", "x-simulacra": {"earlier": "b", "levels": {"1": "x", "2": ["y", "x"]}}},
+        {"name": "c", "x-simulacra": {"earlier": False, "levels": {"1": "x"}}},
+        {"name": "d", "x-simulacra": {"earlier": True}},
+    ]
+    good = parse_description({"fields": said[:1]}).fields[0].extension
+    assert good.levels == {"1": ["yes"], "2": ["no", "3"]}
+    with pytest.raises(DescriptionInvalid) as caught:
+        parse_description({"fields": said[:5]})
+    assert {one.pointer: one.detail for one in caught.value.errors} == {
+        "/fields/1/x-simulacra/earlier": "Another field was this question.",
+        "/fields/2/x-simulacra/earlier": "A column with the role wave is no question.",
+        "/fields/3/x-simulacra/levels": "The earlier level 'x' is named twice; it can become one"
+        " level.",
+        "/fields/4/x-simulacra/levels": "This is a question of its own, so none of its levels had"
+        " another name.",
+    }
+    with pytest.raises(DescriptionInvalid):
+        parse_description({"fields": said[5:]})
+
+
 def test_a_wave_can_be_a_condition() -> None:
     conditions = {"categorical": {"w": {"2": 1.0}}}
     assert not RowsQuestion[str](row_count=10, conditions=conditions).faults(TRACKER)

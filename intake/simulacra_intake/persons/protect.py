@@ -27,6 +27,7 @@ from simulacra_intake.persons.name_context import names_by_context
 from simulacra_intake.persons.public_levels import check_public, with_public
 from simulacra_intake.persons.rare_values import without_rare_values
 from simulacra_intake.persons.real_values import RealValues, digest_real_values
+from simulacra_intake.persons.renamed import settle_earlier
 from simulacra_intake.persons.stated import StatedRoles, check_roles
 from simulacra_intake.persons.subject import LOOKED_AT, Keys, find_subject
 from simulacra_intake.persons.waves import with_wave
@@ -105,6 +106,7 @@ def protect_persons(
         for column, each in zip(columns, found, strict=True)
     ]
     check_public(result, statements)
+    settle_earlier(result, statements)
     if persons is not None and stated.wave is None:
         result = with_wave(result, persons, stated.ordinary)
     if persons is None:

@@ -154,6 +154,7 @@ def _answers(
             {
                 "column": question.column.name,
                 "answer": answer_name(question, level),
+                **_before(question.column),
                 **_lines(question, level, shown),
                 **_interval(change, len(asked), verdict),
                 "earlier": named | _interval(mean, len(asked), beside) if taken[1:] else None,
@@ -194,6 +195,12 @@ def answer_name(question: Question, level: int) -> str:
     if question.count == len(FIFTHS):
         return FIFTHS[level]
     return f"group {level + 1} of {question.count}, lowest first"
+
+
+def _before(column: ColumnSchema) -> dict[str, str]:
+    """Return the name under which a question was asked before; nothing where it kept its name."""
+    of = column.earlier
+    return {"before": of.question} if of is not None and of.stated else {}
 
 
 def _lines(question: Question, level: int, shown: Ints) -> dict[str, Any]:

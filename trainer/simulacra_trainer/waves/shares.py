@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.matching.levels import with_earlier
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_intake.survey_design import crossed
 from simulacra_intake.survey_weights import Floats, row_weights
@@ -81,6 +82,7 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     if column is None or len(column.levels) < 2:
         return None
     wave = answer_codes(table, column)[0]
+    joined = with_earlier_names(table, schema)
     design, weights = design_of(table, schema), row_weights(table, schema)
     clusters = np.arange(table.num_rows) if design is None else design.clusters
     strata = np.zeros(table.num_rows, np.int64) if design is None else design.strata
@@ -91,8 +93,7 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     if replicates is not None:
         replicates = replicates / np.where(weights > 0, weights, np.inf)[:, None]
     return Sample(
-        table,
-        schema,
+        *joined,
         wave,
         column.level_values(),
         clusters,
@@ -103,6 +104,30 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
         replicates,
         0.0 if design is None else design.scale,
     )
+
+
+def with_earlier_names(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, TableSchema]:
+    """Return a table and schema in which questions have the answers of their earlier names.
+
+    The columns of those names are left out. What is to confirm stays apart.
+    """
+    earlier = {c.name: c.earlier for c in schema.columns if c.earlier and c.earlier.stated}
+    if not earlier:
+        return table, schema
+
+    def answers(name: str) -> pa.Array:
+        own = table.column(name).combine_chunks()
+        of = earlier.get(name)
+        if of is None or of.question not in table.column_names:
+            return own
+        return with_earlier(own, answers(of.question), of.levels)
+
+    for name in earlier:
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, answers(name))
+    gone = {of.question for of in earlier.values()}
+    columns = [column for column in schema.columns if column.name not in gone]
+    return table, schema.model_copy(update={"columns": columns})
 
 
 class Question:

@@ -20,7 +20,8 @@ def summary_of(found: Mapping[str, Any]) -> str:
 
 def sentence_of(answer: Mapping[str, Any], background: Sequence[str]) -> str:
     """Return what an answer did, beside earlier waves too, and whose doing it was."""
-    name = f"{answer['column']}: {answer['answer']}"
+    before = f" ({answer['before']} before)" if "before" in answer else ""
+    name = f"{answer['column']}{before}: {answer['answer']}"
     up = answer["change"] > 0
     how = {"moved": "", "probably moved": "probably "}.get(answer["verdict"])
     if how is None:
