@@ -24,6 +24,9 @@ Missing = Sequence[Cell] | Mapping[str, Cell | Sequence[Cell]]
 Public = Sequence[str] | Mapping[str, Sequence[str] | bool]
 """Columns whose levels are public, with all that there are. A text may be `COL=LEVEL`."""
 
+Renamed = Sequence[str] | Mapping[str, str | bool]
+"""What questions were called in an earlier wave; a text is `COL=EARLIER`. False: nothing."""
+
 Rules = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 """Rules that hold in every row, each as a mapping or in a line."""
 
@@ -41,6 +44,7 @@ class Changes(TypedDict, total=False):
     drop: str | Sequence[str] | None
     missing: Cell | Missing | None
     publish: str | Public | None
+    renamed: str | Renamed | None
     rule: Rules | None
     no_rule: str | Sequence[str] | None
 
@@ -82,6 +86,7 @@ class Corrections:
         self._named = {name: list(dict.fromkeys(columns)) for name, columns in named.items()}
         self._missing = list(dict.fromkeys(self._cells(changes.get("missing"))))
         self._public = self._levels(changes.get("publish"))
+        self._questions = self._earlier(changes.get("renamed"))
         self._replicates = changes.get("replicates")
         given = changes.get("rule")
         self._rules = [
@@ -98,7 +103,7 @@ class Corrections:
 
     def __bool__(self) -> bool:
         found = self._missing or self._public or self._replicates or self._rules or self._removed
-        return bool(any(self._named.values()) or found)
+        return bool(any(self._named.values()) or found or self._questions)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
@@ -156,6 +161,8 @@ class Corrections:
         for column, levels in self._public.items():
             maker = self.named("publish", column)
             self._field(schema, path, column, "publish", maker)["publish"] = levels or True
+        for column, (earlier, maker) in self._questions.items():
+            self._field(schema, path, column, "earlier", maker)["earlier"] = earlier
         for column, value, maker in self._missing:
             at = self._field(schema, path, column, "missing", maker) if column else own
             at["missing"] = list(dict.fromkeys([*at.get("missing", ()), value]))
@@ -242,6 +249,23 @@ class Corrections:
                 raise ValueError(f"{self.named('publish', column)}: write the name of a column.")
             found.setdefault(column, []).extend(map(_text, _listed(levels)))
         return {column: list(dict.fromkeys(levels)) for column, levels in found.items()}
+
+    def _earlier(self, renamed: str | Renamed | None) -> dict[str, tuple[str | bool, str]]:
+        """Return what each question was called, and how an error names that."""
+        found: dict[str, tuple[str | bool, str]] = {}
+        cut = (
+            ()
+            if isinstance(renamed, Mapping)
+            else [str(o).rpartition("=") for o in _listed(renamed)]
+        )
+        pairs = renamed if isinstance(renamed, Mapping) else {now: old for now, _, old in cut}
+        for column, earlier in pairs.items():
+            maker = self.named("renamed", f"{column}={earlier or ''}")
+            if not column or not isinstance(column, str) or earlier is True:
+                example = self.named("renamed", "Q9=Q7")
+                raise ValueError(f"{maker}: write COL=EARLIER, such as {example}.")
+            found[column] = earlier or False, maker
+        return found
 
     def _field(self, schema: Json, path: str, column: str, name: str, maker: str) -> Json:
         """Return the extension of a column's field, which is made if missing."""

@@ -160,6 +160,8 @@ def read_as(field: Json) -> tuple[str, str, str, str]:
     role = " ".join(str(one) for one in (own.get("role"), own.get("pii")) if one)
     if own.get("use") == "drop":
         role = f"{role} dropped".strip()
+    if own.get("earlier"):
+        role = f"{role} ({own['earlier']} before)".strip()
     sources = ", ".join(sorted(set((own.get("source") or {}).values())))
     return kind, role, sources, "; ".join((own.get("evidence") or {}).values())
 

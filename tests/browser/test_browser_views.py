@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browser import Tab, assert_accessible
-from console_answers import COMMON, DATASET, PATH, dataset, effect, listed, views, waves
+from console_answers import (
+    COMMON,
+    DATASET,
+    PATH,
+    dataset,
+    description,
+    effect,
+    listed,
+    views,
+    waves,
+)
 from console_mock import BASE, MockedConsole
 
 pytestmark = pytest.mark.browser
@@ -83,6 +93,25 @@ def test_erased_upload_is_told_without_a_form(console: Callable[..., MockedConso
     held.show(f"datasets/{DATASET}")
     confirm = held.page.get_by_role("button", name="Confirm and fit")
     assert confirm.bounding_box()["y"] < 900  # type: ignore[index]
+
+
+def test_waves_have_a_menu_of_earlier_questions(console: Callable[..., MockedConsole]) -> None:
+    found = description(3)
+    menu = "Earlier question of how_much_do_you_agree_2"
+    answers = views() | {PATH: dataset(source_kept=True), f"{PATH}/description": found}
+    alone = console(answers)
+    alone.show(f"datasets/{DATASET}")
+    expect(alone.page.get_by_label("Role of how_much_do_you_agree_2")).to_be_visible()
+    expect(alone.page.get_by_label(menu)).to_have_count(0)
+    found["schema"]["fields"][0]["x-simulacra"] = {"role": "wave"}
+    one = console(answers)
+    one.show(f"datasets/{DATASET}")
+    one.page.get_by_label(menu).select_option("how_much_do_you_agree_1")
+    assert_accessible(one.tab, "reading-waves")
+    one.page.get_by_role("button", name="Read again and fit").click()
+    expect(one.page.get_by_text("No such thing.")).to_have_count(0)
+    sent = one.sent[0]["schema"]["fields"][2]["x-simulacra"]
+    assert sent["earlier"] == "how_much_do_you_agree_1"
 
 
 @pytest.mark.parametrize("place", ["sheets", "effects"])

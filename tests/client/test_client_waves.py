@@ -16,6 +16,7 @@ from simulacra.cli import app
 from simulacra.commands import used_model
 from simulacra.commands.reading import flags_of
 from simulacra.corrections import Corrections
+from simulacra.errors import ApiError
 from simulacra.models import Report
 
 TABLE = f"ds-{'1' * 24}"
@@ -80,3 +81,30 @@ def test_the_wave_is_the_role_of_one_column() -> None:
 def test_a_column_that_looks_like_waves_is_followed_by_its_flag(tmp_path: Path) -> None:
     columns = [{"name": "survey year", "learned": True, "to_confirm": "wave"}]
     assert flags_of({"columns": columns}) == {"survey year": ("--wave 'survey year'", "if it is")}
+
+
+def test_an_earlier_name_is_stated_by_flag_argument_and_proposal() -> None:
+    fields = [{"name": "Q9", "x-simulacra": {"earlier": "Q7"}}]
+    for renamed in ("Q9=Q7", ["Q9=Q7"], {"Q9": "Q7"}):
+        corrections = Corrections(renamed=renamed)
+        document = corrections.into(None)
+        assert document is not None
+        assert document["fields"] == fields
+        assert corrections.in_words("/fields/0/x-simulacra/earlier") == "renamed='Q9=Q7'"
+        at = "/description/fields/0/x-simulacra/earlier"
+        refused = {"detail": f"{at}: No.", "errors": [{"pointer": at, "detail": "No."}]}
+        with pytest.raises(ApiError) as caught, corrections.named_in_errors():
+            raise ApiError(422, refused)
+        assert caught.value.errors[0]["pointer"] == "renamed='Q9=Q7'"
+    for none in ("Q9=", {"Q9": False}):
+        document = Corrections(renamed=none).into({"fields": fields}, replacing=True)
+        assert document is not None
+        assert document["fields"] == [{"name": "Q9", "x-simulacra": {"earlier": False}}]
+    with pytest.raises(
+        ValueError, match="renamed='=Q9': write COL=EARLIER, such as renamed='Q9=Q7'"
+    ):
+        Corrections(renamed="Q9")
+    columns = [
+        {"name": "Q9", "to_confirm": "earlier", "earlier": {"question": "Q 7", "stated": False}}
+    ]
+    assert flags_of({"columns": columns}) == {"Q9": ("--renamed 'Q9=Q 7'", "if it is")}

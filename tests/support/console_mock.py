@@ -25,6 +25,7 @@ class MockedConsole:
         lists = {f"/v1/{name}": EMPTY for name in LISTS}
         self._answers = {"/console/session": {"client_id": "test"}, **lists, **answers}
         self.tab, self.page = tab, tab.page
+        self.sent: list[Any] = []
         tab.expected = {404}
         tab.context.route("**/*", self._answer)
 
@@ -38,6 +39,8 @@ class MockedConsole:
 
     def _answer(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
+        if route.request.method == "PUT":
+            self.sent.append(route.request.post_data_json)
         if path == "/console":
             route.fulfill(body=render("console.html.j2"), content_type="text/html", headers=HEADERS)
         elif asset := assets().get(path.removeprefix(f"{PATH}/")):

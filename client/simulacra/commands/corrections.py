@@ -62,6 +62,14 @@ FLAGS: dict[str, Any] = {
             "unlinked. With all levels listed, rows do not tell which the table has. Repeatable.",
         ),
     ],
+    "renamed": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COL=EARLIER",
+            help="What a question was called in an earlier wave, so that both are compared; "
+            "COL= says that it is none of them. Repeatable.",
+        ),
+    ],
     "rule": Annotated[
         list[str] | None,
         typer.Option(

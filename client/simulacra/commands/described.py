@@ -13,7 +13,7 @@ from simulacra.rule_lines import listed
 FLAGS = (
     "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
     " --replicates PATTERN=METHOD, --drop COL, --missing COL=VALUE, --publish COL,"
-    " --rule RULE, --no-rule TEXT"
+    " --renamed COL=EARLIER, --rule RULE, --no-rule TEXT"
 )
 
 

@@ -116,6 +116,9 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
         return f"--weights {name}", "if it is"
     if column.get("to_confirm") == "wave":
         return f"--wave {name}", "if it is"
+    if column.get("to_confirm") == "earlier":
+        said = f"{column['name']}={column['earlier']['question']}"
+        return f"--renamed {shlex.quote(said)}", "if it is"
     if column.get("to_confirm") == "groups":
         return f"--cluster {name}", "if they are sampling points"
     if column.get("role") == "foreign_key":

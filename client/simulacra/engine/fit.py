@@ -75,6 +75,8 @@ def fit(
         publish: columns whose levels are public, such as countries: rare levels come out too, but
             belong to no other answer. With {column: levels}, all that there are, generated rows do
             not tell which of them the table has.
+        renamed: what questions were called in earlier waves, {"Q9": "Q7"} or "Q9=Q7", so that what
+            moved compares both; with False, or "Q9=", it is none of them.
         rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
             "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
         no_rule: texts of rules, stated or found, that the description has and that shall go.

@@ -69,6 +69,14 @@ CORRECTIONS: dict[str, Any] = {
             " the user says that they are public."
         ),
     ],
+    "renamed": Annotated[
+        dict[str, str] | list[str] | str | None,
+        Field(
+            description="Of a tracker: what questions were called in earlier waves, {column: "
+            "earlier column} or COL=EARLIER, so that what moved compares them. Confirm a proposal "
+            "of `describe` only if the user agrees."
+        ),
+    ],
     "rule": Annotated[
         list[str] | str | None,
         Field(

@@ -51,17 +51,25 @@ function Menu({ label, value, known, onChange }) {
   return html`<select aria-label=${label} value=${value} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
 }
 
+/** The menu of what a question was called: a question of its own, or an earlier column. */
+function Earlier({ field, names, onChange }) {
+  const { earlier, levels: _, ...rest } = own(field);
+  const known = [["", "as now"], ["false", "of its own"], ...names.filter((name) => name !== field.name).map((name) => [name, name])];
+  const change = (value) => onChange({ ...field, [EXTENSION]: value === "" ? rest : { ...rest, earlier: value === "false" ? false : value } });
+  return html`<td><${Menu} label=${`Earlier question of ${field.name}`} value=${String(earlier ?? "")} known=${known} onChange=${change} /></td>`;
+}
+
 /** Who said what a column was read as, and the evidence for what was found. */
 const said = (field) => [...new Set(Object.values(own(field).source ?? {}))].map((one) => SOURCES[one] ?? one).join(", ");
 const why = (field) => Object.values(own(field).evidence ?? {}).join("; ");
 
-function Row({ field, onChange }) {
+function Row({ field, names, onChange }) {
   return html`<tr><th scope="row">${field.name}</th>
     <td><${Menu} label=${`Read ${field.name} as`} value=${field.type ?? "string"} known=${TYPES} onChange=${(type) => onChange({ ...field, type })} /></td>
     <td><${Menu} label=${`Role of ${field.name}`} value=${roleOf(field)} known=${ROLES} onChange=${(role) => onChange(withRole(field, role))} /></td>
     <td><${Text} label=${`Label of ${field.name}`} value=${field.title ?? ""} onChange=${(text) => onChange(withLabel(field, text))} /></td>
     <td><${Text} label=${`Missing values of ${field.name}`} value=${missingOf(field)} onChange=${(text) => onChange(withMissing(field, text))} /></td>
-    <td>${said(field)}</td><td class="quiet">${why(field)}</td></tr>`;
+    ${names && html`<${Earlier} field=${field} names=${names} onChange=${onChange} />`}<td>${said(field)}</td><td class="quiet">${why(field)}</td></tr>`;
 }
 
 /** What a column was read as, its role, who said so and why, as a sentence. */
@@ -97,12 +105,14 @@ export function Reading({ session, dataset, before, onFit }) {
   const extension = shown.schema[EXTENSION];
   if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} heading="h2" />`;
   const held = dataset.status === "held";
+  const fields = shown.schema.fields;
+  const names = fields.some((field) => roleOf(field) === "wave") && fields.map((field) => field.name); // only waves have earlier questions
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
     <${Failure} problem=${refused} />
     <div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
       ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>
-    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
-      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div>
+    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th>${names && html`<th scope="col">Earlier question</th>`}<th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
+      <tbody>${fields.map((field, at) => html`<${Row} key=${field.name} field=${field} names=${names} onChange=${change(at)} />`)}</tbody></table></div>
     <${Rules} extension=${extension} onChange=${(next) => setDraft(withExtension(shown, next))} /></section>`;
 }
