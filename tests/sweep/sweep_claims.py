@@ -133,7 +133,10 @@ def waves(upload: Frame, wave: str, moved: str, said: Json | None) -> Iterator[s
     for one in said["answers"]:
         if upload[one["column"]].dtype != object:
             continue
-        hit = (upload[one["column"]] == one["answer"]).groupby(upload[wave]).mean()
+        said_as = upload[one["column"]]
+        if "before" in one:
+            said_as = said_as.fillna(upload[one["before"]])
+        hit = (said_as == one["answer"]).groupby(upload[wave]).mean()
         rows = upload.groupby(wave).size()
         for real, share, count in zip(hit, one["shares"], rows, strict=True):
             if share is not None and abs(share - real) > 4 / count:
@@ -141,6 +144,9 @@ def waves(upload: Frame, wave: str, moved: str, said: Json | None) -> Iterator[s
         true = hit[last] - hit[before]
         if not one["low"] - 0.01 <= true <= one["high"] + 0.01:
             yield f"{one['column']}: {one['answer']} moved by {true:.3f}, outside its interval"
+    gaps = {c for c in upload if upload[c].isna().groupby(upload[wave]).all().any()}
+    if any(None in one["shares"] for one in said["answers"] if one["column"] in gaps):
+        yield "a question that was renamed is not compared with its earlier waves"
     found = [one["column"] for one in said["answers"] if one["verdict"] == "moved"]
     if moved not in found:
         yield f"{moved} moved, the report names {found}"

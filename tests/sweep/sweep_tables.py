@@ -182,7 +182,9 @@ def _trend(rng: Rng) -> pd.DataFrame:
     frame = pd.DataFrame({"wave": wave, **_answers(rng, 1600)})
     older = (wave == 4) & (rng.random(1600) < 0.5)
     frame["age"] = np.where(older, rng.integers(50, 80, 1600), frame["age"])
-    return frame.assign(aware=np.where(rng.random(1600) < 0.3 + 0.25 * (wave == 4), "yes", "no"))
+    frame["aware"] = np.where(rng.random(1600) < 0.3 + 0.25 * (wave == 4), "yes", "no")
+    tried = pd.Series(np.where(rng.random(1600) < 0.4, "often", "seldom"), dtype=object)
+    return frame.assign(tried_q7=tried.where(wave < 3), tried_q9=tried.where(wave > 2))
 
 
 def _points(rng: Rng) -> pd.DataFrame:
@@ -406,7 +408,7 @@ SPENT = (H.whole("Alter"), H.whole("Schuljahre"), H.decimals("Ausgaben", 2))
 RIDES = (H.decimals("km", 1),)
 PERSON, RIDER = {"subject": "person_id"}, {"subject": "respondent"}
 PLACES = {"cluster": "point", "stratum": "region"}
-WAVES = {"wave": "wave"}
+WAVES = {"wave": "wave", "renamed": "tried_q9=tried_q7"}
 RULE = {"rule": "school_years + 5 <= age"}
 WEIGHT, GEWICHT = {"weights": "weight"}, {"weights": "Gewicht"}
 
