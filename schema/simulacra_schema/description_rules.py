@@ -49,10 +49,13 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
 def _check_earlier(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
     """Yield a fault for each field that is said to be a question that another field is."""
     seen: set[str] = set()
+    dropped = {one.name for one in table.fields if one.extension.use == "drop"}
     for index, field in enumerate(table.fields):
         earlier = field.extension.earlier
         if earlier and earlier in seen:
             yield ("fields", index, EXTENSION, "earlier"), "Another field was this question."
+        if earlier in dropped:
+            yield ("fields", index, EXTENSION, "earlier"), "This column is dropped; keep it."
         seen |= {earlier or ""}
 
 

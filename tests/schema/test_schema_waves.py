@@ -55,12 +55,14 @@ def test_an_earlier_name_belongs_to_one_question() -> None:
         {"name": "w", "x-simulacra": {"role": "wave", "earlier": "v"}},
         {"name": "a", "x-simulacra": {"earlier": "b", "levels": {"1": "x", "2": ["y", "x"]}}},
         {"name": "c", "x-simulacra": {"earlier": False, "levels": {"1": "x"}}},
+        {"name": "e", "x-simulacra": {"use": "drop"}},
+        {"name": "f", "x-simulacra": {"earlier": "e"}},
         {"name": "d", "x-simulacra": {"earlier": True}},
     ]
     good = parse_description({"fields": said[:1]}).fields[0].extension
     assert good.levels == {"1": ["yes"], "2": ["no", "3"]}
     with pytest.raises(DescriptionInvalid) as caught:
-        parse_description({"fields": said[:5]})
+        parse_description({"fields": said[:7]})
     assert {one.pointer: one.detail for one in caught.value.errors} == {
         "/fields/1/x-simulacra/earlier": "Another field was this question.",
         "/fields/2/x-simulacra/earlier": "A column with the role wave is no question.",
@@ -68,9 +70,10 @@ def test_an_earlier_name_belongs_to_one_question() -> None:
         " level.",
         "/fields/4/x-simulacra/levels": "This is a question of its own, so none of its levels had"
         " another name.",
+        "/fields/6/x-simulacra/earlier": "This column is dropped; keep it.",
     }
     with pytest.raises(DescriptionInvalid):
-        parse_description({"fields": said[5:]})
+        parse_description({"fields": said[7:]})
 
 
 def test_a_wave_can_be_a_condition() -> None:

@@ -111,7 +111,11 @@ def with_earlier_names(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, 
 
     The columns of those names are left out. What is to confirm stays apart.
     """
-    earlier = {c.name: c.earlier for c in schema.columns if c.earlier and c.earlier.stated}
+    earlier = {
+        one.name: one.earlier
+        for one in schema.columns
+        if one.earlier and one.earlier.stated and one.name in table.column_names
+    }
     if not earlier:
         return table, schema
 
