@@ -222,30 +222,26 @@ def test_numbers_under_two_names_are_compared_by_their_fifths() -> None:
     assert shares == pytest.approx([0.2] * 4, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    ("said", "pointer", "detail"),
-    [
-        ({"earlier": "Q77"}, "earlier", 'The table has no such column. Did you mean "Q7"?'),
-        ({"earlier": "Q9"}, "earlier", "This is the column itself."),
-        ({"earlier": "age"}, "earlier", "Answers of age must all be of waves before"),
-        ({"earlier": "wave"}, "earlier", "wave is read as ordinal"),
-        ({"levels": {"yes": "no"}}, "levels", "Say which question had these levels"),
-        (
-            {"earlier": "Q7", "levels": {"ja": "yes"}},
-            "levels/ja",
-            "Q9 has no such level.",
-        ),
-        ({"earlier": "Q7", "levels": {"yes": "ja"}}, "levels/yes", "Q7 has no such level."),
-    ],
-    ids=["unknown", "itself", "same waves", "no question", "alone", "level", "earlier level"],
-)
-def test_what_the_data_contradict_is_refused_at_its_place(
-    said: dict[str, Any], pointer: str, detail: str
-) -> None:
+def test_what_the_data_contradict_is_refused_at_its_place_and_all_at_once() -> None:
+    said = {
+        "prices": ({"earlier": "prices"}, "earlier", "This is the column itself."),
+        "age": ({"earlier": "Q77"}, "earlier", 'The table has no such column. Did you mean "Q7"?'),
+        "party": ({"earlier": "uses"}, "earlier", "Answers of uses must all be of waves before"),
+        "uses": ({"earlier": "wave"}, "earlier", "wave is read as ordinal"),
+        "region": ({"levels": {"north": "n"}}, "levels", "Say which question had these levels"),
+        "Q9": ({"earlier": "Q7", "levels": {"yes": "ja"}}, "levels/yes", "Q7 has no such level."),
+    }
+    fields: list[Any] = [{"name": name, "x-simulacra": of[0]} for name, of in said.items()]
+    fields += [{"name": "wave", "x-simulacra": {"role": "wave"}}]
     with pytest.raises(InputError) as caught:
-        read(tracker(), **said)
-    assert [one.pointer for one in caught.value.errors] == [f"/fields/1/x-simulacra/{pointer}"]
-    assert detail in caught.value.errors[0].detail
+        read_described(pa.table(tracker()), parse_description({"fields": fields}))
+    told = {one.pointer: one.detail for one in caught.value.errors}
+    for at, (_, path, detail) in enumerate(said.values()):
+        assert detail in told.pop(f"/fields/{at}/x-simulacra/{path}")
+    assert not told
+    with pytest.raises(InputError) as caught:
+        read(tracker(), earlier="Q7", levels={"ja": "yes"})
+    assert caught.value.pointer == "/fields/1/x-simulacra/levels/ja"
 
 
 def test_a_scale_with_more_points_must_be_confirmed_level_by_level() -> None:
