@@ -6,6 +6,7 @@ from simulacra.models import Json, Result, html_table
 
 _FIGURES = ("respondents", "share", "low", "high", "worth", "verdict")
 _SHARES = ("share", "low", "high")
+_WAVES = ("of other waves", "since the wave before")
 
 
 class Segment(Result):
@@ -31,8 +32,12 @@ class Segment(Result):
         """Return the shares as a table."""
         if self.status != "ready" or not self.shares:
             return super()._repr_html_()
-        rows = ([_where(one), _asked(one), *_cells(one)] for one in self.shares)
-        return html_table(("segment", "answer", *_FIGURES), rows)
+        of_waves = any(one["helped"] or one["change"] for one in self.shares)
+        rows = (
+            [_where(one), _asked(one), *_cells(one), *(_of_wave(one) if of_waves else ())]
+            for one in self.shares
+        )
+        return html_table(("segment", "answer", *_FIGURES, *(_WAVES if of_waves else ())), rows)
 
 
 def _where(one: Json) -> str:
@@ -47,6 +52,12 @@ def _cells(one: Json) -> list[str]:
     shares = [f"{100 * one[name]:.1f} %" for name in _SHARES]
     many = f"{one['respondents']:,.0f}" if one["respondents"] else "fewer than 5"
     return [many, *shares, f"{one['worth']:,.0f}", one["verdict"]]
+
+
+def _of_wave(one: Json) -> list[str]:
+    helped, change = one["helped"], one["change"]
+    moved = f"{100 * change['change']:+.1f} points, {change['verdict']}" if change else ""
+    return [f"{helped:,.0f}" if helped else "", moved]
 
 
 def _together(count: int) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from simulacra_schema.base import AnswerPart, KubeModel
 from simulacra_schema.conditions import ConditionSet
-from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict
+from simulacra_schema.questions.segments import MoveVerdict, SegmentSummary, SegmentVerdict
 
 
 class SegmentLevel(AnswerPart):
@@ -26,6 +26,26 @@ class OwnShare(AnswerPart):
     share: float
     low: float
     high: float
+
+
+class SegmentChange(AnswerPart):
+    """What the respondents of a segment answered in a wave less what they did in the one before.
+
+    low, high: an interval that holds together with those of the request.
+    """
+
+    since: str = Field(description="The wave before.")
+    change: float
+    low: float
+    high: float
+    certified: float = Field(
+        description="Change of the certified shares: nearer to the truth than `change`, on average,"
+        " and as a rule smaller. It is not tested."
+    )
+    verdict: MoveVerdict = Field(
+        description="moved: Holm's test over all changes of the request; probably moved: Benjamini"
+        " and Hochberg's; both at 5 %."
+    )
 
 
 class SegmentShare(AnswerPart):
@@ -55,6 +75,16 @@ class SegmentShare(AnswerPart):
         default=None,
         description="Null where fewer than ten respondents answered, or fewer than five said so or"
         " anything else.",
+    )
+    helped: float | None = Field(
+        default=None,
+        description="Of a wave: respondents of other waves in this segment that helped; null where"
+        " the share is that of its own respondents.",
+    )
+    change: SegmentChange | None = Field(
+        default=None,
+        description="Of a wave after the first: what moved since the one before. Null where either"
+        " has no `own`.",
     )
     text: str
 

@@ -17,10 +17,12 @@ from console_answers import (
     description,
     effect,
     listed,
+    schema,
     views,
     waves,
 )
 from console_mock import BASE, MockedConsole
+from effect_results import SHARE
 
 pytestmark = pytest.mark.browser
 Json = dict[str, Any]
@@ -197,3 +199,25 @@ def test_what_moved_is_a_line_and_a_sentence_an_answer(
     one.page.get_by_role("button", name="Show all 31 answers").click()
     expect(lines).to_have_count(31)
     assert_accessible(one.tab, f"waves-{width}")
+
+
+@pytest.mark.parametrize("width", ["desk", "phone"])
+def test_a_segment_of_a_wave_says_who_helped_and_what_moved(
+    console: Callable[..., MockedConsole], width: str
+) -> None:
+    shown = schema(6)
+    shown["columns"][1] |= {"name": "quarter", "role": "wave"}
+    change = {"since": "2025-Q3", "change": -0.041, "low": -0.09, "high": 0.01, "certified": -0.02}
+    moved = SHARE | {"helped": 120.0, "change": change | {"verdict": "no sign"}}
+    found = COMMON | {"segment_id": "seg-1", "segment": [{"column": "region", "levels": []}]}
+    found |= {"questions": ["q"], "status": "ready", "shares": [moved, SHARE], "reason": None}
+    answers = {f"{PATH}/schema": shown, "/v1/segments/seg-1": found, "/v1/segments": listed(found)}
+    one = console(views() | answers, width)
+    one.show(f"datasets/{DATASET}/segments")
+    one.page.get_by_label("In wave").select_option("quarter")
+    one.page.get_by_label("Level of quarter").select_option("answer number 4")
+    expect(one.page.get_by_role("cell", name="-4.1 points (-9 to +1), no sign")).to_be_visible()
+    expect(one.page.get_by_role("cell", name="120", exact=True)).to_be_visible()
+    assert_accessible(one.tab, f"segment-of-wave-{width}")
+    one.page.get_by_label("Segment", exact=True).select_option("quarter")
+    expect(one.page.get_by_label("In wave")).to_have_count(0)

@@ -29,6 +29,15 @@ def test_notebook_shows_a_table_of_shares() -> None:
         assert f"<td>{cell}</td>" in shown
 
 
+def test_notebook_shows_what_moved_only_of_waves() -> None:
+    change = {"since": "3", "change": -0.041, "low": -0.09, "high": 0.0, "verdict": "no sign"}
+    of_wave = segment(shares=[SHARE | {"helped": 120.0, "change": change}])._repr_html_()
+    for cell in ("120", "-4.1 points, no sign"):
+        assert f"<td>{cell}</td>" in of_wave
+    assert "since the wave before" in of_wave
+    assert "since the wave before" not in segment()._repr_html_()
+
+
 @pytest.mark.parametrize(
     ("segments", "columns"),
     [

@@ -47,6 +47,8 @@ SHARE = {
     "worth": 76.0,
     "verdict": "boosted",
     "own": None,
+    "helped": None,
+    "change": None,
     "text": "region = north: 42 respondents. segment = loyal: 35 % (25 % to 46 %).",
 }
 """A certified share; the figures of its respondents alone are not shown."""

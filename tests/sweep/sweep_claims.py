@@ -528,6 +528,31 @@ def segment(found: Json, upload: Frame, *, is_plain: bool) -> Iterator[str]:
             yield f"{text}: own share {one['own']['share']:.3f}, {share:.3f} in the upload"
 
 
+def segments_of_a_wave(found: Json, upload: Frame, wave: str, moved: str) -> Iterator[str]:
+    """Recompute who of earlier waves helped, and what moved; one answer did, in every segment."""
+    last, before = sorted(upload[wave].unique())[:-3:-1]
+    for one in found["shares"]:
+        text = f"{one['question']} = {one['answer']}"
+        inside = upload
+        for part in one["segment"]:
+            if part["column"] != wave:
+                inside = inside[inside[part["column"]].map(_text) == _text(part["level"])]
+        hit = (inside[one["question"]].map(_text) == _text(one["answer"])).groupby(inside[wave])
+        earlier = int((inside[wave] != last).sum())
+        if one["helped"] and abs(one["helped"] - earlier) > NOISE * upload[wave].nunique():
+            yield f"{text}: {one['helped']:.0f} of earlier waves helped, {earlier} are there"
+        if one["helped"] and "of earlier waves helped" not in one["text"]:
+            yield f"{text}: the text does not say who helped"
+        change, true = one["change"], float(hit.mean()[last] - hit.mean()[before])
+        if change and not change["low"] - 0.02 <= true <= change["high"] + 0.02:
+            yield f"{text}: moved by {true:.3f}, outside its interval"
+    told = [one for one in found["shares"] if one["question"] == moved and one["change"]]
+    if "moved" not in [one["change"]["verdict"] for one in told]:
+        yield f"{moved} moved in no segment"
+    if not any(one["helped"] for one in found["shares"]):
+        yield "no wave helped another"
+
+
 def contradictions(report: Json) -> Iterator[str]:
     """Check the parts of one report against each other."""
     verdicts, of = report.get("verdicts") or (), report.get("worth") or {}

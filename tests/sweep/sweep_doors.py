@@ -225,6 +225,12 @@ def waves(trip: Trip) -> Found:
     yield from (f"the {name} says other moves" for name in PROGRAMS if said[name] != said["SDK"])
     page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.report_page(trip.dataset)))
     yield from (f"the page does not say: {one[:90]}" for one in said["SDK"] if one not in page)
+    newest = str(trip.upload[column].max())
+    segment = {column: [newest], trip.ask.share[0]: []}
+    started = trip.place.client.boost(trip.dataset, segment, ["aware"])
+    trip.place.client.wait(started.job_id, timeout=300)
+    shares = dict(trip.place.client.segment(started.segment_id))
+    yield from claims.segments_of_a_wave(shares, trip.upload, column, "aware")
     for name, program in trip.place.programs.items():
         try:
             program.estimate(trip.dataset, treatment=column, value="2", baseline="1", outcome="age")

@@ -81,6 +81,14 @@ ASKED_TWICE = pd.DataFrame(
 ASKED_TWICE.loc[400:499, "aware"] = "yes"
 AWARE = {"column": "aware", "answer": "yes", "shares": [0.25, 0.5], "low": 0.1, "high": 0.4}
 MOVED: dict[str, Any] = {"newest": "2", "before": "1", "answers": [AWARE | {"verdict": "moved"}]}
+OF_WAVE: dict[str, Any] = {
+    "segment": [{"column": "wave", "level": "2"}],
+    "question": "aware",
+    "answer": "yes",
+    "helped": 400.0,
+    "change": {"low": 0.1, "high": 0.4, "verdict": "moved"},
+    "text": "400 respondents of earlier waves helped.",
+}
 Check = Callable[[Any], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, Any, Any]] = {
@@ -95,6 +103,13 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         lambda said: claims.waves(ASKED_TWICE, "wave", "aware", said),
         MOVED,
         MOVED | {"answers": [AWARE | {"verdict": "no sign"}]},
+    ),
+    "segments of a wave": (
+        lambda helped: claims.segments_of_a_wave(
+            {"shares": [OF_WAVE | {"helped": helped}]}, ASKED_TWICE, "wave", "aware"
+        ),
+        400.0,
+        380.0,
     ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),

@@ -269,6 +269,13 @@ SCHEMA = clean(
     levels_column("b", [f"{n:02}" for n in range(20)]),
     levels_column("q", ["yes", "no"] * 10),
 )[1].model_copy(deep=True)
+more = [("w", "ordinal", "wave", 9), ("c", "categorical", None, 2)]
+for name, kind, role, count in more:
+    of = SCHEMA.columns[0].levels[:count]
+    of = [level.model_copy(update={"value": str(at)}) for at, level in enumerate(of)]
+    SCHEMA.columns.append(
+        ColumnSchema(name=name, kind=kind, role=role, storage="string", levels=of)
+    )
 SCHEMA.columns.append(ColumnSchema(name="x", kind="numeric", storage="double"))
 SCHEMA.columns.append(
     ColumnSchema(name="m", kind="multi", storage="string", levels=SCHEMA.columns[2].levels)
@@ -287,6 +294,10 @@ SCHEMA.columns.append(
         ([("a", []), ("a", [])], ["q"], ["/segment/1/column"]),
         ([("a", [])], ["none", "x", "a", "q", "q"], [f"/questions/{at}" for at in (0, 1, 2, 4)]),
         ([("a", []), ("b", [])], ["q"], ["/segment"]),
+        ([("b", []), ("w", ["1", "8"])], ["q"], ["/segment"]),
+        ([("b", []), ("w", ["8"])], ["q"], []),
+        ([("b", []), ("c", []), ("w", ["8"])], ["q"], []),
+        ([("c", []), ("b", ["01"]), ("q", [])], ["m"], ["/segment"]),
         ([("a", [])], ["q", "b"], []),
     ],
 )

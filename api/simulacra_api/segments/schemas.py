@@ -15,7 +15,7 @@ from simulacra_schema.segment_shares import SegmentShare
 
 
 class SegmentRequest(QuestionBody, SegmentsQuestion, alias_generator=str):
-    """Segments of one or two columns, and the questions whose answers are certified."""
+    """Segments of one or two columns, also of a wave, and the questions that are certified."""
 
 
 class SegmentSummaryBody(BaseModel):

@@ -101,7 +101,7 @@ def boost(
         str,
         typer.Option(
             help="One or two columns as COL=LEVEL, with commas between them; COL alone stands for"
-            " each of its levels."
+            " each of its levels. With a wave beside them, earlier waves help."
         ),
     ],
     questions: Annotated[

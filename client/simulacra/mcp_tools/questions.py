@@ -115,7 +115,8 @@ class QuestionTools(ToolSet):
             dict[str, list[str]],
             Field(
                 description="One or two columns, each with its levels; an empty list stands for"
-                " each level."
+                " each level. With the wave of a tracker beside them, earlier waves help, and the"
+                " texts say what moved."
             ),
         ],
         questions: Annotated[list[str], Field(description="Columns whose answers are certified.")],

@@ -161,7 +161,8 @@ def boost(
     Args:
         dataset_id: from upload.
         segment: one or two columns, each with a level or a list of levels; an empty list stands
-            for each level. With two columns, each pair of levels is a segment.
+            for each level. With two columns, each pair of levels is a segment. With the wave of a
+            tracker beside them, earlier waves help, and what moved since the wave before is said.
         questions: columns with levels.
         key: idempotency key, drawn if absent.
 

@@ -13,12 +13,18 @@ from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level,
 from simulacra_schema.table import YES, TableSchema
 
 SegmentVerdict = Literal["boosted", "slightly", "no better"]
+MoveVerdict = Literal["moved", "probably moved", "no sign"]
 MAX_CELLS = 150
-"""Segments that one or two columns may have: the pooling inverts a matrix of this size."""
+"""Segments that are pooled at most, those of each wave counted: their matrix is inverted."""
 MAX_SHARES = 500
 _COLUMN_TWICE = Wrong(
     "a column named twice",
     "The column is named twice; each may be in the segment or the questions, once.",
+)
+_NO_WAVE = Wrong(
+    "a third column that is no wave",
+    "A segment has one or two columns, and may have the wave of a tracker beside them. Name two, or"
+    " state the wave.",
 )
 _LEVEL_TWICE = Wrong("the same level twice", "A level is given twice; give each level once.")
 
@@ -33,12 +39,13 @@ class SegmentColumn(KubeModel):
 
 
 class SegmentsQuestion(Question):
-    """Shares of the answers to questions in segments of one or two columns."""
+    """Shares of the answers to questions in segments of one or two columns, also of a wave."""
 
     segment: list[SegmentColumn] = Field(
         min_length=1,
-        max_length=2,
-        description="One or two columns; with two, each pair of levels is a segment.",
+        max_length=3,
+        description="One or two columns; with two, each pair of levels is a segment. Beside them"
+        " the wave of a tracker: earlier waves help, and what moved is said.",
     )
     questions: list[ColumnName] = Field(
         min_length=1,
@@ -87,7 +94,24 @@ def check_segment(segment: Sequence[SegmentColumn], schema: TableSchema) -> list
             found.append(no_level(min(unknown), column.level_values()).at("segment", at, "levels"))
         elif len(set(part.levels)) < len(part.levels):
             found.append(_LEVEL_TWICE.at("segment", at, "levels"))
+    if not found and len(segment) > 2 and wave_axis(names, schema) is None:
+        found.append(_NO_WAVE.at("segment"))
     return found or _size_faults(segment, [], schema)
+
+
+def wave_axis(columns: Sequence[str], schema: TableSchema) -> int | None:
+    """Return which of the columns is the wave of a tracker; None if it is none, or alone."""
+    wave = schema.wave()
+    names = [column.name for name in columns if (column := schema.find(name)) is not None]
+    return names.index(wave.name) if wave and wave.name in names and len(names) > 1 else None
+
+
+def waves_asked(part: SegmentColumn, schema: TableSchema) -> range:
+    """Return the positions of the waves from the first to the last that is reported."""
+    column = schema.find(part.column)
+    known = [] if column is None else column.level_values()
+    at = [known.index(level) for level in levels_of(part, schema)]
+    return range(min(at), max(at) + 1)
 
 
 def _wrong(
@@ -111,10 +135,15 @@ def _wrong(
 def _size_faults(
     segment: Sequence[SegmentColumn], questions: Sequence[str], schema: TableSchema
 ) -> list[Fault]:
+    at = wave_axis([part.column for part in segment], schema)
     columns = [schema.find(part.column) for part in segment]
-    cells = prod(len(column.levels) for column in columns if column is not None)
+    sizes = [len(column.levels) for column in columns if column is not None]
+    if at is not None:
+        sizes[at] = len(waves_asked(segment[at], schema))
+    cells = prod(sizes)
     if cells > MAX_CELLS:
-        detail = f"The columns have {cells} pairs of levels; the limit is {MAX_CELLS}. Name others."
+        what = "pairs of levels" if at is None else "segments in these waves"
+        detail = f"The columns have {cells} {what}; the limit is {MAX_CELLS}. Name others."
         return [Wrong(f"more than {MAX_CELLS} segments", detail).at("segment")]
     listed = prod(len(levels_of(part, schema)) for part in segment)
     shares = listed * sum(1 for name in questions for _ in answers_of(name, schema))

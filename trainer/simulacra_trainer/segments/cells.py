@@ -25,7 +25,7 @@ STEP = 0.05
 
 @dataclass(frozen=True)
 class Segmentation:
-    """All pairs of levels of one or two columns.
+    """All combinations of levels of one or two columns, and of the wave beside them.
 
     Attributes:
         columns: their names.
@@ -35,6 +35,8 @@ class Segmentation:
         weights: of each row, float64 [n].
         persons: of each row, int64 [n].
         keys: secret number of each row's person, uint64 [n].
+        wave: which of the columns is the wave; None if none is, or no other is beside it.
+        pooled: positions of the cells that are pooled; None for all.
     """
 
     columns: Sequence[str]
@@ -44,6 +46,8 @@ class Segmentation:
     weights: Floats
     persons: Ints
     keys: Keys
+    wave: int | None = None
+    pooled: Indices | None = None
 
     @property
     def size(self) -> int:
@@ -133,7 +137,7 @@ class Segmentation:
 
 
 def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:
-    """Return the segmentation of a clean table by one or two columns with levels."""
+    """Return the segmentation of a clean table by columns with levels."""
     levels = []
     codes = []
     for name in columns:

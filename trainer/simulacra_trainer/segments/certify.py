@@ -40,6 +40,7 @@ class CertifiedShares:
             as large as the data allow.
         gain: worth over respondents; 1 where they are no better or few.
         pooled: whether the figures are pooled; else they are the respondents' own.
+        told: respondents less what the noise of the counts takes away.
         own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below OWN, and
             where fewer than FEW gave the answer or another.
     """
@@ -51,6 +52,7 @@ class CertifiedShares:
     worth: Floats
     gain: Floats
     pooled: npt.NDArray[np.bool_]
+    told: Floats
     own_share: Floats
     own_low: Floats
     own_high: Floats
@@ -62,6 +64,7 @@ def certify(
     groups: Sequence[Indices],
     intervals: int = 1,
     noise: float = 0.0,
+    most_gain: float | Floats | None = None,
 ) -> CertifiedShares:
     """Certify the share of an answer in each cell of a segmentation.
 
@@ -71,6 +74,7 @@ def certify(
         groups: of each question of the segmentation, the level of each cell.
         intervals: how many intervals hold together with 95 % (Bonferroni).
         noise: standard deviation of the noise of the counts, which widens the intervals.
+        most_gain: worth over respondents that is said at most; MOST_GAIN if not given.
     """
     z = float(ndtri(1.0 - 0.025 / intervals))
     few = respondents < FEW
@@ -80,7 +84,7 @@ def certify(
     own_share = np.divide(
         successes, respondents, out=np.full(successes.size, np.nan), where=respondents > 0
     )
-    own_low, own_high = _wilson(own_share, kept * respondents, z)
+    own_low, own_high = wilson(own_share, kept * respondents, z)
     posterior = pool_shares(kept * successes, kept * respondents, groups)
     short = np.where((respondents < SHORT) & (len(groups) == 1), WIDENING, 1.0)
     low, high = posterior.interval(z * short)
@@ -90,7 +94,8 @@ def certify(
     high = np.where(np.where(few, mostly, usual), 1.0, high)
     binomial = posterior.share * (1.0 - posterior.share)
     known = binomial / (posterior.cautious * short) ** 2
-    gain = np.minimum(known / np.maximum(respondents, 1e-9), MOST_GAIN[len(groups)])
+    most_gain = MOST_GAIN[len(groups)] if most_gain is None else most_gain
+    gain = np.minimum(known / np.maximum(respondents, 1e-9), most_gain)
     worth = np.where(few, np.minimum(known, FEW_WORTH), gain * respondents)
     better = (gain >= SLIGHTLY) & (high - low < own_high - own_low)
     alone = (respondents < OWN) | rare | usual
@@ -103,6 +108,7 @@ def certify(
         worth=np.where(few | better, worth, kept * respondents),
         gain=np.where(better & ~few, gain, 1.0),
         pooled=pooled,
+        told=kept * respondents,
         own_share=np.where(alone, np.nan, own_share),
         own_low=np.where(alone, np.nan, own_low),
         own_high=np.where(alone, np.nan, own_high),
@@ -121,7 +127,7 @@ def _kept(successes: Floats, respondents: Floats, noise: float) -> Floats:
     return kept
 
 
-def _wilson(share: Floats, respondents: Floats, z: float) -> tuple[Floats, Floats]:
+def wilson(share: Floats, respondents: Floats, z: float) -> tuple[Floats, Floats]:
     """Return Wilson's score interval (1927), float64 [cells]."""
     count = np.maximum(respondents, 1e-9)
     known = np.nan_to_num(share, nan=0.5)

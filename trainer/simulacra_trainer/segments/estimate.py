@@ -7,7 +7,7 @@ shares counts persons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, product
 from operator import itemgetter
 
@@ -25,14 +25,16 @@ from simulacra_schema.questions.segments import (
 )
 from simulacra_schema.segment_shares import (
     OwnShare,
+    SegmentChange,
     SegmentLevel,
     SegmentResult,
     SegmentShare,
 )
-from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.design import design_of
-from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes, segmentation
-from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
+from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes
+from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares
+from simulacra_trainer.segments.changes import changes
+from simulacra_trainer.segments.earlier import certify_pooled, helped, pooling, segmentation_of
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.trained_model import TrainedModel
@@ -57,7 +59,7 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
         return SegmentResult(summary=empty, reason=PRIVATE)
     columns = [part.column for part in request.segment]
-    cells = segmentation(trained.table, schema, columns)
+    cells = segmentation_of(trained.table, schema, request.segment)
     listed = [*product(*(levels_of(part, schema) for part in request.segment))]
     answers = [
         (question, column, level)
@@ -65,16 +67,19 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         for column, level in answers_of(question, schema)
     ]
     found = certify_answers(trained, cells, answers, len(listed) * len(answers))
+    design = design_of(trained.table, schema)
+    are_apart = design is None or not (design.has_clusters or design.replicates is not None)
+    at = [cells.at(levels) for levels in listed]
+    moved = changes(cells, found, at, are_apart=are_apart)
     shares = [
-        share_of(columns, levels, answer, found[answer], cells.at(levels))
+        share_of(cells, levels, answer, found[answer], moved.get((cells.at(levels), answer)))
         for levels in listed
         for answer in answers
     ]
     conditions = None
     if len(listed) == 1:
-        at = cells.at(listed[0])
         named = dict(zip(columns, listed[0], strict=True))
-        conditions = conditions_of(trained, cells, named, found, at)
+        conditions = conditions_of(trained, cells, named, found, at[0])
     return SegmentResult(summary=_summary(shares), shares=shares, conditions=conditions)
 
 
@@ -100,14 +105,19 @@ def certify_answers(
                 apart = cells.apart(codes >= 0, design.clusters, likeness)
             successes = np.minimum(said[:, at], respondents)
             counts = successes * apart, respondents * apart
-            found[answer] = certify(*counts, cells.groups, intervals, NOISE)
+            found[answer] = certify_pooled(*counts, cells, intervals)
     return found
 
 
 def share_of(
-    columns: Sequence[str], levels: Sequence[str], answer: Answer, found: CertifiedShares, at: int
+    cells: Segmentation,
+    levels: Sequence[str],
+    answer: Answer,
+    found: CertifiedShares,
+    change: SegmentChange | None,
 ) -> SegmentShare:
-    """Return the certified share of one answer in the segment of cell `at`."""
+    """Return the certified share of one answer in the segment of these levels."""
+    at = cells.at(levels)
     _, column, level = answer
     gain = float(found.gain[at])
     verdict: SegmentVerdict = "no better"
@@ -120,7 +130,7 @@ def share_of(
             low=float(found.own_low[at]),
             high=float(found.own_high[at]),
         )
-    pairs = zip(columns, levels, strict=True)
+    pairs = zip(cells.columns, levels, strict=True)
     share = SegmentShare(
         segment=[SegmentLevel(column=name, level=one) for name, one in pairs],
         question=column,
@@ -132,9 +142,12 @@ def share_of(
         worth=float(found.worth[at]),
         verdict=verdict,
         own=own,
+        helped=helped(found, cells, at),
+        change=change,
         text="",
     )
-    return share.model_copy(update={"text": _text(share)})
+    text = " ".join(filter(None, [_text(share), *_text_of_waves(share, cells)]))
+    return share.model_copy(update={"text": text})
 
 
 def percent(share: float) -> str:
@@ -157,6 +170,21 @@ def _text(share: SegmentShare) -> str:
         f"{begin} Worth {share.worth:,.0f} respondents; from the respondents alone"
         f" {percent(own.share)} ({percent(own.low)} to {percent(own.high)})."
     )
+
+
+def _text_of_waves(share: SegmentShare, cells: Segmentation) -> Iterator[str]:
+    """Yield who of other waves helped, and what moved."""
+    if share.helped is not None and cells.wave is not None and cells.pooled is not None:
+        last = cells.levels[cells.wave][int(cells.groups[cells.wave][cells.pooled].max())]
+        which = "earlier" if share.segment[cells.wave].level == last else "other"
+        yield f"{share.helped:,.0f} respondents of {which} waves helped."
+    if (change := share.change) is not None:
+        figures = (change.change, change.low, change.high, change.certified)
+        own, low, high, certified = (f"{100 * of:+.1f}" for of in figures)
+        yield (
+            f"Since {change.since}: {change.verdict}, {own} points of the respondents ({low} to"
+            f" {high}), {certified} of the certified shares."
+        )
 
 
 def _summary(shares: Sequence[SegmentShare]) -> SegmentSummary:
@@ -198,8 +226,11 @@ def conditions_of(
 def answered_shares(trained: TrainedModel, cells: Segmentation, column: str) -> Floats:
     """Return the pooled share of each cell that answered a question, float64 [cells]."""
     known = trained.table.column(column).is_valid().to_numpy()
+    shares = np.ones(cells.size)
     if known.all():
-        return np.ones(cells.size)
+        return shares
     everyone = np.ones(trained.table.num_rows, dtype=bool)
     successes, respondents = cells.noisy_counts(known, everyone)
-    return pool_shares(successes, respondents, cells.groups).share
+    at, groups = pooling(cells)
+    shares[at] = pool_shares(successes[at], respondents[at], groups).share
+    return shares

@@ -39,32 +39,68 @@ def shown_counts(
         answer: of each row, 0 <= answer < levels; -1 where there is none.
         levels: number of answers.
     """
-    single = [segmentation(table, schema, [name]) for name in cells.columns]
+    answers, asked = _agreeing(table, schema, cells, answer, levels)
+    return answers, np.rint(asked)
+
+
+def _agreeing(
+    table: pa.Table, schema: TableSchema, cells: Segmentation, answer: Ints, levels: int
+) -> tuple[Floats, Floats]:
+    """Return `shown_counts`, of which those by cell are not rounded."""
     everyone = replace(
-        single[0], cell=np.zeros_like(answer), groups=[np.zeros(1, np.intp)], levels=[[""]]
+        cells, cell=np.zeros_like(answer), groups=[np.zeros(1, np.intp)], levels=[[""]]
     )
-    by_answer, people = _noisy(everyone, answer, levels)
-    share = by_answer[0] / max(by_answer[0].sum(), 1e-9)
-    margins = []
-    for of in single:
+    whole, people = _noisy(everyone, answer, levels)
+    share = whole[0] / max(whole[0].sum(), 1e-9)
+    found, answered = _noisy(cells, answer, levels)
+    if len(cells.columns) == 1:
         # The levels of a column have five persons, but not all of them need have answered.
-        found, answered = _noisy(of, answer, levels)
-        asked = _shown(answered, np.full(of.size, FEW / 2.0), of, [(0, people[0])])
-        margins.append(
-            (_shown(found, asked[:, None] * share, of, [(0, by_answer[0]), (1, asked)]), asked)
-        )
-    if len(single) == 1:
-        return margins[0][0], np.rint(margins[0][1])
-    sizes = [of.size for of in single]
-    found, asked = _noisy(cells, answer, levels)
-    (a, of_a), (b, of_b) = margins
-    expected = np.outer(of_a, of_b) / max(people[0], 1e-9)
-    shown = _shown(asked.reshape(sizes), expected, cells, [(1, of_a), (0, of_b)])
-    shares = [of / np.maximum(total, 1e-9)[:, None] for of, total in margins]
-    expected = shown[:, :, None] * shares[0][:, None] * shares[1][None] / np.maximum(share, 1e-9)
-    totals = [(1, a), (0, b), (2, shown)]
-    answers = _shown(found.reshape(*sizes, levels), expected, cells, totals)
-    return answers.reshape(cells.size, levels), np.rint(shown.ravel())
+        asked = _shown(answered, np.full(cells.size, FEW / 2.0), cells, [(0, people[0])])
+        expected = asked[:, None] * share
+        return _shown(found, expected, cells, [(0, whole[0]), (1, asked)]), asked
+
+    def of(*columns: str) -> tuple[Floats, Floats]:
+        return _agreeing(table, schema, segmentation(table, schema, columns), answer, levels)
+
+    names, sizes = cells.columns, [len(known) for known in cells.levels]
+    if len(names) > 2 and list(names) != sorted(names):
+        # Scaling stops before the end, so that its order is felt: it is that of the names.
+        by, asked = of(*sorted(names))
+        positions = segmentation(table, schema, sorted(names)).groups
+        at = np.ravel_multi_index([positions[sorted(names).index(name)] for name in names], sizes)
+        back = np.argsort(at)
+        return by[back], asked[back]
+    every = range(len(names))
+    singles = [of(name) for name in names]
+    without = singles[::-1]
+    if len(names) > 2:
+        without = [of(*(name for name in names if name != left_out)) for left_out in names]
+    expected = np.ones(sizes)
+    for axis, (_, total) in enumerate(singles):
+        expected = expected * _along(total, axis, every)
+    expected = expected / max(people[0], 1e-9) ** (len(names) - 1)
+    totals = []
+    for axis in reversed(every):
+        left = [size for at, size in enumerate(sizes) if at != axis]
+        by, asked = without[axis]
+        totals.append((axis, by.reshape(*left, levels), asked.reshape(left)))
+    by_cell = [(axis, asked) for axis, _, asked in totals]
+    shown = _shown(answered.reshape(sizes), expected, cells, by_cell)
+    expected = shown[..., None]
+    for axis, (by, total) in enumerate(singles):
+        expected = expected * _along(by / np.maximum(total, 1e-9)[:, None], axis, every)
+    expected = expected / np.maximum(share, 1e-9) ** (len(names) - 1)
+    by_answer = [(axis, by) for axis, by, _ in totals]
+    answers = _shown(
+        found.reshape(*sizes, levels), expected, cells, [*by_answer, (len(names), shown)]
+    )
+    return answers.reshape(cells.size, levels), shown.ravel()
+
+
+def _along(values: Floats, axis: int, axes: range) -> Floats:
+    """Return values, float64 [size] or [size, levels], as one axis of several."""
+    others = tuple(at for at in axes if at != axis)
+    return np.expand_dims(values, others)
 
 
 def _noisy(cells: Segmentation, answer: Ints, levels: int) -> tuple[Floats, Floats]:
@@ -80,7 +116,7 @@ def _shown(
     """Return counts, or what is expected of those of few, that agree with totals short of few.
 
     Under survey weights, and with several rows a person, counts are effective numbers (Kish), which
-    do not add up over cells; over the answers of one cell they do, on the last of three axes.
+    do not add up over cells; over the answers of one cell they do, on the last axis.
     """
     few = counts < FEW
     held = np.minimum(expected, FEW - 1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.segments import MAX_SHARES, SegmentColumn, check_segment
-from simulacra_trainer.segments.cells import segmentation
+from simulacra_trainer.segments.earlier import segmentation_of
 from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -28,7 +28,7 @@ def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | 
         conditions: with options of several answers as columns of their own.
 
     Returns:
-        None if the conditions are not a segment of one or two columns and its certified shares.
+        None if the conditions are not a segment and its certified shares.
     """
     named: dict[str, str] = {}
     asked: dict[str, dict[str, float]] = {}
@@ -38,12 +38,12 @@ def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | 
         else:
             asked[name] = dict(shares)
     answers = [(name, name, level) for name, shares in asked.items() for level in shares]
-    if conditions.numeric or not 1 <= len(named) <= 2 or not 1 <= len(answers) <= MAX_SHARES:
+    if conditions.numeric or not 1 <= len(named) <= 3 or not 1 <= len(answers) <= MAX_SHARES:
         return None
     segment = [SegmentColumn(column=name, levels=[level]) for name, level in named.items()]
     if check_segment(segment, trained.schema):
         return None
-    cells = segmentation(trained.table, trained.schema, [*named])
+    cells = segmentation_of(trained.table, trained.schema, segment)
     found = certify_answers(trained, cells, answers, len(answers))
     at = cells.at([*named.values()])
     certified = conditions_of(trained, cells, named, found, at).categorical

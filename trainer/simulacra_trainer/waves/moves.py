@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from scipy.stats import false_discovery_control
 from scipy.stats import t as student
 
 from simulacra_intake.survey_weights import Floats
+from simulacra_schema.questions.segments import MoveVerdict
 from simulacra_trainer.waves.shares import Estimate, Question
 
-Verdict = Literal["moved", "probably moved", "no sign"]
 ALARM = 0.05
 """Share of tables in which anything is called moved although nothing did; and of the answers that
 are called probably moved, the share in which nothing did."""
@@ -35,9 +34,13 @@ def holm(p: Floats) -> Floats:
     return found
 
 
-def verdicts(estimates: Sequence[Estimate]) -> list[Verdict]:
+def verdicts(estimates: Sequence[Estimate]) -> list[MoveVerdict]:
     """Return whether each contrast is moved (Holm), probably moved (Benjamini-Hochberg) or not."""
-    p = p_values(estimates)
+    return words_of(p_values(estimates))
+
+
+def words_of(p: Floats) -> list[MoveVerdict]:
+    """Return the verdict of each p-value, float64 [k], as of `verdicts`."""
     sure, probable = holm(p) <= ALARM, false_discovery_control(p) <= ALARM
     return [
         "moved" if one else "probably moved" if other else "no sign"

@@ -16,13 +16,14 @@ from simulacra_intake.persons.cross_sections import FEWEST_ROWS
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.questions.segments import MoveVerdict
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cell_keys import noise_of, summed
 from simulacra_trainer.design import answer_codes
 from simulacra_trainer.evidence import coarse, two_digits
 from simulacra_trainer.report.comparison.marginals import level_label
 from simulacra_trainer.waves.composition import split
-from simulacra_trainer.waves.moves import Verdict, earlier_waves, reach, verdicts
+from simulacra_trainer.waves.moves import earlier_waves, reach, verdicts
 from simulacra_trainer.waves.shares import Estimate, Question, Sample, sample_of
 from simulacra_trainer.waves.words import sentence_of, summary_of
 
@@ -215,7 +216,7 @@ def _lines(question: Question, level: int, shown: Ints) -> dict[str, Any]:
     return {"shares": shares, "margins": margins}
 
 
-def _interval(of: Estimate, together: int, verdict: Verdict | None = None) -> dict[str, Any]:
+def _interval(of: Estimate, together: int, verdict: MoveVerdict | None = None) -> dict[str, Any]:
     """Return a change and the ends of its interval, in steps that hide single persons."""
     half = reach(of, together)
     ends = {"change": of.value, "low": of.value - half, "high": of.value + half}

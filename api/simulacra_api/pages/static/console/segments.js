@@ -15,12 +15,15 @@ function Part({ id, label, columns, name, level, none, onChange }) {
 
 function Ask({ session, dataset, schema, onMade }) {
   const columns = useMemo(() => usableColumns(schema).filter((column) => column.levels.length > 0), [schema]);
-  const [first, setFirst] = useState([columns[0]?.name, ""]);
+  const wave = !schema.columns.some((one) => one.role === "subject") && columns.find((one) => one.role === "wave");
+  const [first, setFirst] = useState([(columns.find((one) => one !== wave) ?? columns[0])?.name, ""]);
   const [second, setSecond] = useState(["", ""]);
   const [question, setQuestion] = useState(columns[1]?.name);
-  const parts = [first, second].filter(([name]) => name);
+  const [when, setWhen] = useState(["", ""]);
+  const isBeside = wave && first[0] !== wave.name && second[0] !== wave.name;
+  const parts = [first, second, ...(isBeside ? [when] : [])].filter(([name]) => name);
   const others = (...taken) => columns.filter((one) => !taken.includes(one.name));
-  const asked = others(first[0], second[0]);
+  const asked = others(...parts.map(([name]) => name));
   const shown = asked.some((one) => one.name === question) ? question : asked[0]?.name;
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/segments`, {
     segment: parts.map(([column, level]) => ({ column, levels: level ? [level] : [] })), questions: [shown],
@@ -29,6 +32,7 @@ function Ask({ session, dataset, schema, onMade }) {
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
     <${Part} id="segment-first" label="Segment" columns=${others(second[0])} name=${first[0]} level=${first[1]} onChange=${(...next) => setFirst(next)} />
     <${Part} id="segment-second" label="And" columns=${others(first[0])} name=${second[0]} level=${second[1]} none="No second column" onChange=${(...next) => setSecond(next)} />
+    ${isBeside && html`<${Part} id="segment-wave" label="In wave" columns=${[wave]} name=${when[0]} level=${when[1]} none="All waves together" onChange=${(...next) => setWhen(next)} />`}
     <${ColumnSelect} id="segment-question" label="Question" columns=${asked} value=${shown} onChange=${setQuestion} />
     <div><button class="primary" disabled=${busy || !shown}>${busy ? "Sending" : "Certify"}</button></div><${Failure} problem=${problem} /></form>`;
 }
@@ -36,12 +40,16 @@ function Ask({ session, dataset, schema, onMade }) {
 const where = (share) => share.segment.map((part) => `${part.column}: ${part.level}`).join(", ");
 const interval = (of) => of ? `${percent(of.share)} (${percent(of.low)} to ${percent(of.high)})` : "fewer than ten";
 
+const points = (share) => `${share > 0 ? "+" : ""}${number(100 * share, 1)}`;
+const moved = (of) => of ? `${points(of.change)} points (${points(of.low)} to ${points(of.high)}), ${of.verdict}` : "not told";
+
 function Shares({ found }) {
   if (found.reason) return html`<p class="notice">${found.reason}</p>`;
   const together = found.shares.length > 1 ? `All ${found.shares.length} intervals hold together with 95 %.` : "The interval holds with 95 %.";
+  const ofWaves = found.shares.some((share) => share.helped || share.change);
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Shares ${found.segment_id}`}><table><caption class="quiet">${together}</caption>
-    <thead><tr><th scope="col">Segment</th><th scope="col">Answer</th><th scope="col">Share</th><th scope="col">Verdict</th><th scope="col">Worth</th><th scope="col">Respondents</th><th scope="col">They alone</th></tr></thead>
-    <tbody>${found.shares.map((share) => html`<tr><th scope="row">${where(share)}</th><td>${share.question}: ${share.answer}</td><td class="interval">${interval(share)}</td><td>${share.verdict === "slightly" ? "slightly boosted" : share.verdict}</td><td>${number(share.worth)}</td><td>${share.respondents ? number(share.respondents) : "fewer than five"}</td><td class="interval">${interval(share.own)}</td></tr>`)}</tbody></table></div>`;
+    <thead><tr><th scope="col">Segment</th><th scope="col">Answer</th><th scope="col">Share</th><th scope="col">Verdict</th><th scope="col">Worth</th><th scope="col">Respondents</th><th scope="col">They alone</th>${ofWaves && html`<th scope="col">Of other waves</th><th scope="col">Since the wave before</th>`}</tr></thead>
+    <tbody>${found.shares.map((share) => html`<tr><th scope="row">${where(share)}</th><td>${share.question}: ${share.answer}</td><td class="interval">${interval(share)}</td><td>${share.verdict === "slightly" ? "slightly boosted" : share.verdict}</td><td>${number(share.worth)}</td><td>${share.respondents ? number(share.respondents) : "fewer than five"}</td><td class="interval">${interval(share.own)}</td>${ofWaves && html`<td>${share.helped ? number(share.helped) : "none"}</td><td class="interval">${moved(share.change)}</td>`}</tr>`)}</tbody></table></div>`;
 }
 
 export function Segment({ session, id, back }) {
