@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.description import DescriptionInvalid, parse_description
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, Replicates, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable
-from simulacra_trainer.design import Design, design_of
+from simulacra_trainer.design import Design, design_of, replicate_shifts
+from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.scores import Scores, part_of, summarize
 from simulacra_trainer.evidence import basis_of, respondents
 from simulacra_trainer.in_process import read_described
 from simulacra_trainer.pipeline.fit import fit_model
@@ -128,6 +131,29 @@ def test_replicates_are_neither_learned_nor_generated_and_told_in_the_report() -
     plan = plan_generation(trained, GenerateRequest(row_count=200, seed=0))
     rows = pa.concat_tables(generate_rows(trained, plan))
     assert rows.column_names == ["owns", "plan", "spend", "evidence_weight"]
+
+
+def test_effects_have_the_error_of_the_replicates() -> None:
+    """A jackknife of places of one size and weight is the variance of the places' sums."""
+    table, of = survey()
+    table["w"] = np.ones(of.size)
+    clean = read(table | jackknife(table, of), {"replicateWeights": "rep*", "replicates": "jk1"})
+    shifts = replicate_shifts(clean.table, clean.schema)
+    rng = np.random.default_rng(1)
+    value, alike = rng.standard_normal(of.size), rng.standard_normal(32)[of]
+    pair = (np.ones(of.size), np.ones(of.size))
+    plain = Scores(value + alike, np.ones(of.size), pair, pair, value, value, None)
+    by_places = part_of(replace(plain, units=of)).variance
+    assert part_of(replace(plain, shifts=shifts)).variance == pytest.approx(by_places, rel=1e-12)
+    assert by_places > 3 * part_of(plain).variance
+    asked = EstimateRequest(treatment="plan", value="pro", baseline="basic", outcome="spend")
+    estimator = Estimator(clean.table, clean.schema, asked, seed=0)
+    found = summarize(estimator.scores(estimator.predictions([])))
+    assert found.critical > 2.03  # Student's quantile of 32 replicates
+    scores = estimator.scores(estimator.predictions([]))
+    alone = summarize([replace(one, shifts=None) for one in scores])
+    assert found.effect == alone.effect
+    assert found.error != alone.error
 
 
 def test_role_of_each_field_does_instead_of_a_pattern() -> None:

@@ -190,6 +190,21 @@ def design_of(table: pa.Table, schema: TableSchema) -> Design | None:
     return replace(design, replicates=replicates, scale=scale)
 
 
+def replicate_shifts(table: pa.Table, schema: TableSchema) -> Floats | None:
+    """Return by how much each replicate changes the weight of each row, float64 [n, replicates].
+
+    Shares of the weight, times the root of the replicates' scale: what they make of the rows'
+    influence on an estimate has squares that add up to its variance (Wolter, 2007). None without.
+    """
+    replicates, weights = replicates_in(table, schema), row_weights(table, schema)
+    if replicates is None or weights is None or schema.replicates is None:
+        return None
+    found = replicates * (weights.sum() / np.maximum(replicates.sum(axis=0), 1e-300))
+    found = found / np.where(weights > 0, weights, np.inf)[:, None] - (weights > 0)[:, None]
+    shifts: Floats = found * np.sqrt(schema.replicates.scale(replicates.shape[1]))
+    return shifts
+
+
 def clusters_treated(
     table: pa.Table, schema: TableSchema, treated: npt.NDArray[np.bool_]
 ) -> tuple[int, int] | None:

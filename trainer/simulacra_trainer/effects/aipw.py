@@ -147,6 +147,7 @@ def _scores(
         rival=None,
         weights=contrast.weights,
         units=contrast.units,
+        shifts=contrast.shifts,
         square=expected / mass**2 if mass > 0.0 else 0.0,
     )
 

@@ -31,6 +31,7 @@ class Scores:
         rival: values from a model of the windows alone; None unless the design has windows.
         weights: survey weights, float64 [n]; None if there are none.
         units: cluster or person of each row, int64 [n]; None where each row is one alone.
+        shifts: of the replicate weights, float64 [n, replicates]; None without.
         square: expected square of the representer, given the propensities.
     """
 
@@ -43,6 +44,7 @@ class Scores:
     rival: Floats | None
     weights: Floats | None = None
     units: Ints | None = None
+    shifts: Floats | None = None
     square: float = 0.0
 
     def effective_units(self, rows: Flags | None = None) -> float:
@@ -97,7 +99,8 @@ class Part:
 
     Attributes:
         effect: over some rows.
-        influence: float64 [rows or units], 0 outside; their squares add up to the variance.
+        influence: float64 [rows, units or replicates], 0 outside; their squares add up to the
+            variance.
         rival: distance to the rival estimate; 0 without one.
     """
 
@@ -119,7 +122,8 @@ class Part:
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
     effect, error = combine([part_of(scores, rows) for scores in runs])
-    critical = float(student_width(Z95, np.array(units_worth(runs, rows))))
+    worth = np.array(units_worth(runs, rows))
+    critical = float(student_width(Z95, worth, runs[0].shifts))
     chosen = slice(None) if rows is None else rows
     found = int(np.sum(runs[0].tilt[chosen] > 0))
     return Interval(effect, error, found, critical)
@@ -149,13 +153,14 @@ def part_of(scores: Scores, rows: Flags | None = None) -> Part:
     """Return the effect of one cross-fit over all rows, or over some (bool [n]).
 
     With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
-    several rows a person or cluster, it is the variance of their sums (Liang & Zeger, 1986). In a
-    window design the distance to the rival estimate is a second part of the error.
+    several rows a person or cluster, it is the variance of their sums (Liang & Zeger, 1986), with
+    replicate weights that of the replicates, whose predictions are those of all rows. In a window
+    design the distance to the rival estimate is a second part of the error.
     """
     weights = _weights_inside(scores, rows)
     total = max(float(np.sum(weights * scores.tilt)), 1e-300)
     effect = float(np.sum(weights * scores.value)) / total
-    influence = by_unit(row_influence(scores, rows), scores.units)
+    influence = summed(row_influence(scores, rows), scores.units, scores.shifts)
     if scores.rival is None:
         return Part(effect, influence)
     return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
@@ -173,7 +178,7 @@ def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:
     units = int(inside.sum())
     if scores.units is not None:
         units = np.unique(scores.units[inside]).size
-    scale = np.sqrt(units / max(units - 1, 1)) / total
+    scale = (1.0 if scores.shifts is not None else np.sqrt(units / max(units - 1, 1))) / total
     values: Floats = weights * (scores.value - effect * scores.tilt) * scale
     return values
 
@@ -189,6 +194,11 @@ def by_unit(values: Floats, units: Ints | None) -> Floats:
     if units is None:
         return values
     return np.bincount(units, weights=values).astype(np.float64)
+
+
+def summed(values: Floats, units: Ints | None, shifts: Floats | None) -> Floats:
+    """Return influence values of rows, float64 [n], by replicate, else by person or cluster."""
+    return by_unit(values, units) if shifts is None else values @ shifts
 
 
 def _weights_inside(scores: Scores, rows: Flags | None) -> Floats:

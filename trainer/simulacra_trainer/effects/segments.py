@@ -22,7 +22,7 @@ from simulacra_schema.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.models.blocks import around, in_blocks
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.models.features import level_positions, levels_of
+from simulacra_trainer.effects.models.features import Floats, level_positions, levels_of
 from simulacra_trainer.effects.scores import (
     Part,
     Scores,
@@ -90,10 +90,11 @@ def segment_effects(
     gaps = [[_minus(runs, of_set[0]) for runs in of_set[1:]] for of_set in parts]
     effective = [one.effective for one in shown]
     smaller = [min(effective[0], own) for own in effective[1:]]
-    spans = _union(parts, effective, reverses, rng)
+    shifts = sets[0][0].shifts
+    spans = _union(parts, effective, reverses, rng, shifts)
     differences = [
         SegmentDifference(effect=effect, low=low, high=high)
-        for effect, low, high in _union(gaps, smaller, reverses, rng)
+        for effect, low, high in _union(gaps, smaller, reverses, rng, shifts)
     ]
     described = zip(shown, spans, [None, *differences], strict=True)
     effects = [_described(one, span, gap, sets[0], people) for one, span, gap in described]
@@ -133,6 +134,7 @@ def _union(
     effective: Sequence[float],
     reverses: bool,
     rng: np.random.Generator,
+    shifts: Floats | None,
 ) -> list[tuple[float, float, float]]:
     """Return effect, low and high of each segment; parts by adjustment set, segment, cross-fit."""
     if not effective:
@@ -140,7 +142,7 @@ def _union(
     lows, highs = [], []
     for of_set in parts:
         critical = critical_value([runs[0].influence for runs in of_set], rng)
-        width = student_width(critical, np.array(effective))
+        width = student_width(critical, np.array(effective), shifts)
         found = np.array([combine(runs) for runs in of_set])
         lows.append(found[:, 0] - width * found[:, 1])
         highs.append(found[:, 0] + width * found[:, 1])

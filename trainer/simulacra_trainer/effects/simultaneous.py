@@ -60,7 +60,12 @@ def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator
     return max(Z95, float(np.quantile(largest, LEVEL)))
 
 
-def student_width(critical: float, effective: Floats) -> Floats:
-    """Return Student's quantiles of a normal one's level, for errors of few effective persons."""
+def student_width(critical: float, effective: Floats, shifts: Floats | None = None) -> Floats:
+    """Return Student's quantiles of a normal one's level, for errors of few effective persons.
+
+    shifts: of the replicate weights that errors follow from, float64 [n, replicates].
+    """
+    if shifts is not None:
+        effective = np.minimum(effective, shifts.shape[1])
     width: Floats = -stdtrit(np.maximum(effective - 1.0, 1.0), ndtr(-critical))
     return width

@@ -33,7 +33,7 @@ from simulacra_trainer.effects.models.fold_models import (
     outcomes_near,
     propensity,
 )
-from simulacra_trainer.effects.scores import by_unit, kish
+from simulacra_trainer.effects.scores import by_unit, kish, summed
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.evidence import coarse, two_digits
@@ -87,7 +87,8 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
     slopes = [_elasticity(found, points, pair) for pair in pairs]
     changes = [slope for slope in slopes if slope is not None]
     family = [found.influence[k] for k in known] + [change[2] for change in changes]
-    widths = student_width(critical_value(family, seed), found.effective)
+    critical = critical_value(family, seed)
+    widths = student_width(critical, found.effective, estimator.contrast.shifts)
     return Curve(
         points=[_point(found, points[k], k, float(widths[k])) for k in range(len(points))],
         elasticities=[
@@ -185,7 +186,7 @@ def _mean(
 ) -> tuple[float, float, Floats, float]:
     """Return mean, error, influence values and effective rows of one point.
 
-    influence values: float64 [n], or [units], whose squares add up to the sampling variance.
+    influence values: float64 [n], [units] or [replicates]; their squares add up to the variance.
     """
     n = contrast.outcome.size
     survey = np.ones(n) if contrast.weights is None else contrast.weights
@@ -201,7 +202,7 @@ def _mean(
     values = _scores(contrast, point, survey, weights, target, own)
     mean = float(values.sum()) / mass
     influence: Floats = (values - survey * mean) / mass
-    influence = by_unit(influence, contrast.units)
+    influence = summed(influence, contrast.units, contrast.shifts)
     distance = float(rival_values.sum()) / mass - mean
     return mean, float(np.sqrt(np.sum(influence**2) + distance**2)), influence, effective
 

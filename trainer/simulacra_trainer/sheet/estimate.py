@@ -138,11 +138,12 @@ def _open(
         graph.knowledge, trained.schema, asked, contrast.outcome_column, graph.stated
     )
     tried = try_sets(estimator, timing, graph)
-    units = units_in(table, trained.schema)
-    influences = [
-        on_table(row_influence(runs[0]), contrast.rows, units, table.num_rows)
-        for _, runs, _ in tried.found
-    ]
+    influences = [row_influence(runs[0]) for _, runs, _ in tried.found]
+    if contrast.shifts is not None:
+        influences = [one @ contrast.shifts for one in influences]
+    else:
+        units = units_in(table, trained.schema)
+        influences = [on_table(one, contrast.rows, units, table.num_rows) for one in influences]
     # Only the main set's cross-fits are used again; the others would fill the memory.
     kept = [(s, runs if k == 0 else runs[:1], i) for k, (s, runs, i) in enumerate(tried.found)]
     return _Open(asked, timing, replace(tried, found=kept), influences)
@@ -154,7 +155,7 @@ def _answer(
     """Return the answer about one contrast, judged by its simultaneous interval."""
     estimator, tried = Estimator(table, trained.schema, one.asked, seed), one.tried
     effective = np.array([runs[0].effective_units() for _, runs, _ in tried.found])
-    widths = student_width(critical, effective).tolist()
+    widths = student_width(critical, effective, estimator.contrast.shifts).tolist()
     wide = [
         (s, runs, replace(i, critical=width))
         for (s, runs, i), width in zip(tried.found, widths, strict=True)

@@ -21,6 +21,7 @@ from simulacra_schema.did_you_mean import NO_LEVEL, closest
 from simulacra_schema.faults import several_answers
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.design import replicate_shifts
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
@@ -70,6 +71,8 @@ class Contrast:
         weights: survey weights, float64 [n]; None if there are none.
         persons: of each row, int64 [n]; None where each row is its own person.
         units: of errors, int64 [n]: the clusters of the rows, else the persons.
+        shifts: of the replicate weights, which errors follow from instead of the units, float64
+            [n, replicates] (`design.replicate_shifts`); None without.
     """
 
     rows: npt.NDArray[np.int64]
@@ -82,6 +85,7 @@ class Contrast:
     weights: Floats | None = None
     persons: Ints | None = None
     units: Ints | None = None
+    shifts: Floats | None = None
 
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
         """Return the mean over all or some rows, by survey weight if there are weights."""
@@ -129,7 +133,10 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     own = None if weights is None else weights[rows]
     found = table.take(rows)
     who, units = persons_in(found, schema), units_in(found, schema)
-    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own, who, units)
+    shifts = replicate_shifts(table, schema)
+    shifts = None if shifts is None else shifts[rows]
+    arm, other = arms
+    return Contrast(rows, arm, other, outcome[rows], name, level, design, own, who, units, shifts)
 
 
 def units_in(table: pa.Table, schema: TableSchema) -> Ints | None:
