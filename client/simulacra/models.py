@@ -257,6 +257,7 @@ class Report(Document):
         if design := self.get("design"):
             points = f" of {design['clusters']:,} points" if design.get("clusters") else ""
             points += f" and {design['replicates']} replicates" if "replicates" in design else ""
+            points += " raked to stated shares" if design.get("raked") else ""
             worth = f"{design['respondents']:,.0f} respondents"
             yield f"{design['rows']:,} rows{points} are worth {worth}"
             most = (

@@ -52,7 +52,8 @@ def quotas_of(
     if isinstance(quotas, str | Path):
         text = str(quotas)
         if is_sheet(text):
-            return _in_sheet(Path(text), columns, said, rows)
+            path = Path(text)
+            return quotas_in(cells_in(path, said), path.name, columns, said, rows)
         return [_in_line(text, columns, said)]
     return [
         _in_line(one, columns, said) if isinstance(one, str) else _in_python(one, columns, said)
@@ -153,18 +154,20 @@ def _ends(text: str) -> tuple[str, str]:
     return text, text
 
 
-def _in_sheet(path: Path, columns: Json, said: str, rows: int | None) -> list[Json]:
-    table = _cells(path, said)
+def quotas_in(
+    table: Sequence[Sequence[str]], sheet: str, columns: Json, said: str, rows: float | None
+) -> list[Json]:
+    """Return the quotas in the cells of a sheet, of which errors say the name."""
     if len(table) < 2:
-        raise ValueError(f"{said} {path.name}: the sheet has no row below its header.")
+        raise ValueError(f"{said} {sheet}: the sheet has no row below its header.")
     head = [one.strip() for one in table[0]]
     shares = [at for at, one in enumerate(head) if one.lower() in SHARES and one not in columns]
     if not shares:
-        raise ValueError(f"{said} {path.name}: name a column share, percent, count, min or max.")
+        raise ValueError(f"{said} {sheet}: name a column share, percent, count, min or max.")
     names = {at: known_name(one, columns, said) for at, one in enumerate(head) if at not in shares}
     quotas = []
     for number, row in enumerate(table[1:], 2):
-        where_said = f"{said} {path.name}, row {number}"
+        where_said = f"{said} {sheet}, row {number}"
         where = {
             name: _part(row[at].strip(), name, columns, where_said)
             for at, name in names.items()
@@ -182,7 +185,7 @@ def _in_sheet(path: Path, columns: Json, said: str, rows: int | None) -> list[Js
     return quotas
 
 
-def _sheet_share(text: str, key: str, rows: int | None, said: str) -> float:
+def _sheet_share(text: str, key: str, rows: float | None, said: str) -> float:
     if key == "count":
         if rows is None:
             raise ValueError(f"{said}: a sheet with counts needs the number of rows.")
@@ -191,7 +194,7 @@ def _sheet_share(text: str, key: str, rows: int | None, said: str) -> float:
     return _share(f"{text}%" if is_percent else text, said)
 
 
-def _cells(path: Path, said: str) -> list[list[str]]:
+def cells_in(path: Path, said: str) -> list[list[str]]:
     """Return the filled rows of a sheet as text, all of one length."""
     if not path.is_file():
         raise ValueError(f"{said} {path}: there is no such file.")

@@ -25,6 +25,7 @@ from simulacra_schema.base import ColumnName, Level
 from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
 from simulacra_schema.rules import MAX_RULES, Rule
 from simulacra_schema.table import PersonalData, ReplicateMethod
+from simulacra_schema.targets import Targets
 
 EXTENSION = "x-simulacra"
 MAX_FIELDS = 2_000
@@ -305,6 +306,7 @@ class TableExtension(_Extension):
 
     Attributes:
         subject, weights, order: names of columns; order is that of the rows of a person.
+        targets: shares of the population that the rows are weighted to.
         missing: cells without a value in any column, beside those that are detected.
         rules: what holds in every generated row, beside the found relations.
         proposals: rules that could be stated. Ignored when they are sent.
@@ -315,6 +317,7 @@ class TableExtension(_Extension):
     weights: ColumnName | None = None
     order: ColumnName | None = None
     design: SurveyDesign | None = None
+    targets: Targets | None = None
     missing: MissingCells | None = None
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None

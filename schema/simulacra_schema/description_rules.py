@@ -21,6 +21,7 @@ WORDS = (None, "any", "string", "boolean", "integer", "number")
 MOMENTS = ("date", "datetime", "time")
 LATER = "This release cannot honor it yet; leave it out."
 ONE_KEY = "Name one column: a key of several columns cannot be honored yet."
+NO_TARGETS = "Give the shares: categorical, quotas, or both."
 METHODS = ", ".join(get_args(ReplicateMethod))
 Path = tuple[str | int, ...]
 
@@ -40,6 +41,9 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
         yield (EXTENSION, "order"), "This column is dropped; order rows by another one."
     yield from _check_earlier(table)
     yield from _check_replicates(table)
+    targets = table.extension.targets
+    if targets is not None and not targets.columns():
+        yield (EXTENSION, "targets"), NO_TARGETS
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
     yield from _agree(table, None, "cluster")

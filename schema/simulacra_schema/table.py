@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.file_labels import AnswerSet, Declared
 from simulacra_schema.rules import StatedRule
+from simulacra_schema.targets import Targets
 
 ColumnKind = Literal[
     "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "multi",
@@ -373,6 +374,9 @@ class TableSchema(KubeModel):
     replicates: Replicates | None = Field(
         default=None, description="How the replicate weights were made, where there are some."
     )
+    targets: Targets | None = Field(
+        default=None, description="Shares of the population that the weights are raked to."
+    )
     columns: list[ColumnSchema]
     relations: list[RelationSchema] = Field(
         default_factory=list, description="What holds in every row; each operand comes first."
@@ -396,10 +400,11 @@ class TableSchema(KubeModel):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out rules where there are none: an earlier release does not know the field."""
+        """Leave out rules and targets where there are none: an earlier release knows neither."""
         found = handler(self)
-        if not self.rules:
-            found.pop("rules", None)
+        for name in ("rules", "targets"):
+            if not getattr(self, name):
+                found.pop(name, None)
         return found
 
     def find(self, name: str) -> ColumnSchema | None:
@@ -449,6 +454,11 @@ class TableSchema(KubeModel):
     def strata(self) -> list[ColumnSchema]:
         """Return the columns whose values together are the strata."""
         return [c for c in self.columns if c.role == "stratum"]
+
+    def targeted(self) -> set[str]:
+        """Return the columns whose shares the weights are raked to, an option as a column."""
+        named = self.targets.columns() if self.targets else []
+        return {part for name in named for part in self.parts_of(name) or [name]}
 
     def learned(self) -> list[ColumnSchema]:
         """Return the columns that the model learns or computes, an option as a column, in order."""

@@ -143,6 +143,14 @@ def test_upload_describe_generate_download_and_erase(
     expect(rules.get_by_role("row", name="stated")).to_have_count(2)
     rules.get_by_role("button", name="Remove").first.click()
     expect(rules.get_by_role("row", name="stated")).to_have_count(1)
+    shares = page.get_by_label("Shares of the population as JSON")
+    for text in ("sex", '{"happiness": {"very happy": 0.4}}'):
+        shares.fill(text)
+        page.get_by_role("button", name="Add shares").click()
+        if text == "sex":
+            expect(page.get_by_role("alert")).to_contain_text("Write the shares as JSON")
+    raked = page.get_by_role("region", name="Shares of the population")
+    expect(raked.get_by_role("row", name="happiness: very happy")).to_contain_text("40 %")
     page.get_by_role("button", name="Confirm and fit").click()
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=240_000)
     page.get_by_role("heading", name="happiness").click()
@@ -151,6 +159,7 @@ def test_upload_describe_generate_download_and_erase(
     stated = {field["name"]: field.get("missingValues") for field in fields}
     assert stated["tv_hours"] == ["", "-1", "99"]
     assert stated["job_prestige"] == [""]
+    expect(raked).to_contain_text("40 %")
     expect(rules.get_by_role("row", name="stated")).to_contain_text("never babies")
     expect(page.get_by_text("600 rows, 21 columns")).to_be_visible()
     expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()

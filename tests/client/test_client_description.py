@@ -665,6 +665,36 @@ def test_replicates_are_a_pattern_of_names_and_a_method() -> None:
     assert named == "replicates='rep*=brr:0.5'"
 
 
+def test_targets_are_read_from_a_sheet_or_json_and_named_in_errors(tmp_path: Path) -> None:
+    sheet = tmp_path / "census.csv"
+    sheet.write_text("region,age,count\nnorth,,30\nsouth/west,,70\n,18..29,5\n,30..,15\n")
+    corrections = Corrections(targets=str(sheet), trim=5)
+    of_region = {"region": {"north": 0.3, "south/west": 0.7}}
+    quotas = [
+        {"where": {"age": {"min": 18, "max": 29}}, "share": 0.25},
+        {"where": {"age": {"min": 30}}, "share": 0.75},
+    ]
+    targets = {"categorical": of_region, "quotas": quotas, "trim": 5}
+    own = {"version": 1, "targets": targets}
+    assert corrections.into(None) == {"fields": [], "x-simulacra": own}
+    at = "/x-simulacra/targets"
+    said = f"targets='{sheet}'"
+    assert corrections.in_words(f"{at}/categorical/region/south~1west") == (
+        f"{said}, region=south/west"
+    )
+    assert corrections.in_words(f"{at}/quotas/1/where/age") == f"{said}, quota 2"
+    assert corrections.in_words(f"{at}/trim") == "trim=5"
+    file = tmp_path / "census.json"
+    file.write_text(json.dumps(of_region))
+    for given in (of_region, {"categorical": of_region}, file):
+        document = Corrections(targets=given).into(None)
+        assert document is not None
+        assert document["x-simulacra"]["targets"] == {"categorical": of_region}
+    for wrong in (tmp_path / "none.json", {}, tmp_path / "none.csv"):
+        with pytest.raises(ValueError, match="targets="):
+            Corrections(targets=wrong, trim=2).into(None)
+
+
 def test_a_cluster_takes_the_place_of_another_in_the_present_description() -> None:
     fields = [
         {"name": "psu", "x-simulacra": {"role": "cluster"}},

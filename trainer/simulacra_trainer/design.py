@@ -3,7 +3,9 @@
 Persons of one sampling point are alike, so they tell less than as many persons drawn one by one.
 The variance of each answer's share is that of the sampling points' totals within strata (Taylor's
 linearization, with replacement; Wolter, 2007), or follows from replicate weights. Its ratio to that
-of independent rows is the answer's design effect (Kish, 1965), which weights are a part of.
+of independent rows is the answer's design effect (Kish, 1965), which weights are a part of. Where
+weights are raked, answers count by their distance to a regression on the margins (Deville &
+Saerndal, 1992): what the targets tell is known.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from simulacra_intake.rows_of_persons import Ints, is_constant_within
 from simulacra_intake.survey_design import clusters_in, crossed
 from simulacra_intake.survey_weights import Floats, effective_rows, row_weights
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.conditions.cells import Cells
+from simulacra_trainer.raking import cells_of, margins_of
 
 CAUTION = 0.8
 """Quantile of the answers' design effects that stands for a whole table: people ask first about the
@@ -69,6 +73,8 @@ class Design:
         has_clusters: whether clusters are stated.
         replicates: replicate weights, float64 [n, replicates], which decide variances; or None.
         scale: factor of the sum of their squared differences.
+        cells: combinations of the margins that the weights are raked to; None without targets, and
+            with replicates, which are raked too.
     """
 
     table: pa.Table
@@ -79,6 +85,7 @@ class Design:
     has_clusters: bool
     replicates: Floats | None = None
     scale: float = 0.0
+    cells: Cells | None = None
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -98,7 +105,12 @@ class Design:
         The log of a variance of few clusters errs by 2 / degrees of freedom, and half of that is
         its bias.
         """
-        asked = (column for column in self.schema.learned() if column.role != "stratum")
+        known = self.schema.targeted()
+        asked = (
+            column
+            for column in self.schema.learned()
+            if column.role != "stratum" and column.name not in known
+        )
         found = [one for column in asked for one in self._answers_to(column)]
         noise = 2.0 / self.degrees_of_freedom
         logs = np.log(np.maximum([one.effect for one in found], LEAST)) + noise / 2.0
@@ -161,18 +173,34 @@ class Design:
                 variance = self.scale * float(np.sum(away**2))
             else:
                 totals = (by_cluster[:, level] - share * answered) / total
+                if self.cells is not None:
+                    away = np.zeros(self.weights.size)
+                    away[known] = (codes[known] == level) - share
+                    totals = np.bincount(self.clusters, self._unexplained(away), count) / total
                 variance = variance_of_totals(totals, self.strata)
             effect = variance * int(known.sum()) / (share * (1.0 - share))
             rho = intraclass(of, codes[known] == level)
             yield Answer(column.name, int(level), effect, rho, alike)
 
+    def _unexplained(self, values: Floats) -> Floats:
+        """Return values less their regression on the margins, each times its weight."""
+        assert self.cells is not None
+        incidence, size = self.cells.incidence, self.cells.weight.size
+        weight, total = (
+            np.bincount(self.cells.of_row, of, size) for of in (self.weights, self.weights * values)
+        )
+        squares = (incidence * weight) @ incidence.T
+        slopes = np.linalg.pinv(squares.toarray(), hermitian=True) @ (incidence @ total)
+        return self.weights * (values - (incidence.T @ slopes)[self.cells.of_row])
+
 
 def design_of(table: pa.Table, schema: TableSchema) -> Design | None:
-    """Return the design of a clean table; None without clusters, strata and replicate weights."""
+    """Return the design of a clean table; None without clusters, strata, replicates and targets."""
     found = clusters_in(table, schema)
     stratified = [one for one in schema.strata() if one.name in table.column_names]
     replicates = replicates_in(table, schema)
-    if found is None and not stratified and replicates is None:
+    targets = schema.targets
+    if found is None and not stratified and replicates is None and targets is None:
         return None
     weights = row_weights(table, schema)
     weights = np.ones(table.num_rows) if weights is None else weights
@@ -185,7 +213,9 @@ def design_of(table: pa.Table, schema: TableSchema) -> Design | None:
         strata[clusters] = of_rows
     design = Design(table, schema, clusters, strata, weights, found is not None)
     if replicates is None or schema.replicates is None:
-        return design
+        if targets is None or not schema.targeted() <= {*table.column_names}:
+            return design
+        return replace(design, cells=cells_of(margins_of(table, schema, targets), table.num_rows))
     scale = schema.replicates.scale(replicates.shape[1])
     return replace(design, replicates=replicates, scale=scale)
 

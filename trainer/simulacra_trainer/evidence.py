@@ -39,7 +39,7 @@ def persons_behind(table: pa.Table, schema: TableSchema) -> float:
 def respondents(table: pa.Table, schema: TableSchema) -> float:
     """Return the independent respondents of a clean table: its persons.
 
-    With clusters or strata they are the rows over their design effect, and no more than persons.
+    With a survey's design they are the rows over their design effect, and no more than persons.
     """
     persons = persons_behind(table, schema)
     design = design_of(table, schema)
@@ -74,7 +74,8 @@ def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
 
 def basis_of(schema: TableSchema) -> Basis:
     """Return the basis of the respondents of a whole table."""
-    if schema.cluster() is not None or schema.strata() or schema.replicate_weights():
+    stated = (schema.cluster(), schema.targets)
+    if any(stated) or schema.strata() or schema.replicate_weights():
         return "design"
     if schema.subject() is not None:
         return "persons"

@@ -43,6 +43,20 @@ FLAGS: dict[str, Any] = {
             "coefficient), jk1, jk2 or bootstrap. Generated rows lack them.",
         ),
     ],
+    "targets": Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Shares of the population that rows are weighted to (raking): JSON such as "
+            '{"region": {"north": 0.3, "south": 0.7}}, or a sheet of cells, .csv or .xlsx.',
+        ),
+    ],
+    "trim": Annotated[
+        float | None,
+        typer.Option(
+            metavar="TIMES", help="Largest raked weight, as a multiple of the mean. With --targets."
+        ),
+    ],
     "drop": Annotated[
         list[str] | None,
         typer.Option(metavar="COL", help="Leave a column out of everything. Repeatable."),

@@ -12,8 +12,8 @@ from simulacra.rule_lines import listed
 
 FLAGS = (
     "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
-    " --replicates PATTERN=METHOD, --drop COL, --missing COL=VALUE, --publish COL,"
-    " --renamed COL=EARLIER, --rule RULE, --no-rule TEXT"
+    " --replicates PATTERN=METHOD, --targets FILE, --trim TIMES, --drop COL, --missing COL=VALUE,"
+    " --publish COL, --renamed COL=EARLIER, --rule RULE, --no-rule TEXT"
 )
 
 

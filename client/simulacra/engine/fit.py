@@ -69,6 +69,10 @@ def fit(
             ordinary columns.
         replicates: columns of replicate weights and how they were made, such as
             "repwt*=brr:0.5": brr (with Fay's coefficient), jk1, jk2 or bootstrap.
+        targets: shares of the population that the rows are weighted to (raking): {column: {level:
+            share}}, the `categorical` and `quotas` of docs/howto/survey-design.md, or a file of
+            either, or a sheet of cells.
+        trim: largest raked weight, as a multiple of the mean.
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.

@@ -53,6 +53,17 @@ CORRECTIONS: dict[str, Any] = {
             "such as repwt*=brr:0.5; rows lack them."
         ),
     ],
+    "targets": Annotated[
+        Json | None,
+        Field(
+            description="Shares of the population to weight rows to (raking): {column: {level: "
+            'share}}, or {"categorical": ..., "quotas": [{"where": {column: level}, "share"}]}. '
+            "Only shares that the user gives."
+        ),
+    ],
+    "trim": Annotated[
+        float | None, Field(description="Largest raked weight, as a multiple of the mean.")
+    ],
     "drop": Annotated[list[str] | None, Field(description="Columns to leave out of everything.")],
     "missing": Annotated[
         list[Cell] | dict[str, list[Cell]] | None,

@@ -79,6 +79,8 @@ def complete(
         source["rules"] = "user"
     if sent.design is not None:
         extension["design"] = sent.design.model_dump(by_alias=True, exclude_defaults=True)
+    if sent.targets is not None:
+        extension["targets"] = sent.targets.to_wire()
     if schema.order is not None:
         extension["order"] = schema.order
         stated = sent.is_stated("order", sent.order)

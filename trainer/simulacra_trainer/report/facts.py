@@ -70,16 +70,20 @@ def persons_of(schema: TableSchema) -> dict[str, Any] | None:
     }
 
 
-def weights_of(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
+def weights_of(train: pa.Table, schema: TableSchema) -> dict[str, Any] | None:
     """Return the effective number of rows and the mean of the largest weights over that of all.
 
-    They are five, so that the figure is no one person's.
+    They are five, so that the figure is no one person's. And the columns to whose stated shares
+    the weights are raked, with their largest multiple of the mean, where there are some.
     """
     weights = row_weights(train, schema)
     if weights is None:
         return None
-    return {
+    found = {
         "rows": float(weights.size),
         "effective_rows": effective_rows(weights),
         "largest": round(float(np.sort(weights)[-MIN_PERSONS:].mean()), 1),
     }
+    if (targets := schema.targets) is None:
+        return found
+    return found | {"raked_to": targets.columns(), "trim": targets.trim}

@@ -81,6 +81,7 @@ def design_report(table: pa.Table, schema: TableSchema) -> dict[str, Any] | None
         "strata": int(design.strata.max(initial=-1)) + 1,
         "degrees_of_freedom": design.degrees_of_freedom,
         **({} if design.replicates is None else {"replicates": design.replicates.shape[1]}),
+        **({} if schema.targets is None else {"raked": True}),
         "design_effect": effect,
         "questions": [
             {"column": name, "design_effect": effects[name]}

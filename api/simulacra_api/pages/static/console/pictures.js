@@ -50,7 +50,7 @@ const MOST_ALIKE = 5;
 
 /** What sampling points and strata leave of the rows, and the questions most alike within points. */
 function Design({ of }) {
-  const points = (of.clusters ? ` of ${number(of.clusters)} points` : "") + (of.replicates ? ` and ${number(of.replicates)} replicates` : "");
+  const points = (of.clusters ? ` of ${number(of.clusters)} points` : "") + (of.replicates ? ` and ${number(of.replicates)} replicates` : "") + (of.raked ? " raked to stated shares" : "");
   return html`<section aria-labelledby="design-title"><h2 id="design-title">Survey design</h2>
     <p>${number(of.rows)} rows${points} are worth ${number(of.respondents, 0)} respondents.</p>
     <p class="quiet">Largest design effects: ${of.questions.slice(0, MOST_ALIKE).map((one) => `${one.column} ${number(one.design_effect, 1)}`).join(", ")}. The report has all.</p></section>`;

@@ -3,6 +3,7 @@ import { Failure, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { putAgain, useLoad } from "./parts.js";
 import { Rules, withExtension } from "./rules.js";
+import { Targets } from "./targets.js";
 
 const EXTENSION = "x-simulacra";
 const TYPES = [["string", "words"], ["number", "number"], ["integer", "whole number"], ["boolean", "yes or no"], ["date", "date"], ["datetime", "date and time"], ["time", "time of day"], ["list", "several answers"]];
@@ -103,7 +104,7 @@ export function Reading({ session, dataset, before, onFit }) {
   if (!shown?.schema) return null;
   const open = dataset.status === "held" || dataset.source_kept;
   const extension = shown.schema[EXTENSION];
-  if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} heading="h2" />`;
+  if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} heading="h2" /><${Targets} extension=${extension} heading="h2" />`;
   const held = dataset.status === "held";
   const fields = shown.schema.fields;
   const names = fields.some((field) => roleOf(field) === "wave") && fields.map((field) => field.name); // only waves have earlier questions
@@ -114,5 +115,6 @@ export function Reading({ session, dataset, before, onFit }) {
       ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>
     <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th>${names && html`<th scope="col">Earlier question</th>`}<th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
       <tbody>${fields.map((field, at) => html`<${Row} key=${field.name} field=${field} names=${names} onChange=${change(at)} />`)}</tbody></table></div>
-    <${Rules} extension=${extension} onChange=${(next) => setDraft(withExtension(shown, next))} /></section>`;
+    <${Rules} extension=${extension} onChange=${(next) => setDraft(withExtension(shown, next))} />
+    <${Targets} extension=${extension} onChange=${(next) => setDraft(withExtension(shown, next))} /></section>`;
 }
