@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.replicate_weights import replicates_in
-from simulacra_intake.rows_of_persons import Ints, is_constant_within
+from simulacra_intake.rows_of_persons import Ints, is_constant_within, persons_in
 from simulacra_intake.survey_design import clusters_in, crossed
 from simulacra_intake.survey_weights import Floats, effective_rows, row_weights
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -185,13 +185,23 @@ class Design:
     def _unexplained(self, values: Floats) -> Floats:
         """Return values less their regression on the margins, each times its weight."""
         assert self.cells is not None
-        incidence, size = self.cells.incidence, self.cells.weight.size
-        weight, total = (
-            np.bincount(self.cells.of_row, of, size) for of in (self.weights, self.weights * values)
-        )
-        squares = (incidence * weight) @ incidence.T
-        slopes = np.linalg.pinv(squares.toarray(), hermitian=True) @ (incidence @ total)
-        return self.weights * (values - (incidence.T @ slopes)[self.cells.of_row])
+        incidence = self.cells.incidence
+        total = np.bincount(self.cells.of_row, self.weights * values, self.cells.weight.size)
+        squares, rank = self._squares
+        slopes = np.linalg.pinv(squares, hermitian=True) @ (incidence @ total)
+        # Few clusters, less those that the regression took, tell of its residuals.
+        free = self.degrees_of_freedom
+        raised = np.sqrt(free / max(free - rank + 1, free / 2))
+        found: Floats = raised * self.weights * (values - (incidence.T @ slopes)[self.cells.of_row])
+        return found
+
+    @cached_property
+    def _squares(self) -> tuple[Floats, int]:
+        """The weighted products of the margins' classes, and their rank."""
+        assert self.cells is not None
+        weight = np.bincount(self.cells.of_row, self.weights, self.cells.weight.size)
+        squares = ((self.cells.incidence * weight) @ self.cells.incidence.T).toarray()
+        return squares, int(np.linalg.matrix_rank(squares, hermitian=True))
 
 
 def design_of(table: pa.Table, schema: TableSchema) -> Design | None:
@@ -233,6 +243,12 @@ def replicate_shifts(table: pa.Table, schema: TableSchema) -> Floats | None:
     found = found / np.where(weights > 0, weights, np.inf)[:, None] - (weights > 0)[:, None]
     shifts: Floats = found * np.sqrt(schema.replicates.scale(replicates.shape[1]))
     return shifts
+
+
+def units_in(table: pa.Table, schema: TableSchema) -> Ints | None:
+    """Return the unit of errors of each row, int64 [n]: its cluster, else its person, or None."""
+    found = clusters_in(table, schema)
+    return persons_in(table, schema) if found is None else found[0]
 
 
 def clusters_treated(

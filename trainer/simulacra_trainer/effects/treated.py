@@ -19,7 +19,7 @@ from simulacra_intake.rows_of_persons import persons_in, split_persons
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
-from simulacra_trainer.design import clusters_treated
+from simulacra_trainer.design import clusters_treated, units_in
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.counterparts import almost_without, largest_share
@@ -29,7 +29,6 @@ from simulacra_trainer.effects.models.contrast import (
     Flags,
     are_enough,
     is_observed,
-    units_in,
     window_reach,
 )
 from simulacra_trainer.effects.models.features import (

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.background import bind_background, propose_background
 from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
+from simulacra_trainer.design import units_in
 from simulacra_trainer.graph.causal_graph import (
     Basis,
     CausalGraph,
@@ -168,8 +168,8 @@ def learn_graph(
     if arrows or constraints.directed.any():
         free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)
         if arrows:
-            persons = persons_in(table, schema)
-            suggestions = suggest(codes, cards, free, arrows, persons, rng, HALVES_BUDGET_S)
+            units = units_in(table, schema)
+            suggestions = suggest(codes, cards, free, arrows, units, rng, HALVES_BUDGET_S)
         audited = _audit(codes, cards, free, constraints, rng)
     edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
     of_tables = {(edge.source, edge.target) for edge in implied}

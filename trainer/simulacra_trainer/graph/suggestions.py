@@ -70,7 +70,7 @@ def suggest(
     cards: Cards,
     candidates: Candidates,
     arrows: Sequence[Arrow],
-    persons: Ints | None,
+    units: Ints | None,
     rng: np.random.Generator,
     budget_s: float,
 ) -> Suggestions:
@@ -81,7 +81,7 @@ def suggest(
         cards: int64 [p], levels of each column.
         candidates: int32 [p, k], the parents that each column may have without knowledge.
         arrows: (source, target) directed in the pattern of all rows.
-        persons: of each row; a person is in one half with all rows. None: each row is a person.
+        units: person or cluster of each row, in one half with all rows. None: each row is one.
         rng: of halves and orders.
         budget_s: CPU seconds.
     """
@@ -92,7 +92,7 @@ def suggest(
 
     def half(own: np.random.Generator) -> tuple[BoolMatrix | None, float]:
         began = time.thread_time()
-        dealt = split_persons(persons, codes.shape[1], own)
+        dealt = split_persons(units, codes.shape[1], own)
         rows = np.sort(dealt[: codes.shape[1] // 2])
         search = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, free, candidates)
         dag = search.improve(free.random_order(own), own, began + budget_s)

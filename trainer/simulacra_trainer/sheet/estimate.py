@@ -26,11 +26,12 @@ from simulacra_schema.sheets import (
     SheetResult,
 )
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
+from simulacra_trainer.design import units_in
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import check
-from simulacra_trainer.effects.models.contrast import read_outcome, units_in
+from simulacra_trainer.effects.models.contrast import read_outcome
 from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width

@@ -14,14 +14,13 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import Ints, persons_in
-from simulacra_intake.survey_design import clusters_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import level_in
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
 from simulacra_schema.faults import several_answers
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.design import replicate_shifts
+from simulacra_trainer.design import replicate_shifts, units_in
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
@@ -137,12 +136,6 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     shifts = None if shifts is None else shifts[rows]
     arm, other = arms
     return Contrast(rows, arm, other, outcome[rows], name, level, design, own, who, units, shifts)
-
-
-def units_in(table: pa.Table, schema: TableSchema) -> Ints | None:
-    """Return the unit of errors of each row, int64 [n]: its cluster, else its person, or None."""
-    found = clusters_in(table, schema)
-    return persons_in(table, schema) if found is None else found[0]
 
 
 def _number_arms(
