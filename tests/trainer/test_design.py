@@ -22,10 +22,10 @@ from simulacra_trainer.design import (
     design_of,
     few_clusters,
     intraclass,
+    units_in,
     variance_of_totals,
 )
 from simulacra_trainer.effects.estimate import estimate_effect
-from simulacra_trainer.effects.models.contrast import units_in
 from simulacra_trainer.evidence import basis_of, drawn_apart, persons_behind, respondents
 from simulacra_trainer.in_process import read_described
 from simulacra_trainer.pipeline.fit import fit_model
@@ -244,3 +244,59 @@ def test_treatment_of_whole_clusters_rests_on_them(tmp_path: Path) -> None:
 def _effect(of: CleanTable, request: EstimateRequest) -> EffectResult:
     trained = fit_model(of.table, of.schema, FitRequest(family="forest", seed=0))
     return estimate_effect(of.table, of.schema, trained.graph, request, seed=0)
+
+
+def test_design_is_proposed_by_name_and_value_and_never_used_unasked() -> None:
+    rng = np.random.default_rng(8)
+    of = np.repeat(np.arange(40), 15)
+    weight = np.round(rng.uniform(0.5, 2.0, of.size), 3)
+    halves = rng.permuted(np.tile([[0.5], [1.5]], (20, 12)), axis=0)
+    columns = {
+        "psu": of + 100,
+        "stratum_id": of // 10,
+        "owns": rng.choice(["yes", "no"], of.size),
+        "age": rng.integers(18, 90, of.size),
+        "cluster": rng.integers(1, 6, of.size),  # segments of customers
+        "main_weight": weight,
+    }
+    columns |= {f"W_FSTR{one + 1}": np.round(weight * halves[of, one], 3) for one in range(12)}
+    columns |= {f"weight_of_item{one}": rng.uniform(0, 9 * one, of.size) for one in range(1, 13)}
+    clean = read_described(pa.table(columns)).clean
+    asked = {c.name: c.to_confirm for c in clean.schema.columns if c.to_confirm}
+    expected = ("cluster", "stratum", "weights", "replicates")
+    assert asked == dict(
+        zip(("psu", "stratum_id", "main_weight", "W_FSTR1"), expected, strict=True)
+    )
+    assert design_of(clean.table, clean.schema) is None
+    assert clean.schema.find("W_FSTR7").learned
+    fields = [
+        {"name": "psu", "x-simulacra": {"role": "cluster"}},
+        {"name": "stratum_id", "x-simulacra": {"role": "none"}},
+    ]
+    own = {"version": 1, "weights": "main_weight"}
+    design = {"replicateWeights": "W_FSTR*", "replicates": "brr", "fay": 0.5}
+    stated = {"fields": fields, "x-simulacra": own | {"design": design}}
+    clean = read_described(pa.table(columns), parse_description(stated)).clean
+    assert not any(c.to_confirm for c in clean.schema.columns)
+
+
+def test_a_person_lies_in_one_cluster() -> None:
+    rng = np.random.default_rng(9)
+    person = np.repeat(np.arange(100), 4)
+    columns = {
+        "person": person,
+        "point": person // 5,
+        "owns": rng.choice(["yes", "no"], person.size),
+        "spend": rng.integers(0, 99, person.size),
+    }
+    fields = [{"name": "point", "x-simulacra": {"role": "cluster"}}]
+    stated = parse_description(
+        {"fields": fields, "x-simulacra": {"version": 1, "subject": "person"}}
+    )
+    assert read_described(pa.table(columns), stated).clean.schema.cluster() is not None
+    columns["point"] = np.where(np.arange(400) == 399, 3, columns["point"])
+    with pytest.raises(InputError) as caught:
+        read_described(pa.table(columns), stated)
+    (error,) = caught.value.errors
+    assert error.pointer == "/fields/0/x-simulacra/role"
+    assert error.detail.startswith("A person has rows in several clusters")

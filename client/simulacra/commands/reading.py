@@ -119,6 +119,13 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
     if column.get("to_confirm") == "earlier":
         said = f"{column['name']}={column['earlier']['question']}"
         return f"--renamed {shlex.quote(said)}", "if it is"
+    if column.get("to_confirm") == "cluster":
+        return f"--cluster {name}", "if it is the sampling point"
+    if column.get("to_confirm") == "stratum":
+        return f"--stratum {name}", "if the sample was stratified by it"
+    if column.get("to_confirm") == "replicates":
+        pattern = shlex.quote(column["name"].rstrip("0123456789") + "*=METHOD")
+        return f"--replicates {pattern}", "if they are replicate weights"
     if column.get("to_confirm") == "groups":
         return f"--cluster {name}", "if they are sampling points"
     if column.get("role") == "foreign_key":

@@ -17,6 +17,7 @@ from simulacra_intake.arrow_values import as_floats, one_chunk
 from simulacra_intake.columns.answer_sets import find_sets
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.code_columns import add_code_columns
+from simulacra_intake.columns.design_names import ask_about_design
 from simulacra_intake.columns.dialect import dialect_of
 from simulacra_intake.columns.weights import ask_about_weights
 from simulacra_intake.description.answers import of_columns, stated_sets
@@ -38,6 +39,7 @@ from simulacra_intake.readers.names import check_column_count, check_names, chec
 from simulacra_intake.readers.unnamed import settle_unnamed
 from simulacra_intake.replicate_weights import stated_replicates
 from simulacra_intake.rows_of_persons import is_constant_within, persons_in
+from simulacra_intake.survey_design import clusters_in
 from simulacra_schema.description import Description
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
 from simulacra_schema.rules import Rule
@@ -54,6 +56,10 @@ from simulacra_trainer.relations.pairs import Identity
 from simulacra_trainer.rules.propose import proposals_of
 
 MOST_OWN = 0.9
+IN_SEVERAL = (
+    "A person has rows in several clusters, but lies in one. Correct the clusters, state another"
+    " subject, or leave one of the two out."
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def clean_table(
     check_column_count(sum(max(len(column.arrays()), 1) for column in read))
     protected = protect_persons(raw, read, statements)
     columns, sets, grids = _finished(protected.columns, read, raw, statements)
-    _ask_about_weights(columns, statements)
+    _ask_about_design(columns, statements)
     _check_learned(columns)
     notes = (raw.schema.metadata or {}).get(NOTES, b"").decode().splitlines()
     schema = TableSchema(
@@ -121,6 +127,7 @@ def clean_table(
     stated = _stated_rules(table, schema, statements)
     schema.relations = find_relations(table.filter(own), schema, exact.filter(own), stated)
     _mark_attributes(table, schema)
+    _check_persons_in_clusters(table, schema, statements)
     rules = [one.rule for one in schema.rules]
     schema.relations = stated_relations(schema.relations, statements, rules)
     if (wave := schema.wave()) is not None:  # nothing gives the wave
@@ -197,11 +204,13 @@ def _finished(
     return columns, of_columns(sets, kept), of_columns(grids, kept)
 
 
-def _ask_about_weights(columns: list[CleanColumn], statements: Statements) -> None:
-    if any(c.schema.kind == "weight" for c in columns):
-        return
+def _ask_about_design(columns: list[CleanColumn], statements: Statements) -> None:
     roles = {name: one.role for name, one in statements.columns.items()}
-    ask_about_weights([c for c in columns if roles.get(c.schema.name) is None])
+    weight = next((c for c in columns if c.schema.kind == "weight"), None)
+    open_ones = [c for c in columns if c is not weight and roles.get(c.schema.name) is None]
+    left = ask_about_design(open_ones, set(roles.values()), weight)
+    if weight is None:
+        ask_about_weights(left)
 
 
 def _check_learned(columns: list[CleanColumn]) -> None:
@@ -211,6 +220,20 @@ def _check_learned(columns: list[CleanColumn]) -> None:
             f"The table has {learned} usable columns; at least {MIN_COLUMNS} are needed.",
             "Columns that are empty, hold one value, free text or identifiers cannot be learned.",
         )
+
+
+def _check_persons_in_clusters(
+    table: pa.Table, schema: TableSchema, statements: Statements
+) -> None:
+    """Raise if a person has rows in several clusters: errors are those of clusters with persons."""
+    persons, clusters = persons_in(table, schema), clusters_in(table, schema)
+    column = schema.cluster()
+    if persons is None or clusters is None or column is None:
+        return
+    pairs = np.unique(np.stack([persons, clusters[0]]), axis=1).shape[1]
+    if pairs > np.unique(persons).size:
+        statements.problems.add(statements.columns[column.name].at("role"), IN_SEVERAL)
+        statements.problems.raise_any()
 
 
 def _mark_attributes(table: pa.Table, schema: TableSchema) -> None:
