@@ -15,7 +15,7 @@ from simulacra.models import Json
 from simulacra.quota_cells import DAY, SHARES, cells_in, is_sheet, quotas_in
 
 TargetShares = str | Path | Mapping[str, Any]
-"""A file, `{column: {level: share}}`, or the document with `categorical`, `quotas` and `trim`."""
+"""A file, JSON as a text, `{column: {level: share}}`, or `categorical`, `quotas` and `trim`."""
 PARTS = ("categorical", "quotas", "trim")
 
 
@@ -32,8 +32,11 @@ def targets_of(targets: TargetShares, said: str) -> Json:
     elif is_sheet(str(targets)):
         return _of_sheet(Path(targets), said)
     else:
+        text = str(targets)
         try:
-            found = json.loads(Path(targets).read_text(encoding="utf-8"))
+            found = json.loads(
+                text if text.startswith("{") else Path(text).read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             found = {}
     if not isinstance(found, dict) or not found:

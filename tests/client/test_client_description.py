@@ -686,7 +686,7 @@ def test_targets_are_read_from_a_sheet_or_json_and_named_in_errors(tmp_path: Pat
     assert corrections.in_words(f"{at}/trim") == "trim=5"
     file = tmp_path / "census.json"
     file.write_text(json.dumps(of_region))
-    for given in (of_region, {"categorical": of_region}, file):
+    for given in (of_region, {"categorical": of_region}, file, json.dumps(of_region)):
         document = Corrections(targets=given).into(None)
         assert document is not None
         assert document["x-simulacra"]["targets"] == {"categorical": of_region}

@@ -84,6 +84,7 @@ RUN_ELSEWHERE = {
         "howto/customer-keys.md",
         "pip install aws-encryption-sdk-cli",
     ): "tests/custody/test_custody_customer_kms.py",
+    ("howto/survey-design.md", '{"categorical"'): "tests/trainer/test_raking.py",
 }
 """Page and first words of a block that cannot run here, and the file that does the same."""
 

@@ -46,7 +46,7 @@ FLAGS: dict[str, Any] = {
     "targets": Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
+            metavar="FILE|JSON",
             help="Shares of the population that rows are weighted to (raking): JSON such as "
             '{"region": {"north": 0.3, "south": 0.7}}, or a sheet of cells, .csv or .xlsx.',
         ),

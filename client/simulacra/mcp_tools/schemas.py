@@ -54,11 +54,11 @@ CORRECTIONS: dict[str, Any] = {
         ),
     ],
     "targets": Annotated[
-        Json | None,
+        Json | str | None,
         Field(
             description="Shares of the population to weight rows to (raking): {column: {level: "
             'share}}, or {"categorical": ..., "quotas": [{"where": {column: level}, "share"}]}. '
-            "Only shares that the user gives."
+            "Or a file of it. Only shares that the user gives."
         ),
     ],
     "trim": Annotated[
