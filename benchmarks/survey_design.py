@@ -301,6 +301,7 @@ def shares(
     assert found is not None
     own, weights = found.of_questions(), design.get("weight", np.ones(at.size))
     held: dict[str, list[bool]] = {"kish": [], "table": [], "question": []}
+    persons, worth = persons_behind(table, schema), respondents(table, schema)
     for name in codes.columns.difference(skipped, sort=False):
         whole, mine = of.codes[name].to_numpy(), codes[name].to_numpy()
         for level in range(int(whole.max()) + 1):
@@ -312,8 +313,8 @@ def shares(
             error, spread = abs(share - truth), np.sqrt(share * (1.0 - share))
             answered = float(known.mean())
             behind = {
-                "kish": persons_behind(table, schema),
-                "table": respondents(table, schema),
+                "kish": persons,
+                "table": worth,
                 "question": at.size / own.get(name, found.effect),
             }
             for way, people in behind.items():
