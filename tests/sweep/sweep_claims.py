@@ -94,6 +94,15 @@ def shape(upload: Frame, rows: Frame, made: Json, beside: Sequence[str | None]) 
         yield f"columns differ: {sorted({*expected} ^ {*found})[:5] or 'order'}"
 
 
+def raked(rows: Frame, targets: Json) -> Iterator[str]:
+    """Compare generated shares with those that the upload was raked to, within .1."""
+    for column, shares in targets.items():
+        found = rows[column].value_counts(normalize=True)
+        for level, share in shares.items():
+            if abs(found.get(level, 0.0) - share) > 0.1:
+                yield f"{column}: {level} is {found.get(level, 0.0):.3f}, raked to {share}"
+
+
 def design(upload: Frame, cluster: str, stratum: str, report: Json) -> Iterator[str]:
     """Compare the design of a report with the upload: counts, and effects of shares of two levels.
 

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,6 +130,18 @@ class Trip:
         return self.table.options.get("cluster")
 
     @property
+    def targets(self) -> Json:
+        """Shares that the rows are weighted to, by column."""
+        return dict(json.loads(self.table.options.get("targets", "{}")))
+
+    @property
+    def beside(self) -> list[str]:
+        """Columns of the upload that say how rows were drawn, which rows lack."""
+        pattern = self.table.options.get("replicates", "").partition("=")[0]
+        drawn = [name for name in self.upload if fnmatchcase(name, pattern)]
+        return [*filter(None, (self.weight, self.cluster)), *drawn]
+
+    @property
     def learned(self) -> list[str]:
         """Columns that the model learned."""
         return [one["name"] for one in self.schema["columns"] if one["learned"]]
@@ -209,6 +222,21 @@ def design(trip: Trip) -> Found:
     page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.report_page(trip.dataset)))
     if f"{trip.upload[point].nunique()} sampling points" not in page:
         yield "the page does not say how many sampling points"
+    if trip.made["rows"]["evidence"]["basis"] != "design":
+        yield f"rows are worth by {trip.made['rows']['evidence']['basis']}"
+
+
+def raked(trip: Trip) -> Found:
+    """Look that each place says what the weights are raked to, and by which replicates."""
+    trip.needs(trip.report)
+    said, drawn = trip.report["weights"] or {}, trip.report["design"] or {}
+    if said.get("raked_to") != [*trip.targets]:
+        yield f"the report says raked to {said.get('raked_to')}"
+    if (drawn.get("raked"), drawn.get("replicates")) != (True, len(trip.beside) - 1):
+        yield f"the report says raked {drawn.get('raked')} by {drawn.get('replicates')}"
+    page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.report_page(trip.dataset)))
+    if f"raked to the stated shares of {', '.join(trip.targets)}" not in page:
+        yield "the page does not say what the rows are raked to"
     if trip.made["rows"]["evidence"]["basis"] != "design":
         yield f"rows are worth by {trip.made['rows']['evidence']['basis']}"
 
@@ -322,8 +350,10 @@ def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
 
 def _of_rows(trip: Trip, rows: pd.DataFrame, made: Json, own: Json, *, is_plain: bool) -> Found:
     """Check rows, and what a generation and its own report say of them."""
-    yield from claims.shape(trip.upload, rows, made, (trip.weight, trip.cluster))
+    yield from claims.shape(trip.upload, rows, made, trip.beside)
     yield from claims.kinds(trip.upload, rows)
+    if is_plain:
+        yield from claims.raked(rows, trip.targets)
     yield from claims.worth(trip.upload, rows, made, trip.weight, trip.table.subject)
     for hold in trip.table.holds:
         if is_plain or hold.always:
@@ -756,6 +786,7 @@ DOORS = (
     Door("saved", saved, _alone),
     Door("formats", formats),
     Door("design", design, lambda table: "cluster" in table.options),
+    Door("raked", raked, lambda table: "targets" in table.options),
     Door("waves", waves, lambda table: "wave" in table.options),
     Door("verdicts", verdicts),
     Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),

@@ -214,6 +214,14 @@ def _weighted(rng: Rng) -> pd.DataFrame:
     return frame.assign(weight=weight, **copies)
 
 
+def _raked(rng: Rng) -> pd.DataFrame:
+    frame = pd.DataFrame(_answers(rng, 320))
+    weight = np.round(rng.uniform(0.7, 1.3, 320), 4)
+    halves = rng.permuted(np.tile([[0.5], [1.5]], (160, 12)), axis=0)
+    copies = {f"repwt{k + 1}": np.round(weight * halves[:, k], 4) for k in range(12)}
+    return frame.assign(weight=weight, **copies)
+
+
 def _choice(rng: Rng) -> pd.DataFrame:
     modes = np.array(["beach", "pier", "boat", "charter"])
     prices = {m: np.round(rng.lognormal(3 + 0.3 * k, 0.5, 320), 2) for k, m in enumerate(modes)}
@@ -410,6 +418,11 @@ PERSON, RIDER = {"subject": "person_id"}, {"subject": "respondent"}
 PLACES = {"cluster": "point", "stratum": "region"}
 WAVES = {"wave": "wave", "renamed": "tried_q9=tried_q7"}
 RULE = {"rule": "school_years + 5 <= age"}
+RAKED = {
+    "weights": "weight",
+    "replicates": "repwt*=brr:0.5",
+    "targets": '{"sex": {"female": 0.4, "male": 0.6}}',
+}
 WEIGHT, GEWICHT = {"weights": "weight"}, {"weights": "Gewicht"}
 
 TABLES = (
@@ -438,6 +451,7 @@ TABLES = (
     Table("ids", _ids, refused="at least 2 are needed"),
     Table("many_levels", _many_levels, CLOSE, ANSWERS, rows=600),
     Table("places", _places, CLOSE, ANSWERS, options=PLACES, real=True),
+    Table("raked", _raked, CLOSE, ANSWERS, options=RAKED),
     Table("trend", _trend, CLOSE, ANSWERS, options=WAVES, real=True),
     Table("ruled", _ruled, (*SCALES, H.below("school_years", "age", 5)), ANSWERS, options=RULE),
 )
