@@ -44,6 +44,7 @@ class ClientBase:
     report_page = Operation(operations.resources.report_page)
     graph = Operation(operations.datasets.graph)
     knowledge = Operation(operations.datasets.knowledge)
+    usual_order = Operation(operations.datasets.usual_order)
     refit = Operation(operations.datasets.refit)
     extend = Operation(operations.datasets.extend)
     generate = Operation(operations.generations.generate)

@@ -27,6 +27,8 @@ class Verdict(Document):
     text: str
     rests_on: list[Json] | None
     asks: str | None
+    presumes: list[list[str]] | None
+    """Of a usual order: the blocks that nobody has confirmed."""
 
     def __str__(self) -> str:
         """Return the text."""
@@ -45,10 +47,13 @@ class Effect(Result):
     before: list[str] | None
     after: list[str] | None
     dont_know: list[str] | None
+    blocks: list[list[str]] | None
     population: str | None
     negative_controls: list[str] | None
     precision: str | None
     union: Json | None
+    otherwise: Json | None
+    """Of a usual order: low and high whatever comes first."""
     answered: Json | None
     """Whom the answer is for: share, text, why, left_out and everybody; None for all."""
     ace: Json | None
@@ -116,6 +121,9 @@ class Effect(Result):
         if asks := self.verdict.asks:
             came = f"if it came before {self.treatment}, else in `after`"
             words.append(f"What to state next: {asks} in `before` {came}. Then ask again.")
+        if presumed := self.verdict.get("presumes"):
+            order = "; ".join(", ".join(block) for block in presumed)
+            words.append(f"If that is the order, ask again with the blocks {order}.")
         return words
 
     def _rows(self) -> list[tuple[str, list[str]]]:

@@ -18,6 +18,7 @@ class Sheet(Result):
     before: list[str] | None
     after: list[str] | None
     dont_know: list[str] | None
+    blocks: list[list[str]] | None
     population: str | None
     text: str | None
     """What is ranked and what is not; show it before any figure."""

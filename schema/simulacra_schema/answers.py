@@ -21,6 +21,7 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "unanswerable",
     "contradicted",
     "open",
+    "usual order",
     "suggested",
     "assumed",
 )
@@ -29,6 +30,10 @@ ANSWERED = ("union", "answered", "alternatives", "sensitivity", "segments", "uns
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Statement(KubeModel):
@@ -55,18 +60,22 @@ class Verdict(KubeModel):
 
     Attributes:
         kind: assumed: follows from what was stated, if nothing unseen moves both columns;
-            suggested: the data suggest a sign, and nobody said what comes first; open: neither;
+            suggested: the data suggest a sign, and nobody said what comes first; usual order: what
+            follows if the usual order holds, which nobody has confirmed; open: none of these;
             contradicted: a check failed; unanswerable: too few people to compare.
         text: the verdict in words, to be shown before any number.
         rests_on: the statements that the verdict uses.
         asks: the column whose place (before, after) would narrow the interval most; None if no
             answer would.
+        presumes: of a usual order, the blocks that it presumes, the earliest first: to be stated as
+            `blocks` if that is the order. None of any other verdict.
     """
 
     kind: VerdictKind
     text: str
     rests_on: list[Statement] = Field(default_factory=list)
     asks: ColumnName | None = None
+    presumes: list[list[ColumnName]] | None = Field(default=None, exclude_if=_is_none)
 
 
 class Span(AnswerPart):
@@ -212,6 +221,7 @@ class EffectResult(KubeModel):
         estimate: the figures without names, for the status. Its interval is the union. Those that
             the verdict does not claim (claims.py) are None.
         union: of the intervals of all adjustment sets left open; None without an answer.
+        otherwise: of a usual order, the union whatever comes first. None of any other verdict.
         precision: clear: the union excludes 0; thin support, very thin: the weights leave less than
             half, less than a fifth of an arm's rows, or more than 1 % have no counterparts.
         answered: whom the answer is for; None for all of the population.
@@ -241,6 +251,7 @@ class EffectResult(KubeModel):
     precision: Precision
     estimate: Estimate
     union: Span | None
+    otherwise: Span | None = Field(default=None, exclude_if=_is_none)
     answered: Answered | None = None
     effective_rows: float
     naive: float | None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
+VerdictKind = Literal["assumed", "suggested", "usual order", "open", "contradicted", "unanswerable"]
 """What may be claimed of a causal answer."""
 
 VerdictLevel = Literal["good", "fair", "poor", "unknown"]

@@ -9,7 +9,11 @@ and the pod checks them again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
+from pydantic import Field
+
+from simulacra_schema.base import ColumnName, no_default
 from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, several_answers
 from simulacra_schema.table import TableSchema
 
@@ -32,6 +36,51 @@ CONTROL = Wrong(
     "a negative control that is neither a number nor yes/no",
     "A negative control must be a number or yes/no. Name another column.",
 )
+TWICE_IN_BLOCKS = Wrong("a column in two blocks", "The column is already in a block; name it once.")
+OTHER_BLOCK = Wrong(
+    "a list that contradicts the blocks",
+    "The blocks place this column otherwise, relative to the treatment. Remove it here, or move it"
+    " to another block.",
+)
+Blocks = Annotated[
+    list[Annotated[list[ColumnName], Field(min_length=1, max_length=300)]],
+    Field(
+        max_length=32,
+        description="All columns in one go: blocks of columns, the earliest first. Those of a block"
+        " may cause those of later ones, never the reverse; within a block nothing is said. They"
+        " replace the tiers of the model for this answer.",
+        json_schema_extra=no_default,
+    ),
+]
+
+
+def check_blocks(blocks: Sequence[Sequence[str]], schema: TableSchema) -> Iterator[Fault]:
+    """Yield one entry for each column of the blocks that does not exist or stands in two."""
+    known, seen = schema.names(), set[str]()
+    for i, block in enumerate(blocks):
+        for j, name in enumerate(block):
+            names = {name, *schema.parts_of(name)} if name in known else {name}
+            if name not in known or names & seen:
+                wrong = TWICE_IN_BLOCKS if names & seen else no_column(name, schema)
+                yield wrong.at("blocks", i, j)
+            seen |= names
+
+
+def check_places(
+    blocks: Sequence[Sequence[str]],
+    lists: Mapping[str, Sequence[str]],
+    treatment: str,
+    *path: str | int,
+) -> Iterator[Fault]:
+    """Yield one entry for each column of before, after and dont_know that the blocks contradict."""
+    place = {name: i for i, block in enumerate(blocks) for name in block}
+    if treatment not in place:
+        return
+    for field, sign in (("before", -1), ("after", 1), ("dont_know", 0)):
+        for at, name in enumerate(lists.get(field, ())):
+            said = place.get(name, place[treatment]) - place[treatment]
+            if said * sign < 0 or (sign == 0 and said):
+                yield OTHER_BLOCK.at(*path, field, at)
 
 
 def split_outcome(text: str, schema: TableSchema) -> tuple[str, str | None]:

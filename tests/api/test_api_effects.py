@@ -61,6 +61,9 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"before": ["region"], "after": ["region"]}, ["/after/0"]),
         ({"after": ["loyalty"], "dont_know": ["region", "loyalty"]}, ["/dont_know/1"]),
         ({"dont_know": ["loyalty"], "negative_controls": ["loyalty"]}, ["/negative_controls/0"]),
+        ({"blocks": [["region"], ["price", "nosuch"], ["region"]]}, ["/blocks/1/1", "/blocks/2/0"]),
+        ({"blocks": [["region"], ["price"], ["loyalty"]], "before": ["loyalty"]}, ["/before/0"]),
+        ({"blocks": [[]]}, ["/blocks/0"]),
         ({"negative_controls": ["region"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["segment"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["loyalty"] * 9}, ["/negative_controls"]),
@@ -160,6 +163,16 @@ async def test_effect_is_refused_until_the_dataset_is_ready(
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")
 
 
+async def test_usual_order_is_a_question_until_it_is_confirmed(
+    http: httpx2.AsyncClient, ready: str
+) -> None:
+    found = (await http.get(f"/v1/datasets/{ready}/usual-order")).json()
+    placed = [name for block in found["blocks"] for name in block]
+    assert {"region", "price"} <= set(placed)
+    assert placed.index("region") < placed.index("price")
+    assert (len(found["reasons"]), found["question"][-1]) == (len(placed), ".")
+
+
 async def test_statements_reach_the_resource_and_the_answer(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
@@ -167,6 +180,7 @@ async def test_statements_reach_the_resource_and_the_answer(
         "before": ["region"],
         "after": ["segment"],
         "dont_know": ["loyalty"],
+        "blocks": [["region"], ["price"]],
         "population": "treated",
     }
     effect = (await _request(http, ready, key, QUESTION | stated)).json()["effect_id"]
@@ -207,7 +221,9 @@ async def test_statements_reach_the_resource_and_the_answer(
     assert list(shown).index("verdict") < list(shown).index("ace")
 
 
-@pytest.mark.parametrize("kind", ["suggested", "open", "contradicted", "unanswerable"])
+@pytest.mark.parametrize(
+    "kind", ["suggested", "usual order", "open", "contradicted", "unanswerable"]
+)
 async def test_only_an_assumed_effect_is_called_identified_and_has_a_point(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str
 ) -> None:
@@ -219,7 +235,7 @@ async def test_only_an_assumed_effect_is_called_identified_and_has_a_point(
     figures = [shown[name] for name in (
         "ace", "union", "alternatives", "segments", "unshown_segments", "sensitivity",
     )]  # fmt: skip
-    is_spanned = kind in ("suggested", "open")
+    is_spanned = kind in ("suggested", "usual order", "open")
     assert [figure is not None for figure in figures] == [is_spanned] * 5 + [False]
     if is_spanned:
         assert shown["ace"] == FIGURES | {"effect": None}

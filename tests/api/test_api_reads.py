@@ -27,7 +27,8 @@ MARKS = (MARK, "genz_switcher", "loyal", "price")
 """Column names and levels of the table, and a word that the walk puts into every artifact."""
 CONTENT = {
     "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getDatasetKnowledge",
-    "getDatasetDescription", "probeDataset", "listGenerations", "getGeneration",
+    "getDatasetUsualOrder", "getDatasetDescription", "probeDataset", "listGenerations",
+    "getGeneration",
     "getGenerationReport", "downloadArtifact", "getEffect", "getSegment", "getSheet",
     "getSheetPage", "getSheetWorkbook", "getSheetProgram",
 }  # fmt: skip

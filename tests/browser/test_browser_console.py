@@ -251,8 +251,8 @@ def test_known_causes_are_stated_refused_and_changed(
     page.get_by_label("State known causes first").check()
     page.get_by_label("Table to upload").set_input_files(small)
     for tier, name in ((1, "female"), (2, "income")):
-        page.get_by_role("button", name="Add a tier").click()
-        page.get_by_label(f"Add to tier {tier}", exact=True).select_option(name)
+        page.get_by_role("button", name="Add a block").click()
+        page.get_by_label(f"Add to block {tier}", exact=True).select_option(name)
     required = page.get_by_role("region", name="Required")
 
     def require(source: str, target: str) -> None:

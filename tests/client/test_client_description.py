@@ -140,6 +140,7 @@ GRAPH = {
     "edges": [],
     "audit": {"arrows": 3, "wrong": 1},
     "skips": [{"source": "owns", "target": "brand"}],
+    "questioned": [{"source": "age", "target": "score", "text": "Check age before score."}],
     "proposals": [{"column": "age", "reason": "'age': named like age, 0 to 120, or bands"}],
 }
 
@@ -163,6 +164,41 @@ def test_upload_with_background_states_it_as_knowledge(
     assert b'{"background":"auto"}' in sent(handler, "POST", "/v1/datasets")[1].replace(b" ", b"")
 
 
+def test_blocks_are_the_tiers_of_a_fit_and_keep_the_other_knowledge(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    connection, handler = service
+    blocks = 'age; "a, b",score'
+    done = run("upload", files[0], "--blocks", blocks, "--no-wait", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    body = sent(handler, "POST", "/v1/datasets")[1].replace(b" ", b"")
+    assert b'{"tiers":[["age"],["a,b","score"]]}' in body
+    done = run("refit", "ds-111111111111111111111111", "--blocks", "age;score", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    _, body = sent(handler, "PUT", "/v1/datasets/ds-111111111111111111111111/knowledge")
+    assert json.loads(body) == {"tiers": [["age"], ["score"]]}
+    stated = tmp_path / "known.json"
+    stated.write_text('{"tiers": [["a"]]}')
+    options = ("--knowledge", stated, "--blocks", "age", "-c", connection)
+    done = run("upload", files[0], *options)
+    assert (done.exit_code, "not both" in " ".join(done.stderr.split())) == (2, True)
+
+
+def test_usual_order_is_asked_with_the_flag_that_confirms_it(
+    service: tuple[Path, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/datasets/ds-111111111111111111111111/usual-order"
+    usual = {"blocks": [["age"], ["a, b"]], "reasons": [], "unplaced": ["x"], "question": "Is it?"}
+    monkeypatch.setitem(ANSWERS, path, usual)
+    wanted = ("knowledge", "ds-111111111111111111111111", "--usual-order")
+    done = run(*wanted, "-c", service[0])
+    assert done.exit_code == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "Is it?" in told
+    assert """--blocks 'age;"a, b"'""" in told
+    assert "no word or wave places: x" in told
+
+
 def test_graph_says_what_it_rests_on_and_which_columns_look_like_background(
     service: tuple[Path, type[Service]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +209,7 @@ def test_graph_says_what_it_rests_on_and_which_columns_look_like_background(
     said = " ".join(done.stderr.split())
     assert "nobody said what comes first" in said
     assert "Without your knowledge, 1 of 3 known arrows pointed the wrong way." in said
+    assert "Check age before score." in said
     assert "Not drawn: owns and brand go together only in who was asked or answered." in said
     assert "'age': named like age, 0 to 120, or bands" in said
     assert "simulacra refit ds-111111111111111111111111 --background auto" in said
@@ -187,9 +224,13 @@ async def test_agent_sees_what_looks_like_background(
     dataset_id = "ds-111111111111111111111111"
     monkeypatch.setitem(ANSWERS, f"/v1/datasets/{dataset_id}/graph", GRAPH)
     monkeypatch.setitem(ANSWERS, f"/v1/datasets/{dataset_id}", DATASET | {"status": "ready"})
+    usual = {"blocks": [["age"], ["score"]], "question": "Is it?"}
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{dataset_id}/usual-order", usual)
     async with AsyncClient(Connection.from_file(service[0])) as client:
         status = await Tools(client, tmp_path).status(dataset_id)
     assert status["proposals"] == GRAPH["proposals"]
+    assert status["usual_order"] == usual
+    assert status["questioned"] == ["Check age before score."]
 
 
 def test_upload_sends_description_and_hold_and_says_how_to_confirm(

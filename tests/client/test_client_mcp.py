@@ -11,7 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra.errors import JobFailed
 from simulacra.mcp_server import Tools
-from simulacra.models import Dataset, Description, Generation, Job, Json, Report, Upload
+from simulacra.models import Dataset, Description, Document, Generation, Job, Json, Report, Upload
 from simulacra.rows import generated
 from simulacra.segment import Segment
 
@@ -85,6 +85,9 @@ class Service:
     async def report_page(self, _: str) -> str:
         return "<h1>Quality report</h1>"
 
+    async def usual_order(self, _: str) -> Document:
+        return Document({"blocks": [["age"], ["churn"]], "question": "Is this the order?"})
+
 
 @pytest.fixture
 def service() -> Service:
@@ -113,6 +116,7 @@ async def test_verdicts_go_with_the_rows_in_the_words_of_the_sdk(tools: Tools) -
     for answer in (await tools.wait("job-ds-1"), await tools.status("ds-1")):
         assert answer["tell"] == FIT.verdicts
         assert POOR in answer["tell"]
+    assert answer["usual_order"]["question"] == "Is this the order?"
 
 
 async def test_upload_takes_what_the_command_takes(tools: Tools, service: Service) -> None:

@@ -314,6 +314,7 @@ def test_a_wrong_flag_is_refused_before_the_request(
         ("effect --treatment price --value 2 --baseline 1 --outcome mod", "--outcome: the table"),
         ("sheet --outcome pric", "Did you mean price?"),
         ("sheet --outcome price --dont-know mod", "--dont-know: the table has no column mod."),
+        ("sheet --outcome price --blocks mood;mod,price", "--blocks: the table has no column mod."),
     ],
 )
 def test_a_wrong_name_in_a_question_is_refused_before_the_request(

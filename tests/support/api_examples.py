@@ -231,6 +231,7 @@ async def _walk(world: World, caller: Caller, acme: StandIn, monkeypatch: Any) -
         "getDatasetReport",
         "getDatasetGraph",
         "getDatasetKnowledge",
+        "getDatasetUsualOrder",
         "getJob",
     )
     for operation in read:

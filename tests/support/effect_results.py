@@ -30,6 +30,7 @@ PARTLY = {
 TEXTS = {
     "assumed": "If price comes before segment, as you said, and nothing unseen moves both: -0.4.",
     "suggested": "The data suggest less, between -0.6 and -0.2.",
+    "usual order": "This presumes the usual order: region before price. You have not confirmed it.",
     "open": "Open: between -0.6 and -0.2, depending on what comes first.",
     "contradicted": "Do not use. Two adjustments that should agree differ by 0.3.",
     "unanswerable": "No answer: too few people like the others have '9' (4 effective rows).",
@@ -138,7 +139,7 @@ def sheet_result(kind: str = "assumed", result: EffectResult | None = None) -> S
     result: its answer; None for that of `effect_result`.
     """
     is_ranked = kind == "assumed"
-    counts = {name: int(name == kind) for name in VERDICT_KINDS}
+    counts = {name.replace(" ", "_"): int(name == kind) for name in VERDICT_KINDS}
     lever: dict[str, Any] = {
         "rank": 1 if is_ranked else None,
         "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",

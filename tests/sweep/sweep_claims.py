@@ -448,7 +448,8 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
     """Check that an answer shows the figures that its verdict claims, and no others."""
     kind, ace, span = found["verdict"]["kind"], found.get("ace"), found.get("union")
     has = (ace is not None and ace.get("effect") is not None, span is not None)
-    expected = {"assumed": (True, True), "suggested": (False, True), "open": (False, True)}
+    spanned = ("suggested", "usual order", "open")
+    expected = {"assumed": (True, True)} | dict.fromkeys(spanned, (False, True))
     if has != expected.get(kind, (False, False)):
         yield f"verdict {kind}, point {has[0]}, interval {has[1]}"
     outcome = upload.get(found.get("outcome") or "")
@@ -456,7 +457,25 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
         reach = float(outcome.max() - outcome.min())
         if not -reach <= span["low"] <= span["high"] <= reach:
             yield "the interval is wider than the outcome"
+    yield from usual_order(found)
     yield from answered(found, upload)
+
+
+def usual_order(found: Json) -> Iterator[str]:
+    """Check that an answer that presumes an order says so, has both intervals and no statement."""
+    verdict, whole = found["verdict"], found.get("otherwise")
+    presumed = [name for block in verdict.get("presumes") or () for name in block]
+    if (verdict["kind"] == "usual order") != bool(presumed):
+        yield f"verdict {verdict['kind']}, presumes {len(presumed)} columns"
+    if not presumed:
+        return
+    if "presumes" not in verdict["text"] or "You have not confirmed it." not in verdict["text"]:
+        yield "a usual order does not say that nobody confirmed it"
+    if found["treatment"] not in presumed or len(presumed) != len(set(presumed)):
+        yield "the presumed blocks lack the treatment, or have a column twice"
+    span = found.get("union")
+    if whole is None or not whole["low"] <= span["low"] <= span["high"] <= whole["high"]:
+        yield "the interval whatever comes first lies within that of the usual order"
 
 
 def answered(found: Json, upload: Frame) -> Iterator[str]:

@@ -461,13 +461,42 @@ def effect(trip: Trip) -> Found:
     for name, program in trip.place.programs.items():
         other = program.show(found["effect_id"])
         if any(
-            other[key] != found[key] for key in ("verdict", "ace", "answered", "union", "precision")
+            other[key] != found[key]
+            for key in ("verdict", "ace", "answered", "union", "otherwise", "precision")
         ):
             yield f"the {name} has another answer"
     wide = trip.place.kubectl("get", "effectestimates", "-A", "-o", "wide")
     line = next(of for of in wide.splitlines() if found["effect_id"] in of)
     if found["verdict"]["kind"] not in line:
         yield f"kubectl does not show the verdict {found['verdict']['kind']}"
+
+
+def blocks(trip: Trip) -> Found:
+    """Get the usual order through each door, and ask again with it as blocks."""
+    trip.needs(trip.schema)
+    found = trip.place.client.usual_order(trip.dataset)
+    learned = [one["name"] for one in trip.schema["columns"] if one["learned"]]
+    placed = [name for block in found["blocks"] for name in block]
+    if len(placed) != len(set(placed)) or len(placed) != len(found["reasons"]):
+        yield "the usual order has a column twice, or lacks a reason"
+    if not set(placed) | set(found["unplaced"]) <= {*learned, *_options(trip.schema)}:
+        yield "the usual order names a column that is not learned"
+    if len(found["blocks"]) > 1:
+        question = {k: v for k, v in trip.question.items() if k not in ("before", "after")}
+        made = trip.program(6).estimate(trip.dataset, **question, blocks=found["blocks"])
+        yield from claims.effect(made, trip.upload)
+        if made["blocks"] != found["blocks"]:
+            yield "the answer repeats other blocks than those that were stated"
+
+
+def _options(schema: Json) -> list[str]:
+    """Return the options of columns of several answers, as columns are named."""
+    return [
+        f"{one['name']}: {level['value']}"
+        for one in schema["columns"]
+        if one["kind"] == "multi"
+        for level in one.get("levels") or ()
+    ]
 
 
 def sheet(trip: Trip) -> Found:
@@ -778,6 +807,7 @@ DOORS = (
     Door("quotas", quotas, _asked),
     Door("complete", complete, _completed),
     Door("effect", effect, _asked),
+    Door("blocks", blocks, _one_in(2, 0)),
     Door("do()", do, _asked),
     Door("pairs", pairs, _one_in(2, 0)),
     Door("persons", persons, lambda table: table.subject),

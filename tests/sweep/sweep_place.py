@@ -333,7 +333,11 @@ def rows_flags(request: Json) -> list[str]:
 def flags_of(question: Json) -> list[str]:
     """Return the options of a question; lists have commas between their columns."""
     texts = {
-        name: ",".join(value) if isinstance(value, list | tuple) else str(value)
+        name: ";".join(",".join(block) for block in value)
+        if name == "blocks"
+        else ",".join(value)
+        if isinstance(value, list | tuple)
+        else str(value)
         for name, value in question.items()
         if value not in (None, [], ())
     }

@@ -51,6 +51,16 @@ ASSUMED = {
     "ace": {"effect": 1.0},
     "union": {"low": 0.5, "high": 2.0},
 }
+USUAL = ASSUMED | {
+    "treatment": "x",
+    "ace": {"effect": None},
+    "otherwise": {"low": 0.0, "high": 3.0},
+    "verdict": {
+        "kind": "usual order",
+        "text": "This presumes the usual order: y after x. You have not confirmed it.",
+        "presumes": [["x"], ["y"]],
+    },
+}
 NO_ANSWER = {"verdict": {"kind": "unanswerable", "text": "No answer."}}
 UNDER_DO = {"identification": {"verdict": {"kind": "assumed"}}}
 SHARE = {
@@ -142,6 +152,11 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         UPLOAD.sample(frac=1, random_state=3),
     ),
     "effect": (lambda found: claims.effect(found, UPLOAD), ASSUMED, ASSUMED | {"union": None}),
+    "usual order": (
+        lambda found: claims.effect(found, UPLOAD),
+        USUAL,
+        USUAL | {"otherwise": {"low": 0.6, "high": 3.0}},
+    ),
     "whom": (
         lambda share: claims.effect(
             ASSUMED

@@ -18,6 +18,7 @@ from effect_results import PARTLY, WHOM, partly_answered, sheet_result
 from simulacra_crds.tasks import EstimateRequest, ProgressReport, SheetRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.answers import VERDICT_KINDS
+from simulacra_schema.claims import SPANNED
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.sheets import Curve, LeverAnswer, SheetResult
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
@@ -300,7 +301,7 @@ def test_only_assumed_levers_show_a_point(kind: Any) -> None:
     heads, figures = rows
     cells = dict(zip(heads, figures, strict=True))
     page = render_sheet(made).partition("Data and method")[0]
-    is_pointed, is_spanned = kind == "assumed", kind in ("assumed", "suggested", "open")
+    is_pointed, is_spanned = kind == "assumed", kind in SPANNED
     assert (cells["effect"] == -0.4) is is_pointed
     assert (cells["low, all together"] == -0.6) is is_spanned
     assert (cells["robustness"] is not None) is is_pointed

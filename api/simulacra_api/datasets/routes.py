@@ -36,6 +36,7 @@ from simulacra_api.tenancy.delete import delete
 from simulacra_crds.names import job_id
 from simulacra_crds.tasks import GRAPH
 from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.usual_order import UsualOrder, usual_order
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=DirectRoute)
 
@@ -123,6 +124,20 @@ async def get_graph(
 async def get_knowledge(dataset_id: str, repository: CurrentTenant) -> Knowledge:
     """Tiers, required and forbidden edges that the model is fit with."""
     return await knowledge_of(repository, await repository.dataset(dataset_id))
+
+
+@router.get(
+    "/datasets/{dataset_id}/usual-order",
+    operation_id="getDatasetUsualOrder",
+    summary="Get the usual order of the columns, to be confirmed",
+    responses=problems(404, 409),
+)
+async def get_usual_order(dataset_id: str, repository: CurrentTenant) -> UsualOrder:
+    """Blocks of columns by words and waves, which nobody has confirmed, and the question to ask.
+
+    Give them, or corrected ones, as blocks of an effect or a sheet, or as tiers of the knowledge.
+    """
+    return usual_order(await repository.schema_of(await repository.dataset(dataset_id)))
 
 
 @router.put(

@@ -31,6 +31,7 @@ _NEED_MODEL = _QUESTIONS | {
     "getDatasetReport",
     "getDatasetGraph",
     "getDatasetKnowledge",
+    "getDatasetUsualOrder",
     "fitDataset",
     "getDatasetDescription",
     "describeDataset",

@@ -90,6 +90,11 @@ class VerdictBody(BaseModel):
         description="The column whose place would narrow the interval most: state it in before,"
         " after or dont_know, and estimate again.",
     )
+    presumes: list[list[str]] | None = Field(
+        default=None,
+        description="Of a usual order: the blocks that it presumes and that nobody confirmed. Give"
+        " them, or corrected ones, as blocks.",
+    )
 
 
 class AlternativeBody(BaseModel):
@@ -130,6 +135,7 @@ class EffectBody(BaseModel):
     before: list[str] = []
     after: list[str] = []
     dont_know: list[str] = []
+    blocks: list[list[str]] = []
     population: Population = "all"
     negative_controls: list[str] = []
     verdict: VerdictBody | None = Field(
@@ -137,6 +143,9 @@ class EffectBody(BaseModel):
     )
     precision: Precision | None = None
     union: Span | None = None
+    otherwise: Span | None = Field(
+        default=None, description="Of a usual order: the interval whatever comes first."
+    )
     answered: Answered | None = Field(
         default=None,
         description="Whom the answer is for, if people asked about have no counterparts; null for"

@@ -19,10 +19,12 @@ from simulacra_schema.table import TableSchema
 
 COPIED = (
     "outcome_level", "verdict", "precision", "effective_rows", "naive", "method", "adjustment",
-    "checks", "warnings",
+    "checks", "warnings", "otherwise",
 )  # fmt: skip
 """Fields of the artifact that the answer has under the same name."""
-ADDED_LATER: Object = {"population": "all", **{field: [] for field in LISTS}}
+STATED = (*LISTS, "blocks")
+"""Fields that state what came first."""
+ADDED_LATER: Object = {"population": "all", **{field: [] for field in STATED}}
 
 
 def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:
@@ -33,7 +35,7 @@ def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:
         "baseline": spec_value(request.baseline, treatment),
         "outcome": request.outcome_text(),
     }
-    return spec | ({"statedBy": client} if any(getattr(request, name) for name in LISTS) else {})
+    return spec | ({"statedBy": client} if any(getattr(request, name) for name in STATED) else {})
 
 
 async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Object:

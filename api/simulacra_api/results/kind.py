@@ -31,6 +31,7 @@ from simulacra_crds.kube.client import CUSTOM, Object
 from simulacra_crds.names import result_name
 from simulacra_crds.registry import BY_KIND, KindInfo
 from simulacra_schema.faults import Question
+from simulacra_schema.questions.knowledge import check_edges
 from simulacra_schema.questions.rows import plain
 from simulacra_schema.table import TableSchema
 
@@ -129,7 +130,8 @@ class ResultKind(Generic[R, Q]):
         """Create the resource of this name; raise as `create`, check no limit of a request."""
         schema = await repository.schema_of(dataset)
         model = await usable_model(repository, dataset)
-        if errors := request.faults(schema):
+        known, blocks = model.spec.knowledge, getattr(request, "blocks", [])
+        if errors := request.faults(schema) or [*check_edges(known, blocks, schema)]:
             raise invalid_fields(errors, "the request, checked against the dataset's schema")
         spec = {
             **self._given(request),

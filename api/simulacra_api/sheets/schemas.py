@@ -48,6 +48,9 @@ class LeverBody(BaseModel):
     union: Span | None = Field(
         default=None, description="The interval that holds together with those of all levers."
     )
+    otherwise: Span | None = Field(
+        default=None, description="Of a usual order: the interval whatever comes first."
+    )
     answered: Answered | None = Field(
         default=None, description="Whom the answer is for; null for all of the population."
     )
@@ -82,6 +85,7 @@ class SheetBody(BaseModel):
     before: list[str]
     after: list[str]
     dont_know: list[str]
+    blocks: list[list[str]] = []
     population: Population
     text: str | None = Field(default=None, description="What is ranked and what is not.")
     levers: list[LeverBody] | None = Field(

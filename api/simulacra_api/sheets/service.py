@@ -22,7 +22,7 @@ from simulacra_schema.table import TableSchema
 
 COPIED = (
     "treatment", "value", "baseline", "verdict", "precision", "effective_rows", "naive", "method",
-    "adjustment", "checks", "warnings",
+    "adjustment", "checks", "warnings", "otherwise",
 )  # fmt: skip
 """Fields of a lever's answer that the body has under the same name."""
 FIGURES = (
@@ -33,7 +33,7 @@ FIGURES = (
 
 def _spec(request: SheetRequest, schema: TableSchema, client: str) -> Object:
     """Return outcome and levers as a spec has them, and who states the lists."""
-    stated = [*(getattr(request, field) for field in LISTS)]
+    stated: list[object] = [*(getattr(request, field) for field in (*LISTS, "blocks"))]
     stated += [names for lever in request.levers for names in (lever.before, lever.after)]
     return {
         "outcome": request.outcome_text(),
@@ -98,4 +98,5 @@ SHEETS = ResultKind(
     answer=_answers,
     spec=_spec,
     asked=_asked,
+    added_later={"blocks": []},
 )

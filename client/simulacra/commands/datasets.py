@@ -16,6 +16,7 @@ from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import (
     AsJson,
     Background,
+    Blocks,
     Connect,
     DatasetId,
     DescriptionFile,
@@ -27,6 +28,7 @@ from simulacra.commands.options import (
     Yes,
     filters,
     load,
+    with_tiers,
 )
 from simulacra.commands.output import (
     is_for_people,
@@ -161,6 +163,7 @@ def refit(
     dataset_id: DatasetId,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
+    blocks: Blocks = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     weights: Weights = None,
     source: Annotated[
@@ -188,6 +191,9 @@ def refit(
     with connected(connection, "run it again to continue") as client:
         stated, known = load(describe), load(knowledge)
         dataset_id = dataset_of(client, dataset_id)
+        if blocks:
+            stated_before = {} if knowledge else {**client.knowledge(dataset_id), "tiers": []}
+            known = with_tiers(known or stated_before, blocks)
         present = client.describe(dataset_id) if corrections and stated is None else None
         description = corrections.into(stated or present, replacing=present is not None)
         with corrections.named_in_errors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,14 @@ from simulacra.commands.asked import as_number, check_names
 from simulacra.commands.lists import add_list
 from simulacra.commands.options import (
     AsJson,
+    Blocks,
     Connect,
     DontKnow,
     Key,
     Outcome,
     OutcomeLevel,
     Whose,
+    blocks_of,
     columns,
 )
 from simulacra.commands.output import note, print_result
@@ -50,6 +53,7 @@ def effect(
         str | None, typer.Option(help="Columns that the treatment may have changed.")
     ] = None,
     dont_know: DontKnow = None,
+    blocks: Blocks = None,
     population: Whose = None,
     negative_controls: Annotated[
         str | None,
@@ -72,7 +76,8 @@ def effect(
             "dont_know": columns(dont_know),
             "negative_controls": columns(negative_controls),
         }
-        check_names(known, outcome=outcome, segment=segment, **lists)
+        placed = blocks_of(blocks)
+        check_names(known, outcome=outcome, segment=segment, **lists, blocks=[*chain(*placed)])
         found = used.ask(
             "effect",
             treatment=treatment,
@@ -82,6 +87,7 @@ def effect(
             outcome_level=outcome_level,
             segment=segment,
             population=population,
+            blocks=placed,
             **lists,
         )
         print_result(found, as_json)

@@ -14,6 +14,7 @@ from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.options import (
     AsJson,
     Background,
+    Blocks,
     Delta,
     DescriptionFile,
     Epsilon,
@@ -24,6 +25,7 @@ from simulacra.commands.options import (
     TableFile,
     Weights,
     load,
+    with_tiers,
 )
 from simulacra.commands.output import engine_bar, is_for_people, note, print_result, say
 from simulacra.commands.reading import reading
@@ -43,6 +45,7 @@ def fit(
     family: Family = None,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
+    blocks: Blocks = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     weights: Weights = None,
     epsilon: Epsilon = None,
@@ -68,7 +71,7 @@ def fit(
             model = fit_model(
                 file,
                 family=family or "auto",
-                knowledge=load(knowledge),
+                knowledge=with_tiers(load(knowledge), blocks),
                 background=background,
                 weights=weights,
                 epsilon=epsilon,

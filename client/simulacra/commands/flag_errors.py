@@ -26,6 +26,7 @@ SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
     *("before", "after", "dont_know", "negative_controls", "questions", "knowledge", "background"),
+    "blocks",
     "gpus",
 )
 FIELDS = {name: f"--{name.replace('_', '-')}" for name in SAME} | {

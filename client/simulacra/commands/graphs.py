@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,10 +30,45 @@ def graph(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = F
 
 
 @app.command(epilog="Example: simulacra knowledge survey")
-def knowledge(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
+def knowledge(
+    dataset_id: DatasetId,
+    usual_order: Annotated[
+        bool,
+        typer.Option(
+            "--usual-order",
+            help="Print instead which order of the columns is usual, by words and waves, and how to"
+            " confirm or correct it.",
+        ),
+    ] = False,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
     """Print the causal knowledge given for the dataset."""
     with connected(connection) as client:
-        print_result(client.knowledge(dataset_of(client, dataset_id)), as_json)
+        found_id = dataset_of(client, dataset_id)
+        if not usual_order:
+            print_result(client.knowledge(found_id), as_json)
+            return
+        found = client.usual_order(found_id)
+        print_result(found, as_json)
+        for line in confirming(found, called(client, found_id)):
+            note(line)
+
+
+def confirming(usual: Mapping[str, Any], table: str) -> Iterator[str]:
+    """Yield the question about a usual order, and the flag that confirms or corrects it."""
+    yield usual["question"]
+    if usual["blocks"]:
+        blocks = ";".join(",".join(cell(name) for name in block) for block in usual["blocks"])
+        yield f"  for one answer: add --blocks {shlex.quote(blocks)} to effect or sheet"
+        yield f"  for the model: simulacra refit {table} --blocks {shlex.quote(blocks)}"
+    if usual["unplaced"]:
+        yield f"  no word or wave places: {', '.join(usual['unplaced'])}"
+
+
+def cell(name: str) -> str:
+    """Return a name as `--blocks` has it: quoted where it holds a comma, as in CSV."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
 
 
 def claims(graph: Mapping[str, Any]) -> Iterator[str]:
@@ -41,6 +77,7 @@ def claims(graph: Mapping[str, Any]) -> Iterator[str]:
     if (audit := graph.get("audit")) and audit["arrows"]:
         wrong, arrows = audit["wrong"], audit["arrows"]
         yield f"Without your knowledge, {wrong} of {arrows} known arrows pointed the wrong way."
+    yield from (one["text"] for one in graph.get("questioned") or ())
     for skip in graph.get("skips") or ():
         pair = f"{skip['source']} and {skip['target']}"
         yield f"Not drawn: {pair} go together only in who was asked or answered."

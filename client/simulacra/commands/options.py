@@ -103,8 +103,35 @@ Outcome = Annotated[str, typer.Option(help="Column whose average is compared.")]
 OutcomeLevel = Annotated[
     str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
 ]
+Blocks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL,COL;COL;...",
+        help="All columns in one go: blocks with semicolons between them, the earliest first; none"
+        " is caused by a later one. simulacra knowledge --usual-order proposes some.",
+    ),
+]
 DontKnow = Annotated[str | None, typer.Option(help="Columns that may be either.")]
 Whose = Annotated[Population | None, typer.Option(help="Whose average effect; all if not given.")]
+
+
+def blocks_of(text: str | None) -> list[list[str]]:
+    """Return the blocks of a text with semicolons between them, and commas within."""
+    found = [columns(part.strip()) for part in (text or "").split(";")]
+    return [block for block in found if block]
+
+
+def with_tiers(known: Json | None, blocks: str | None) -> Json | None:
+    """Return knowledge with these blocks as its tiers.
+
+    Raises:
+        typer.BadParameter: the knowledge has tiers of its own.
+    """
+    if not blocks:
+        return known
+    if (known or {}).get("tiers"):
+        raise typer.BadParameter("Give --blocks, or tiers in --knowledge, not both.")
+    return {**(known or {}), "tiers": blocks_of(blocks)}
 
 
 def columns(text: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,14 @@ from simulacra.commands.asked import as_number, check_names
 from simulacra.commands.lists import add_list
 from simulacra.commands.options import (
     AsJson,
+    Blocks,
     Connect,
     DontKnow,
     Key,
     Outcome,
     OutcomeLevel,
     Whose,
+    blocks_of,
 )
 from simulacra.commands.options import (
     columns as split_columns,
@@ -71,6 +74,7 @@ def sheet(
         typer.Option(metavar=PLACED, help="Columns that came after one lever; likewise."),
     ] = None,
     dont_know: DontKnow = None,
+    blocks: Blocks = None,
     population: Whose = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the appendix to this file: one page, no script.")
@@ -93,13 +97,15 @@ def sheet(
             "after": split_columns(after),
             "dont_know": split_columns(dont_know),
         }
-        check_names(known, outcome=outcome, **lists)
+        placed = blocks_of(blocks)
+        check_names(known, outcome=outcome, **lists, blocks=[*chain(*placed)])
         found = used.ask(
             "sheet",
             outcome=outcome,
             outcome_level=outcome_level,
             levers=_levers(known, lever or [], lever_before or [], lever_after or []),
             population=population,
+            blocks=placed,
             **lists,
         )
         for path, kind in ((html, "html"), (xlsx, "xlsx"), (program, "py")):

@@ -17,6 +17,7 @@ from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
     Background,
+    Blocks,
     Connect,
     Delta,
     DescriptionFile,
@@ -34,6 +35,7 @@ from simulacra.commands.options import (
     Wait,
     Weights,
     load,
+    with_tiers,
 )
 from simulacra.commands.output import (
     byte_bar,
@@ -69,6 +71,7 @@ def upload(
     family: Family = None,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
+    blocks: Blocks = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     hold: Hold = False,
     keep_source: KeepSource = False,
@@ -88,7 +91,7 @@ def upload(
         corrections = Corrections(**changes)
         options = {
             "family": family,
-            "knowledge": load(knowledge),
+            "knowledge": with_tiers(load(knowledge), blocks),
             "background": background,
             "description": corrections.into(load(describe)),
             "hold": hold,

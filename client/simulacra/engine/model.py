@@ -166,6 +166,7 @@ class Model:
         before: Sequence[str] = (),
         after: Sequence[str] = (),
         dont_know: Sequence[str] = (),
+        blocks: Sequence[Sequence[str]] = (),
         population: str = "all",
         negative_controls: Sequence[str] = (),
         seed: int = 0,
@@ -187,6 +188,7 @@ class Model:
             "before": list(before),
             "after": list(after),
             "dont_know": list(dont_know),
+            "blocks": [list(block) for block in blocks],
             "population": population,
             "negative_controls": list(negative_controls),
         }
@@ -206,6 +208,7 @@ class Model:
         before: Sequence[str] = (),
         after: Sequence[str] = (),
         dont_know: Sequence[str] = (),
+        blocks: Sequence[Sequence[str]] = (),
         population: str = "all",
         seed: int = 0,
         on_progress: OnProgress | None = None,
@@ -220,6 +223,7 @@ class Model:
             "before": list(before),
             "after": list(after),
             "dont_know": list(dont_know),
+            "blocks": [list(block) for block in blocks],
             "population": population,
         }
         with plain_errors():

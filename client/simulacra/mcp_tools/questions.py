@@ -8,6 +8,7 @@ from pydantic import Field
 
 from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import (
+    Blocks,
     DatasetId,
     DontKnow,
     LeverInput,
@@ -38,6 +39,7 @@ class QuestionTools(ToolSet):
             list[str] | None, Field(description="Columns that the treatment may have changed.")
         ] = None,
         dont_know: DontKnow = None,
+        blocks: Blocks = None,
         population: Whose = None,
         negative_controls: Annotated[
             list[str] | None,
@@ -64,6 +66,7 @@ class QuestionTools(ToolSet):
                 before=before or (),
                 after=after or (),
                 dont_know=dont_know or (),
+                blocks=blocks or (),
                 population=population,
                 negative_controls=negative_controls or (),
             )
@@ -86,6 +89,7 @@ class QuestionTools(ToolSet):
             Field(description="Columns that came after every lever; name the outcome too."),
         ] = None,
         dont_know: DontKnow = None,
+        blocks: Blocks = None,
         population: Whose = None,
     ) -> Json:
         """Start to compare all levers of an outcome. Wait for the job_id, then status(sheet_id).
@@ -105,6 +109,7 @@ class QuestionTools(ToolSet):
                 before=before or (),
                 after=after or (),
                 dont_know=dont_know or (),
+                blocks=blocks or (),
                 population=population,
             )
 

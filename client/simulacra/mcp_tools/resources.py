@@ -53,7 +53,8 @@ class ResourceTools(ToolSet):
 
         `tell` is what to pass on word for word. A dataset's proposals are columns that look like
         background, with reasons. Ask the user about each; name those that hold in `before` of
-        estimate, or upload with background auto.
+        estimate, or upload with background auto. Its usual_order asks one question: put it to
+        the user, and give the order that they confirm or correct as `blocks`.
         """
         with tool_errors():
             found = await self._client.get(id)
@@ -62,7 +63,12 @@ class ResourceTools(ToolSet):
             told = {**_tell(found), **found}
             if isinstance(found, Dataset) and found.status == "ready":
                 graph = await self._client.graph(id)
-                return told | {"proposals": graph.get("proposals") or []}
+                doubts = [one["text"] for one in graph.get("questioned") or ()]
+                return told | {
+                    "proposals": graph.get("proposals") or [],
+                    "usual_order": await self._client.usual_order(id),
+                    **({"questioned": doubts} if doubts else {}),
+                }
             return told
 
     async def report(

@@ -19,7 +19,8 @@ DatasetId = Annotated[str, Field(description="dataset_id from upload.")]
 Knowledge = Annotated[
     Json | None,
     Field(
-        description='Causal knowledge: {"tiers": [[column]], "required": [{"source", "target"}]}'
+        description='Causal knowledge: {"tiers": [[column]], "required": [{"source", "target"}]};'
+        " tiers are blocks, the earliest first."
     ),
 ]
 Description = Annotated[
@@ -109,6 +110,14 @@ Weights = Annotated[str | None, Field(description="Column of survey weights, if 
 Outcome = Annotated[str, Field(description="Column whose average is compared.")]
 OutcomeLevel = Annotated[
     str | None, Field(description="Of a categorical outcome: the level whose share counts.")
+]
+Blocks = Annotated[
+    list[list[str]] | None,
+    Field(
+        description="All columns in one go: blocks, the earliest first; none is caused by a later"
+        " one. `status` of the dataset has a usual order: ask the user its question, and give only"
+        " what they confirm."
+    ),
 ]
 DontKnow = Annotated[list[str] | None, Field(description="Columns that may be either.")]
 Whose = Annotated[

@@ -35,6 +35,15 @@ def knowledge(dataset_id: str) -> Steps[Document]:
     return get_one(f"/v1/datasets/{dataset_id}/knowledge", Document)
 
 
+def usual_order(dataset_id: str) -> Steps[Document]:
+    """Return the usual order of the columns by words and waves, which nobody has confirmed.
+
+    Fields: `blocks`, to be given to `estimate` or `ask_sheet` if that is the order, or to `refit`
+    as tiers; `reasons`; `unplaced` columns; `question`, to ask the person who knows.
+    """
+    return get_one(f"/v1/datasets/{dataset_id}/usual-order", Document)
+
+
 def with_background(knowledge: Json | None, background: str | None) -> Json | None:
     """Return the knowledge with what becomes of proposed background: ask or auto, if given."""
     return knowledge if background is None else {**(knowledge or {}), "background": background}

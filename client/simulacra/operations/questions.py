@@ -28,6 +28,7 @@ def estimate(
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     dont_know: Sequence[str] = (),
+    blocks: Sequence[Sequence[str]] = (),
     population: Population | None = None,
     negative_controls: Sequence[str] = (),
     key: str | None = None,
@@ -45,6 +46,7 @@ def estimate(
         before: columns that were already so before the treatment was settled.
         after: columns that the treatment may have changed.
         dont_know: columns that may be either.
+        blocks: all columns in one go, the earliest block first; nothing is said within a block.
         population: whose average effect: all (default), treated or overlap.
         negative_controls: columns that the treatment cannot change.
         key: idempotency key, drawn if absent.
@@ -58,6 +60,7 @@ def estimate(
         before=list(before),
         after=list(after),
         dont_know=list(dont_know),
+        blocks=[list(block) for block in blocks],
         negative_controls=list(negative_controls),
         population=population,
     )
@@ -88,6 +91,7 @@ def ask_sheet(
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     dont_know: Sequence[str] = (),
+    blocks: Sequence[Sequence[str]] = (),
     population: Population | None = None,
     key: str | None = None,
 ) -> Steps[Sheet]:
@@ -102,6 +106,7 @@ def ask_sheet(
         before: columns that were already so before any lever.
         after: columns that came after every lever; name the outcome too.
         dont_know: columns that may be either.
+        blocks: all columns in one go, the earliest block first; nothing is said within a block.
         population: whose average effect: all (default), treated or overlap.
         key: idempotency key, drawn if absent.
 
@@ -114,6 +119,7 @@ def ask_sheet(
         before=list(before),
         after=list(after),
         dont_know=list(dont_know),
+        blocks=[list(block) for block in blocks],
         population=population,
     )
     return start(Sheet, dataset_id, body, key)

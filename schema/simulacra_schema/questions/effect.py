@@ -11,7 +11,14 @@ from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
 from simulacra_schema.conditions import level_in, same_value, wrong_column, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
 from simulacra_schema.questions.rows import V, plain, wave_as_treatment
-from simulacra_schema.statements import LISTS, check_statements, split_outcome
+from simulacra_schema.statements import (
+    LISTS,
+    Blocks,
+    check_blocks,
+    check_places,
+    check_statements,
+    split_outcome,
+)
 from simulacra_schema.table import TableSchema
 
 Precision = Literal["clear", "not significant", "thin support", "very thin"]
@@ -101,6 +108,7 @@ class EffectQuestion(Question, Generic[V]):
     dont_know: StatedColumns = Field(
         default_factory=list, description="Columns that may be either: the interval covers both."
     )
+    blocks: Blocks = Field(default_factory=list)
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who "
@@ -127,6 +135,8 @@ class EffectQuestion(Question, Generic[V]):
             *check_outcome(outcome, level, schema, self.treatment),
             *self._segment_fault(outcome, schema),
             *check_statements(lists, self.treatment, outcome, schema),
+            *check_blocks(self.blocks, schema),
+            *check_places(self.blocks, lists, self.treatment),
         ]
 
     def _treatment_faults(self, schema: TableSchema) -> Iterator[Fault]:
@@ -152,8 +162,8 @@ class Estimate(KubeModel):
     """The effect, without names.
 
     Only what the verdict claims is there: effect and robustness if it is assumed, low and high if
-    it is assumed, suggested or open. The verdict and precision are absent in estimates made before
-    verdicts.
+    it is assumed, suggested, usual order or open. The verdict and precision are absent in estimates
+    made before verdicts.
     """
 
     effect: float | None = Field(
@@ -182,7 +192,8 @@ class Estimate(KubeModel):
     identified: bool = Field(description="Deprecated: whether the verdict is assumed.")
     verdict: VerdictKind | None = Field(
         default=None,
-        description="What may be claimed: assumed, suggested, open, contradicted or unanswerable.",
+        description="What may be claimed: assumed, suggested, usual order, open, contradicted or "
+        "unanswerable.",
     )
     precision: Precision | None = Field(
         default=None,

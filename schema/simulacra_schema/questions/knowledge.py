@@ -37,6 +37,11 @@ BOTH = Wrong(
     "an edge that is required and forbidden",
     "The edge is also forbidden; remove one of the two.",
 )
+EDGE_BACK = Wrong(
+    "blocks that contradict a required edge of the model",
+    "The model has a required edge from a later block to this column. Move the column, or fit again"
+    " without the edge.",
+)
 INTO_WAVE = Wrong("an edge into the wave", "Nothing causes a wave of a survey; remove the edge.")
 CYCLE = Wrong(
     "the edge contradicts the tiers or other required edges",
@@ -170,6 +175,41 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
         bad = [i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps]
         return max(bad, default=0)
     return None
+
+
+def with_blocks(
+    knowledge: Knowledge, blocks: Sequence[Sequence[str]], schema: TableSchema
+) -> Knowledge:
+    """Return the knowledge with the blocks of a question for its tiers; without blocks, itself.
+
+    They count before confirmed background, too; only the wave stays before all other columns.
+    """
+    if not blocks:
+        return knowledge
+    wave = schema.wave()
+    first = set() if wave is None else {wave.name}
+    placed = {part for block in blocks for name in block for part in (name, *schema.parts_of(name))}
+    tiers = [[name for name in block if name not in first] for block in blocks]
+    confirmed = [[n for n in tier if n in first or n not in placed] for tier in knowledge.confirmed]
+    update = {"tiers": [t for t in tiers if t], "confirmed": [t for t in confirmed if t]}
+    return knowledge.model_copy(update=update)
+
+
+def check_edges(
+    knowledge: Knowledge, blocks: Sequence[Sequence[str]], schema: TableSchema
+) -> Iterator[Fault]:
+    """Yield where the blocks of a question contradict the required edges of a model."""
+    place = {name: (i, j) for i, j, name in _places(blocks)}
+    found = [
+        EDGE_BACK.at("blocks", *place[edge.target])
+        for edge in knowledge.required
+        if edge.source in place
+        and edge.target in place
+        and place[edge.target][0] < place[edge.source][0]
+    ]
+    yield from found
+    if blocks and not found and _cycle(with_blocks(knowledge, blocks, schema), schema) is not None:
+        yield EDGE_BACK.at("blocks")
 
 
 def _ends(edge: Edge) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules
+from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules, no_default
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, several_answers
 from simulacra_schema.questions.effect import (
     Outcome,
@@ -23,7 +23,13 @@ from simulacra_schema.questions.rows import (
     plain,
     wave_as_treatment,
 )
-from simulacra_schema.statements import check_statements, split_outcome
+from simulacra_schema.statements import (
+    Blocks,
+    check_blocks,
+    check_places,
+    check_statements,
+    split_outcome,
+)
 from simulacra_schema.table import TableSchema
 
 MAX_LEVERS = 24
@@ -108,6 +114,7 @@ class SheetQuestion(Question, Generic[L]):
     dont_know: StatedColumns = Field(
         default_factory=list, description="Columns that may be either: the intervals cover both."
     )
+    blocks: Blocks = Field(default_factory=list)
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who "
@@ -125,6 +132,7 @@ class SheetQuestion(Question, Generic[L]):
         found = [
             *check_outcome(outcome, level, schema),
             *check_statements(lists, "", outcome, schema),
+            *check_blocks(self.blocks, schema),
         ]
         named = {lever.column for lever in self.levers}
         for field in ("before", "after"):
@@ -134,6 +142,8 @@ class SheetQuestion(Question, Generic[L]):
         for at, lever in enumerate(self.levers):
             found += _lever_faults(at, lever, outcome, schema)
             found += _contradictions(at, lever, self.levers)
+            own = {"before": lever.before, "after": lever.after}
+            found += check_places(self.blocks, own, lever.column, "levers", at)
             contrast = (lever.column, plain(lever.value), plain(lever.baseline))
             if contrast in asked:
                 found.append(_LEVER_TWICE.at("levers", at))
@@ -181,6 +191,12 @@ class SheetSummary(KubeModel):
     ranked: int = Field(ge=0, description="Assumed effects whose interval excludes 0.")
     assumed: int = Field(ge=0, description="Effects that follow from what was stated.")
     suggested: int = Field(ge=0, description="Effects whose sign the data alone suggest.")
+    usual_order: int = Field(
+        default=0,
+        ge=0,
+        description="Effects that presume the usual order, which nobody has confirmed.",
+        json_schema_extra=no_default,
+    )
     open: int = Field(ge=0, description="Effects that depend on what comes first.")
     contradicted: int = Field(ge=0, description="Effects that must not be used.")
     unanswerable: int = Field(ge=0, description="Contrasts of too few people.")

@@ -39,8 +39,14 @@ def open_sets(
 
     The main set holds the causes of the treatment in the best graph. Beyond MAX_SETS those remain
     whose least-squares effects are the lowest and the highest. Nobody stated the order: then the
-    effect may be 0, unless half-samples agree that the treatment leads to the outcome.
+    effect may be 0, unless half-samples agree that the treatment leads to the outcome. Columns of
+    the treatment's own block, in a usual order, are all in a set or none of them is.
     """
+    if timing.presumes:
+        both = (
+            [timing.before + timing.unknown, timing.before] if timing.unknown else [timing.before]
+        )
+        return [AdjustmentSet(columns) for columns in both]
     causes = graph.possible_parents(treatment, MAX_SETS + 1)
     learned = [frozenset(_open(parents, linear)) for parents in causes]
     everything = frozenset(linear.open)

@@ -8,16 +8,23 @@ or of the treatment's own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.errors import refuse
 from simulacra_schema.answers import AuthorKind, Origin, Statement
-from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord
-from simulacra_schema.statements import LISTS, check_statements
+from simulacra_schema.questions.knowledge import (
+    Knowledge,
+    KnowledgeRecord,
+    check_edges,
+    with_blocks,
+)
+from simulacra_schema.statements import LISTS, check_blocks, check_places, check_statements
 from simulacra_schema.table import TableSchema
+from simulacra_schema.usual_order import usual_ranks
 from simulacra_trainer.graph.constraints import read_knowledge
 
 Order = Literal["stated", "unstated", "reversed"]
@@ -36,6 +43,12 @@ class ColumnTiming:
         order: whether somebody said that the treatment comes before the outcome; reversed: that
             the outcome comes first.
         statements: what was said, by origin.
+        open: columns whose place not even the usual order tells: that the question calls unknown.
+        blocks: columns beside the treatment in its block, about which nothing is said within it.
+        pairs: stated (earlier, later) among columns that have no place, or with the outcome.
+        presumes: the blocks that this timing presumes, beside what was stated; empty if it presumes
+            nothing. Then the unknown columns came all before the treatment, or all after it.
+        usual: the columns before and after the treatment that only the usual order places.
     """
 
     before: list[str]
@@ -43,6 +56,58 @@ class ColumnTiming:
     unknown: list[str]
     order: Order
     statements: list[Statement]
+    open: list[str] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
+    pairs: frozenset[tuple[str, str]] = frozenset()
+    presumes: list[list[str]] = field(default_factory=list)
+    usual: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+
+
+def presumed(
+    timing: ColumnTiming, schema: TableSchema, treatment: str, outcome: str
+) -> ColumnTiming | None:
+    """Return the timing if the usual order holds, too; None where that tells too little.
+
+    Stated places stay. Words and waves place the other columns (`usual_order`), and columns that
+    share the treatment's block, stated or usual, came all before the treatment or all after it. An
+    effect needs the treatment before the outcome, and a place for every column.
+    """
+    if timing.order == "reversed" or not (timing.unknown or timing.order == "unstated"):
+        return None
+    ranks = usual_ranks(schema)
+    own = ranks.get(treatment)
+
+    def place(name: str) -> Timing | None:
+        rank = ranks.get(name)
+        if name not in timing.open and own is not None and rank is not None and rank != own:
+            return "before" if rank < own else "after"
+        is_beside = name in timing.blocks or (own is not None and rank == own)
+        return "unknown" if is_beside and name not in timing.open else None
+
+    places = {name: place(name) for name in timing.unknown}
+    is_ordered = timing.order == "stated" or place(outcome) == "after"
+    if None in places.values() or not is_ordered:
+        return None
+    # What is stated between two of them counts before what is usual, and none loses its place.
+    after = {outcome, *(name for name, at in places.items() if at == "after")}
+    places |= {b: "after" for a, b in timing.pairs if a in after and b in places}
+    before = {name for name, at in places.items() if at == "before"}
+    places |= {a: "before" for a, b in timing.pairs if b in before and a in places}
+    sides: dict[Timing, list[str]] = {"before": [], "after": [], "unknown": []}
+    for name, at in places.items():
+        sides[at or "unknown"].append(name)
+    first, last = [*timing.before, *sides["before"]], [*timing.after, *sides["after"]]
+    presumed_outcome = [outcome] if timing.order == "unstated" else []
+    blocks = [first, [treatment, *sides["unknown"]], [*last, outcome]]
+    return replace(
+        timing,
+        before=first,
+        after=last,
+        unknown=sides["unknown"],
+        order="stated",
+        presumes=[block for block in blocks if block],
+        usual=(sides["before"], [*sides["after"], *presumed_outcome]),
+    )
 
 
 def read_timing(
@@ -65,8 +130,12 @@ def read_timing(
         InputError: as `check_statements`; the pointer names the first wrong entry.
     """
     names = [column.name for column in schema.learned()]
-    _check_lists(request, outcome, schema)
-    timing, origin = stated_timing(knowledge, schema, request.treatment)
+    _check_lists(knowledge, request, outcome, schema)
+    blocks = request.blocks
+    stated = with_blocks(knowledge, blocks, schema)
+    timing, origin = stated_timing(stated, schema, request.treatment)
+    if blocks:
+        origin = {name: "request" if own == "tiers" else own for name, own in origin.items()}
     for name in request.dont_know:
         timing[name] = "unknown"
     for name in request.before:
@@ -81,6 +150,11 @@ def read_timing(
         unknown=[name for name in others if timing[name] == "unknown"],
         order=orders[timing[outcome]],
         statements=[*statements(request.treatment, timing, origin, records, request)],
+        open=list(request.dont_know),
+        blocks=_beside(stated.tiers, schema, request.treatment),
+        pairs=_pairs(
+            stated, schema, [name for name in names if timing[name] == "unknown"], outcome
+        ),
     )
 
 
@@ -146,7 +220,33 @@ def _author(
     return found.author, found.time, "automatic" if found.part == "background" else "client"
 
 
-def _check_lists(request: EstimateRequest, outcome: str, schema: TableSchema) -> None:
+def _beside(blocks: Sequence[Sequence[str]], schema: TableSchema, treatment: str) -> list[str]:
+    """Return the columns of the treatment's own block."""
+    for block in blocks:
+        names = [part for name in block for part in schema.parts_of(name)]
+        if treatment in names:
+            return [name for name in names if name != treatment]
+    return []
+
+
+def _pairs(
+    knowledge: Knowledge, schema: TableSchema, unknown: Sequence[str], outcome: str
+) -> frozenset[tuple[str, str]]:
+    """Return the stated (earlier, later) among these columns and the outcome."""
+    names = [column.name for column in schema.learned()]
+    known = read_knowledge(knowledge, schema, names).before
+    at = {name: names.index(name) for name in {*unknown, outcome}}
+    return frozenset((a, b) for a in at for b in at if known[at[a], at[b]])
+
+
+def _check_lists(
+    knowledge: Knowledge, request: EstimateRequest, outcome: str, schema: TableSchema
+) -> None:
     lists = {field: getattr(request, field) for field in LISTS}
-    faults = check_statements(lists, request.treatment, outcome, schema)
+    faults = chain(
+        check_statements(lists, request.treatment, outcome, schema),
+        check_blocks(request.blocks, schema),
+        check_places(request.blocks, lists, request.treatment),
+        check_edges(knowledge, request.blocks, schema),
+    )
     refuse(faults, "A list of the question names a column that it cannot have.")

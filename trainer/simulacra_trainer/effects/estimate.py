@@ -17,7 +17,7 @@ from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import clusters_treated
-from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
+from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.models.contrast import Contrast
@@ -70,6 +70,12 @@ def estimate_effect(
     timing = read_timing(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
     found = find(estimator, timing, graph)
     result = result_of(estimator, timing, found)
+    usual = presumed(timing, schema, request.treatment, contrast.outcome_column)
+    if result.verdict.kind == "open" and usual is not None:
+        own = find(estimator, usual, graph)
+        answer = as_usual(result_of(estimator, usual, own, whole_span(found, own)), result)
+        if answer is not result:
+            timing, found, result = usual, own, answer
     segments = _segments(estimator, found)
     result.segments = segments.effects
     result.unshown_segments = segments.unshown
@@ -77,8 +83,30 @@ def estimate_effect(
     return result
 
 
-def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> EffectResult:
-    """Return the answer to a question, without segments and warnings."""
+def as_usual(usual: EffectResult, openly: EffectResult) -> EffectResult:
+    """Return the answer that presumes the usual order, or the open one if its checks fail."""
+    if usual.verdict.kind != "usual order":
+        return openly
+    return usual.model_copy(update={"dont_know": openly.dont_know})
+
+
+def whole_span(openly: Findings, usual: Findings) -> Span | None:
+    """Return the union of the effects whatever comes first, the usual order included."""
+    effects = [*openly.effects, *usual.effects]
+    return union(effects) if effects else None
+
+
+def result_of(
+    estimator: Estimator, timing: ColumnTiming, found: Findings, otherwise: Span | None = None
+) -> EffectResult:
+    """Return the answer to a question, without segments and warnings.
+
+    Args:
+        estimator: of the question.
+        timing: what was stated, or what the usual order adds.
+        found: under this timing.
+        otherwise: of a usual order, the union whatever comes first.
+    """
     request, contrast = estimator.request, estimator.contrast
     evidence = Evidence(
         treatment=request.treatment,
@@ -90,6 +118,7 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
         sensitivity=found.sensitivity,
         answered=found.answered,
         is_sure=found.is_sure,
+        otherwise=otherwise,
     )
     verdict = judge(evidence)
     figures = _figures(found, estimator).model_copy(
@@ -106,6 +135,7 @@ def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> Ef
         precision=figures.precision or "very thin",
         estimate=figures,
         union=_span(found),
+        otherwise=otherwise if verdict.kind == "usual order" else None,
         answered=found.answered,
         effective_rows=two_digits(found.effective_rows),
         naive=plain_difference(contrast),
@@ -199,6 +229,7 @@ def warnings_of(
             f"The treatment was given to whole clusters, to {given[0]} of {given[1]}: the interval"
             " rests on the clusters, not on their rows."
         )
+    yield from questioned(timing, request.treatment, estimator.contrast.outcome_column, graph)
     segment = request.segment
     is_after = segment in timing.after or (
         segment not in timing.before and segment in graph.descendants(request.treatment)
@@ -208,6 +239,21 @@ def warnings_of(
             "The segment column may be changed by the treatment, so its segments would not hold the"
             " same people under both values. Choose people by what they were before."
         )
+
+
+def questioned(
+    timing: ColumnTiming, treatment: str, outcome: str, graph: CausalGraph
+) -> Iterator[str]:
+    """Yield the orders of an answer that the half-samples of the graph's search vote against."""
+    place = dict.fromkeys(timing.before, 0) | {treatment: 1} | dict.fromkeys(timing.after, 2)
+    if timing.order == "stated":
+        place[outcome] = 2
+    for cause, effect in sorted(graph.votes()):
+        if place.get(cause, -1) > place.get(effect, 9):
+            yield (
+                f"This rests on {effect} coming before {cause}. Most half-samples of the data vote"
+                " against that. Check it."
+            )
 
 
 def _check_segment(schema: TableSchema, request: EstimateRequest, contrast: Contrast) -> None:

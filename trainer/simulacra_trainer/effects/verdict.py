@@ -1,9 +1,9 @@
 """What may be claimed of an effect: the first rule that fires.
 
-unanswerable, contradicted, assumed, suggested, open. Wider intervals, an open column more or a
-statement less never raise a verdict to suggested or assumed (test_effects_verdict.py). What a
-statement itself took away comes back without it: as open, or as suggested if half-samples point
-that way.
+unanswerable, contradicted, assumed, suggested, usual order, open. Wider intervals, an open column
+more or a statement less never raise a verdict above open (test_effects_verdict.py). What a
+statement itself took away comes back without it: as open or as usual order, or as suggested if
+half-samples point that way.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Evidence:
         sensitivity: None without an answer.
         answered: whom the effects are for; None for all who were asked about.
         is_sure: whether the effects have a sure sign whatever more would be stated.
+        otherwise: of a usual order, the union whatever comes first.
     """
 
     treatment: str
@@ -60,6 +61,7 @@ class Evidence:
     sensitivity: Sensitivity | None = None
     answered: Answered | None = None
     is_sure: bool = True
+    otherwise: Span | None = None
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -74,6 +76,8 @@ def judge(evidence: Evidence) -> Verdict:
     if evidence.failure is not None:
         return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
     span = union(evidence.effects)
+    if timing.presumes:
+        return _verdict(evidence, "usual order", _usual(evidence, span))
     if timing.order == "stated" and not timing.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
     if _is_suggested(evidence):
@@ -139,7 +143,9 @@ def question(evidence: Evidence) -> str | None:
 
 def _verdict(evidence: Evidence, kind: VerdictKind, text: str) -> Verdict:
     asks = question(evidence) if kind in ("suggested", "open") else None
-    return Verdict(kind=kind, text=text, rests_on=evidence.timing.statements, asks=asks)
+    presumes = evidence.timing.presumes if kind == "usual order" else None
+    said = evidence.timing.statements
+    return Verdict(kind=kind, text=text, rests_on=said, asks=asks, presumes=presumes)
 
 
 def _assumed(evidence: Evidence, span: Span) -> str:
@@ -197,11 +203,37 @@ def _suggested(evidence: Evidence, span: Span) -> str:
     )
 
 
+def _usual(evidence: Evidence, span: Span) -> str:
+    """Return what the answer presumes, that nobody confirmed it, and both intervals."""
+    t, timing = evidence.treatment, evidence.timing
+    before, after = timing.usual
+    sides = [f"{listed(before)} before {t}"] if before else []
+    sides += [f"{listed(after)} after {t}"] if after else []
+    if timing.unknown:
+        sides.append(f"{listed(timing.unknown)}, in one block with {t}, all before it or all after")
+    order = "; ".join(sides)
+    ask = "Is that the order? State it as blocks, or correct it."
+    if not (before or after):
+        ask = f"To rely on it, state which of them came before {t}."
+    whom = "" if evidence.answered is None else f" for {evidence.answered.text}"
+    parts = [
+        f"This presumes the usual order: {order}. You have not confirmed it.",
+        f"If it holds and nothing unseen moves both{whom}: {_ends(span)}.",
+        *_others(evidence),
+    ]
+    if evidence.otherwise is not None:
+        parts.append(f"Whatever comes first: {_ends(evidence.otherwise)}.")
+    return " ".join([*parts, ask])
+
+
+def _ends(span: Span) -> str:
+    return f"between {figure(span.low)} and {figure(span.high)}"
+
+
 def _open(evidence: Evidence, span: Span) -> str:
     t, y = evidence.treatment, evidence.outcome
     whom = "" if evidence.answered is None else f"for {evidence.answered.text} "
-    ends = f"between {figure(span.low)} and {figure(span.high)}"
-    spread = f"Open: {whom}{ends}, depending on what comes"
+    spread = f"Open: {whom}{_ends(span)}, depending on what comes"
     reverses = any(effect.reverses for effect in evidence.effects)
     spread += f" first; or none, if {y} causes {t}." if reverses else " first."
     spread = " ".join([spread, *_others(evidence)])

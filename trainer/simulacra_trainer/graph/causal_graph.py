@@ -29,6 +29,10 @@ Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
 Pair = tuple[ColumnName, ColumnName]
 
 
+def _is_empty(value: list[object]) -> bool:
+    return not value
+
+
 class GraphEdge(TypedDict):
     """An edge to draw.
 
@@ -55,6 +59,14 @@ class SkippedEdge(KubeModel):
 
     source: ColumnName
     target: ColumnName
+
+
+class QuestionedOrder(KubeModel):
+    """A stated order that the half-samples vote against: they direct target -> source."""
+
+    source: ColumnName
+    target: ColumnName
+    text: str
 
 
 class DirectionAudit(KubeModel):
@@ -87,6 +99,7 @@ class CausalGraph(KubeModel):
             direction is stated.
         proposals: columns that look like background and that the knowledge does not place.
         skips: edges that are not drawn, because they say only who was asked or answered.
+        questioned: stated orders that half-samples vote against; they hold nevertheless.
     """
 
     version: Literal[1] = 1
@@ -104,6 +117,7 @@ class CausalGraph(KubeModel):
     audit: DirectionAudit | None = None
     proposals: list[BackgroundProposal] = Field(default_factory=list)
     skips: list[SkippedEdge] = Field(default_factory=list)
+    questioned: list[QuestionedOrder] = Field(default_factory=list, exclude_if=_is_empty)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -157,6 +171,15 @@ class CausalGraph(KubeModel):
             if edge.get("basis") in DECIDED and not self._is_former(edge):
                 children[edge["source"]].append(edge["target"])
         return b in self._reached(a, children)
+
+    def votes(self) -> set[Pair]:
+        """Return the arrows that half-samples direct: suggested, or against a statement."""
+        suggested = {
+            (edge["source"], edge["target"])
+            for edge in self.edges
+            if edge.get("basis") == "suggested" and not self._is_former(edge)
+        }
+        return suggested | {(one.target, one.source) for one in self.questioned}
 
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
         """Return the column's parent sets in all graphs that explain the data equally well.

@@ -27,6 +27,7 @@ from simulacra_trainer.graph.causal_graph import (
     CausalGraph,
     DirectionAudit,
     GraphEdge,
+    QuestionedOrder,
     State,
 )
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
@@ -42,6 +43,7 @@ from simulacra_trainer.graph.search import (
 )
 from simulacra_trainer.graph.skips import touching, unanswered, without_skips
 from simulacra_trainer.graph.suggestions import (
+    AGAINST,
     Arrow,
     Suggestions,
     audit,
@@ -165,12 +167,17 @@ def learn_graph(
         if not exclusive(codes[a], codes[b])
     ]
     suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
+    questioned: list[QuestionedOrder] = []
     if arrows or constraints.directed.any():
+        units = units_in(table, schema)
         free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)
         if arrows:
-            units = units_in(table, schema)
             suggestions = suggest(codes, cards, free, arrows, units, rng, HALVES_BUDGET_S)
-        audited = _audit(codes, cards, free, constraints, rng)
+        audited, against = _audit(codes, cards, free, constraints, rng)
+        doubted = _doubted(against, schema, implied)
+        if doubted:
+            votes = suggest(codes, cards, free, doubted, units, rng, HALVES_BUDGET_S, AGAINST)
+            questioned = [_questioned(names[b], names[a]) for a, b in sorted(votes.arrows)]
     edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
     of_tables = {(edge.source, edge.target) for edge in implied}
     for edge in edges:
@@ -178,7 +185,35 @@ def learn_graph(
             edge["basis"] = "implied"
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
-    return graph.model_copy(update=update | {"halves": suggestions.halves, "audit": audited})
+    update |= {"halves": suggestions.halves, "audit": audited, "questioned": questioned}
+    return graph.model_copy(update=update)
+
+
+def _doubted(
+    against: Sequence[Arrow],
+    schema: TableSchema,
+    implied: Sequence[Edge],
+) -> list[Arrow]:
+    """Return the arrows against a statement that half-samples may vote for.
+
+    None leads into what looks like background, and none reverses what is computed.
+    """
+    names = [column.name for column in schema.learned()]
+    proposed = {proposal.column for proposal in propose_background(schema)}
+    computed = {(edge.target, edge.source) for edge in implied}
+    return [
+        (a, b)
+        for a, b in against
+        if names[b] not in proposed and (names[a], names[b]) not in computed
+    ]
+
+
+def _questioned(earlier: str, later: str) -> QuestionedOrder:
+    text = (
+        f"You said that {earlier} comes before {later}. Most half-samples of the data vote against"
+        " that. Check it; until you change it, your order holds."
+    )
+    return QuestionedOrder(source=earlier, target=later, text=text)
 
 
 def _arrows(
@@ -205,11 +240,11 @@ def _audit(
     candidates: Candidates,
     constraints: Constraints,
     rng: np.random.Generator,
-) -> DirectionAudit | None:
+) -> tuple[DirectionAudit | None, list[Arrow]]:
     if not constraints.directed.any():
-        return None
+        return None, []
     arrows, wrong = audit(codes, cards, candidates, constraints.directed, rng)
-    return DirectionAudit(arrows=arrows, wrong=wrong)
+    return DirectionAudit(arrows=arrows, wrong=len(wrong)), wrong
 
 
 def with_basis(

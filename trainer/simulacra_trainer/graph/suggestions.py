@@ -25,6 +25,8 @@ from simulacra_trainer.graph.search import Candidates, Cards, Codes, OrderSearch
 HALVES = 50
 SAME_WAY = 0.85
 """Share of the half-samples that must direct an edge the same way."""
+AGAINST = 2 / 3
+"""Share of the half-samples that question a stated order: a question claims less than an arrow."""
 LEAST_EXPECTED = 5.0
 """Rows that independence must give a pair of levels before its absence says anything: the usual
 bound of the chi-squared test (Cochran, Biometrics 1954)."""
@@ -73,6 +75,7 @@ def suggest(
     units: Ints | None,
     rng: np.random.Generator,
     budget_s: float,
+    share: float = SAME_WAY,
 ) -> Suggestions:
     """Return those of the arrows that half-samples confirm.
 
@@ -84,10 +87,11 @@ def suggest(
         units: person or cluster of each row, in one half with all rows. None: each row is one.
         rng: of halves and orders.
         budget_s: CPU seconds.
+        share: of the half-samples that must direct an arrow the same way.
     """
     free = no_knowledge(cards.size)
     misses = dict.fromkeys(arrows, 0)
-    allowed = int((1 - SAME_WAY) * HALVES)
+    allowed = int((1 - share) * HALVES)
     spent, halves = 0.0, 0
 
     def half(own: np.random.Generator) -> tuple[BoolMatrix | None, float]:
@@ -116,7 +120,7 @@ def suggest(
 
 def audit(
     codes: Codes, cards: Cards, candidates: Candidates, stated: BoolMatrix, rng: np.random.Generator
-) -> tuple[int, int]:
+) -> tuple[int, list[Arrow]]:
     """Return how many arrows of a search without knowledge have a stated direction, and the wrong.
 
     Args:
@@ -131,8 +135,8 @@ def audit(
     found = search.best(AUDIT_RESTARTS, rng, time.thread_time() + AUDIT_CPU_S)
     pattern = pattern_of(found.dag, free.directed)
     directed = pattern & ~pattern.T
-    wrong = int((directed & stated.T).sum())
-    return wrong + int((directed & stated).sum()), wrong
+    wrong = [(int(a), int(b)) for a, b in np.argwhere(directed & stated.T)]
+    return len(wrong) + int((directed & stated).sum()), wrong
 
 
 def no_knowledge(columns: int) -> Constraints:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from simulacra_intake.errors import InputError, refuse
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
+from simulacra_schema.questions.knowledge import check_edges
 from simulacra_schema.sheets import (
     LeftOut,
     LeverAnswer,
@@ -27,8 +29,15 @@ from simulacra_schema.sheets import (
 )
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.design import units_in
-from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
-from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
+from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
+from simulacra_trainer.effects.estimate import (
+    MAX_ROWS,
+    MIN_ROWS,
+    as_usual,
+    result_of,
+    warnings_of,
+    whole_span,
+)
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import check
 from simulacra_trainer.effects.models.contrast import read_outcome
@@ -60,6 +69,7 @@ class _Open:
     timing: ColumnTiming
     tried: Tried
     influences: list[Floats]
+    usual: tuple[ColumnTiming, Tried] | None = None
 
 
 def answer_sheet(
@@ -78,7 +88,8 @@ def answer_sheet(
     """
     schema, graph = trained.schema, trained.graph
     column, level = read_outcome(schema, request.outcome)
-    refuse(request.faults(schema), "A lever or a list of the sheet names what it cannot have.")
+    faults = chain(request.faults(schema), check_edges(graph.knowledge, request.blocks, schema))
+    refuse(faults, "A lever or a list of the sheet names what it cannot have.")
     table = sample_rows(trained.table, MAX_ROWS, np.random.default_rng(seed))
     contrasts = read_levers(table, schema, graph, request, column.name)
     left = contrasts.left_out
@@ -139,15 +150,35 @@ def _open(
         graph.knowledge, trained.schema, asked, contrast.outcome_column, graph.stated
     )
     tried = try_sets(estimator, timing, graph)
-    influences = [row_influence(runs[0]) for _, runs, _ in tried.found]
+    usual = presumed(timing, trained.schema, asked.treatment, contrast.outcome_column)
+    presuming = None if usual is None else try_sets(estimator, usual, graph)
+    both = (tried, presuming) if presuming is not None else (tried,)
+    influences = [row_influence(runs[0]) for one in both for _, runs, _ in one.found]
     if contrast.shifts is not None:
         influences = [one @ contrast.shifts for one in influences]
     else:
         units = units_in(table, trained.schema)
         influences = [on_table(one, contrast.rows, units, table.num_rows) for one in influences]
     # Only the main set's cross-fits are used again; the others would fill the memory.
+    thinned = None if usual is None or presuming is None else (usual, _thinned(presuming))
+    return _Open(asked, timing, _thinned(tried), influences, thinned)
+
+
+def _thinned(tried: Tried) -> Tried:
+    """Return what was tried with the cross-fits of the main set, and one of each other set."""
     kept = [(s, runs if k == 0 else runs[:1], i) for k, (s, runs, i) in enumerate(tried.found)]
-    return _Open(asked, timing, replace(tried, found=kept), influences)
+    return replace(tried, found=kept)
+
+
+def _widened(estimator: Estimator, tried: Tried, critical: float) -> Tried:
+    """Return what was tried with intervals that hold together."""
+    effective = np.array([runs[0].effective_units() for _, runs, _ in tried.found])
+    widths = student_width(critical, effective, estimator.contrast.shifts).tolist()
+    wide = [
+        (s, runs, replace(i, critical=width))
+        for (s, runs, i), width in zip(tried.found, widths, strict=True)
+    ]
+    return replace(tried, found=wide)
 
 
 def _answer(
@@ -155,15 +186,17 @@ def _answer(
 ) -> LeverAnswer:
     """Return the answer about one contrast, judged by its simultaneous interval."""
     estimator, tried = Estimator(table, trained.schema, one.asked, seed), one.tried
-    effective = np.array([runs[0].effective_units() for _, runs, _ in tried.found])
-    widths = student_width(critical, effective, estimator.contrast.shifts).tolist()
-    wide = [
-        (s, runs, replace(i, critical=width))
-        for (s, runs, i), width in zip(tried.found, widths, strict=True)
-    ]
-    found = check(estimator, one.timing, trained.graph, replace(tried, found=wide))
-    answer = result_of(estimator, one.timing, found)
-    answer.warnings = [*warnings_of(estimator, one.timing, found, trained.graph)]
+    timing = one.timing
+    found = check(estimator, timing, trained.graph, _widened(estimator, tried, critical))
+    answer = result_of(estimator, timing, found)
+    if answer.verdict.kind == "open" and one.usual is not None:
+        presuming, tried_so = one.usual
+        widened = _widened(estimator, tried_so, critical)
+        own = check(estimator, presuming, trained.graph, widened)
+        usual = result_of(estimator, presuming, own, whole_span(found, own))
+        if (chosen := as_usual(usual, answer)) is not answer:
+            timing, tried, found, answer = presuming, tried_so, own, chosen
+    answer.warnings = [*warnings_of(estimator, timing, found, trained.graph)]
     answer = mask_unclaimed(answer)
     alone = [i for _, _, i in tried.found]
     lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]

@@ -13,6 +13,7 @@ from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.background import propose_background
+from simulacra_schema.questions.knowledge import with_blocks
 from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
 from simulacra_schema.sheets import LeftOut
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -103,10 +104,11 @@ def _no_lever(
         return SAID_AFTER
     if column.kind == "datetime":
         return A_DATE
-    background = {name for tier in graph.knowledge.confirmed for name in tier}
+    knowledge = with_blocks(graph.knowledge, request.blocks, schema)
+    background = {name for tier in knowledge.confirmed for name in tier}
     if name in background | {found.column for found in propose_background(schema)}:
         return BACKGROUND
-    if stated_timing(graph.knowledge, schema, name)[0][outcome] == "before":
+    if stated_timing(knowledge, schema, name)[0][outcome] == "before":
         return OUTCOME_FIRST
     return None
 
@@ -124,6 +126,7 @@ def _question(
         before=[*lever.before, *_besides(request.before, own)],
         after=[*lever.after, *_besides(request.after, own)],
         dont_know=_besides(request.dont_know, own),
+        blocks=request.blocks,
         population=request.population,
         author=request.author,
         stated_at=request.stated_at,

@@ -1,10 +1,11 @@
 // The answer to a causal question: verdict, precision, intervals, the next question, and what was checked.
 import { Failure, number, percent, useAction, when } from "../ui.js";
 import { html } from "../vendor/preact.js";
+import { Confirm } from "./blocks.js";
 
 const WIDTH = 260;
 const SHOWN = 3; // columns that a row names at most
-const KINDS = { assumed: "Assumed", suggested: "Suggested", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
+const KINDS = { assumed: "Assumed", suggested: "Suggested", "usual order": "Usual order", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
 const KINDS_OF_AUTHOR = { client: null, automatic: "bound automatically, as asked" };
 const ORIGINS = { request: "this question", tiers: "tiers of the model", required: "required edges of the model", proposed: "proposed and confirmed" };
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";
@@ -60,14 +61,14 @@ function Segments({ found }) {
     ${found.unshown_segments?.length > 0 && html`<p class="quiet">Not shown, too small or beyond the 50 largest: ${found.unshown_segments.join(", ")}.</p>`}`;
 }
 
-/** The request of this estimate with one more statement. */
+/** The request of this estimate with other lists; those that it states with one more column. */
 function restated(found, place) {
   const level = found.outcome_level;
   const named = level != null && found.outcome.endsWith(`=${level}`);
   const lists = Object.fromEntries(["before", "after", "dont_know", "negative_controls"].map((list) => [list, found[list].filter((name) => name !== found.verdict.asks)]));
-  lists[place] = [...lists[place], found.verdict.asks];
+  if (place) lists[place] = [...lists[place], found.verdict.asks];
   return {
-    treatment: found.treatment, value: found.value, baseline: found.baseline, population: found.population, ...lists,
+    treatment: found.treatment, value: found.value, baseline: found.baseline, population: found.population, ...lists, blocks: found.blocks ?? [],
     outcome: named ? found.outcome.slice(0, -level.length - 1) : found.outcome, ...(named && { outcome_level: level }), ...(found.segment && { segment: found.segment }),
   };
 }
@@ -101,10 +102,11 @@ function Details({ found }) {
 export function Answer({ session, found, onMade }) {
   const { verdict, precision, effective_rows: effective } = found;
   return html`${verdict
-    ? html`<div class="verdict"><span class=${`status ${verdict.kind}`}>${KINDS[verdict.kind]}</span><p class="lead">${verdict.text}</p>
+    ? html`<div class="verdict"><span class=${`status ${verdict.kind.replace(" ", "-")}`}>${KINDS[verdict.kind]}</span><p class="lead">${verdict.text}</p>
       ${verdict.kind !== "contradicted" && html`<p class="quiet">Precision: ${precision}${effective != null ? `, ${number(effective)} effective rows in the smaller arm` : ""}.</p>`}</div>`
     : html`<p class="notice warn">${MADE_BEFORE}</p>`}
     ${verdict?.asks && onMade && html`<${Question} session=${session} found=${found} onMade=${onMade} />`}
+    ${verdict?.presumes && onMade && html`<${Confirm} id=${`confirm-${found.effect_id}`} session=${session} path=${`/v1/datasets/${found.dataset_id}/effects`} presumes=${verdict.presumes} request=${{ ...restated(found), before: [], after: [], dont_know: [] }} known=${found.blocks} onMade=${onMade} />`}
     ${found.ace && html`<${Figures} found=${found} /><${Segments} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
     ${(found.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}`;
 }

@@ -2,6 +2,7 @@
 import { Failure, Status, number, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { Answer } from "./answer.js";
+import { Blocks, useUsualOrder } from "./blocks.js";
 import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
@@ -22,6 +23,8 @@ function Order({ treatment, outcome, columns, places, onChange }) {
 }
 
 function Ask({ session, dataset, schema, onMade }) {
+  const [blocks, setBlocks] = useState([]);
+  const usualOrder = useUsualOrder(session, dataset);
   const usable = useMemo(() => usableColumns(schema), [schema]);
   const learned = useMemo(() => schema.columns.filter((column) => column.learned).map((column) => column.name), [schema]);
   const [treatment, setTreatment] = useState(usable[0]?.name);
@@ -40,7 +43,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const order = [outcome, ...learned.filter((name) => name !== outcome && name !== treatment)];
   const listed = (place) => order.filter((name) => places[name] === place && !(place === "before" && name === outcome));
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/effects`, {
-    treatment, value, baseline, outcome, population, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"),
+    treatment, value, baseline, outcome, population, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), blocks: blocks.filter((block) => block.length),
     ...(counts && { outcome_level: level || typical(shown) }), ...(segment && { segment }),
   })));
   if (usable.length < 2) return html`<p class="empty">An effect needs two learned columns.</p>`;
@@ -53,6 +56,7 @@ function Ask({ session, dataset, schema, onMade }) {
     <${ColumnSelect} id="segment" label="Segment" columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${segment} none="All rows together" onChange=${setSegment} />
     <div class="field"><label for="population">Whose effect</label><select id="population" value=${population} onChange=${(event) => setPopulation(event.target.value)}>${POPULATIONS.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
     <${Order} treatment=${treatment} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
+    <details class="order"><summary>Or place all columns in blocks</summary><${Blocks} id="blocks" columns=${learned} blocks=${blocks} usual=${usualOrder} onChange=${setBlocks} /></details>
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Estimate"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 

@@ -1,6 +1,8 @@
-// Known causes: an editor of tiers, required and forbidden edges, for an upload or for an existing model.
-import { Failure, useAction, useFocusAfterRemoval } from "../ui.js";
+// Known causes: an editor of blocks, required and forbidden edges, for an upload or for an existing model.
+import { Failure, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { Blocks, useUsualOrder } from "./blocks.js";
+import { Chips, Name, without } from "./chips.js";
 import { putAgain, useLoad } from "./parts.js";
 
 const HEAD_BYTES = 65_536;
@@ -8,8 +10,6 @@ const TEXT = /\.(csv|tsv|txt)$/i;
 const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
 
 export const nothingKnown = { tiers: [], required: [], forbidden: [], confirmed: [], background: "ask" };
-/** A list without the entry at a place. */
-export const without = (list, at) => list.filter((_, index) => index !== at);
 /** The knowledge without empty tiers. */
 export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length), confirmed: known.confirmed.filter((tier) => tier.length) });
 export const isEmpty = (known) => known.background !== "auto" && !stated(known).confirmed.length && !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
@@ -21,30 +21,6 @@ export async function columnsOf(file) {
   const delimiter = [",", ";", "\t", "|"].reduce((best, one) => line.split(one).length > line.split(best).length ? one : best);
   const cells = line.match(new RegExp(`(?:"(?:[^"]|"")*"|[^${delimiter === "|" ? "\\|" : delimiter}])+`, "g")) ?? [];
   return cells.map((cell) => cell.trim().replace(/^"(.*)"$/s, "$1").replaceAll('""', '"')).filter(Boolean);
-}
-
-/** Chooses a column from a list, or by name if the list is unknown. */
-export function Name({ id, label, columns, value, none, onChange }) {
-  return html`<div class="field"><label for=${id}>${label}</label>${columns
-    ? html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}><option value="">${none}</option>${columns.map((name) => html`<option value=${name}>${name}</option>`)}</select>`
-    : html`<input id=${id} value=${value} spellcheck="false" placeholder="Name of a column" onChange=${(event) => onChange(event.target.value.trim())} />`}</div>`;
-}
-
-/** Entries with a remove button each; after the last one the focus is on the field with the id `last`. */
-export function Chips({ label, texts, last, onRemove }) {
-  const [list, goes] = useFocusAfterRemoval(last);
-  return html`<ul class="chips" aria-label=${label} ref=${list}>${texts.map((text, at) => html`<li class="chip" key=${text}><span>${text}</span><button type="button" class="plain small" aria-label=${`Remove ${text}`} onClick=${() => { goes(at); onRemove(at); }}>×</button></li>`)}</ul>`;
-}
-
-function Tiers({ id, columns, tiers, onChange }) {
-  const free = columns?.filter((name) => !tiers.flat().includes(name));
-  const set = (at, tier) => onChange(tiers.map((one, index) => index === at ? tier : one));
-  const [list, goes] = useFocusAfterRemoval(`${id}-add`);
-  return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">A column of a later tier cannot cause one of an earlier tier. Put first what came first in time.</p>
-    <div class="tiers" ref=${list}>${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => { goes(at); onChange(without(tiers, at)); }}>Remove</button>
-      <${Chips} label=${`Tier ${at + 1}`} texts=${tier} last=${`${id}-tier-${at}`} onRemove=${(gone) => set(at, without(tier, gone))} />
-      <${Name} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}</div>
-    <div><button type="button" id=${`${id}-add`} onClick=${() => onChange([...tiers, []])}>Add a tier</button></div></section>`;
 }
 
 function Edges({ id, title, text, columns, edges, onChange }) {
@@ -90,9 +66,9 @@ function Automatic({ id, known, onChange }) {
   return html`<div class="wide"><label for=${`${id}-auto`}><input type="checkbox" id=${`${id}-auto`} checked=${known.background === "auto"} onChange=${(event) => onChange({ ...known, background: event.target.checked ? "auto" : "ask" })} /> Put columns that look like background (age, sex, wave) before all others. Every answer says so.</label></div>`;
 }
 
-export function Editor({ id, columns, value, onChange, edges = [], proposals = null }) {
+export function Editor({ id, columns, value, onChange, edges = [], proposals = null, usual = null }) {
   return html`<div class="knowledge">${proposals ? html`<${Background} proposals=${proposals} known=${value} onChange=${onChange} />` : html`<${Automatic} id=${id} known=${value} onChange=${onChange} />`}<${Open} edges=${edges} known=${value} onChange=${onChange} />
-    <${Tiers} id=${id} columns=${columns} tiers=${value.tiers} onChange=${(tiers) => onChange({ ...value, tiers })} />
+    <${Blocks} id=${id} columns=${columns} blocks=${value.tiers} usual=${usual} onChange=${(tiers) => onChange({ ...value, tiers })} />
     ${EDGES.map(([field, title, text]) => html`<${Edges} key=${field} id=${`${id}-${field}`} title=${title} text=${text} columns=${columns} edges=${value[field]} onChange=${(next) => onChange({ ...value, [field]: next })} />`)}</div>`;
 }
 
@@ -103,6 +79,7 @@ export function ModelKnowledge({ session, dataset, columns, edges, proposals = [
     throw found;
   }), [session, dataset.dataset_id]);
   const [draft, setDraft] = useState(null);
+  const usual = useUsualOrder(session, dataset);
   const [asking, setAsking] = useState(false);
   const sure = useRef(null);
   useEffect(() => { if (asking) sure.current?.focus(); }, [asking]);
@@ -114,7 +91,7 @@ export function ModelKnowledge({ session, dataset, columns, edges, proposals = [
   const now = failed ? `No model could be fit${isEmpty(before) ? "; nothing was stated" : " with the knowledge below"}.` : isEmpty(before) ? "Nothing is stated: the graph is learned from the data alone." : "The model was fit with the knowledge below, and the graph follows it.";
   return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">Known causes</h2>
     <p class="quiet lead">${now} A change needs a new fit.</p>
-    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} proposals=${proposals} onChange=${(next) => { setDraft(next); setAsking(false); }} />
+    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} proposals=${proposals} usual=${usual} onChange=${(next) => { setDraft(next); setAsking(false); }} />
     <${Failure} problem=${refused} />
     ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>A new model replaces this one. Everything generated and estimated from this model is erased with it.</p><div class="row">
         <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the previous model" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`

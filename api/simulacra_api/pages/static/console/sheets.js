@@ -2,7 +2,8 @@
 import { Failure, Status, number, useAction, useFocusAfterRemoval } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ColumnSelect, Value, twoValues, typical, usableColumns, usual } from "./controls.js";
-import { Chips, Name, without } from "./knowledge.js";
+import { Blocks, useUsualOrder } from "./blocks.js";
+import { Chips, Name, without } from "./chips.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -56,6 +57,8 @@ function Chosen({ columns, order, usable, outcome, levers, onChange }) {
 }
 
 function Ask({ session, dataset, schema, onMade }) {
+  const [blocks, setBlocks] = useState([]);
+  const usualOrder = useUsualOrder(session, dataset);
   const usable = useMemo(() => usableColumns(schema), [schema]);
   const [outcome, setOutcome] = useState("");
   const [level, setLevel] = useState("");
@@ -68,7 +71,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const free = order.slice(1).filter((name) => !places[name]);
   const named = levers.filter((one) => free.includes(one.column));
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/sheets`, {
-    outcome, levers: named, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), ...(counts && { outcome_level: level || typical(shown) }),
+    outcome, levers: named, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), blocks: blocks.filter((block) => block.length), ...(counts && { outcome_level: level || typical(shown) }),
   })));
   if (usable.length < 2) return html`<p class="empty">An answer sheet needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
@@ -76,6 +79,7 @@ function Ask({ session, dataset, schema, onMade }) {
     ${counts && html`<${Value} id="sheet-level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
     ${shown && html`<${Order} outcome=${outcome} columns=${order} levers=${named} places=${places} onChange=${setPlaces} />
     <${Chosen} columns=${free} order=${order} usable=${usable} outcome=${outcome} levers=${named} onChange=${setLevers} />`}
+    <details class="order"><summary>Or place all columns in blocks</summary><${Blocks} id="sheet-blocks" columns=${usable.map((one) => one.name)} blocks=${blocks} usual=${usualOrder} onChange=${setBlocks} /></details>
     <div><button class="primary" disabled=${busy || !shown}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
