@@ -127,6 +127,45 @@ def test_answers_fit_a_phone(console: Callable[..., MockedConsole], place: str) 
     assert_accessible(one.tab, f"{place}-phone")
 
 
+def test_columns_are_put_into_blocks_by_keys_on_a_phone(
+    console: Callable[..., MockedConsole],
+) -> None:
+    one = console(views(), "phone")
+    one.show(f"datasets/{DATASET}/effects")
+    page = one.page
+    page.get_by_text("Or place all columns in blocks").click()
+    blocks = page.get_by_role("region", name="Blocks")
+    expect(blocks).to_contain_text("Is this the order?")
+    blocks.get_by_role("button", name="Use this order").press("Enter")
+    first = blocks.get_by_role("group", name="Block 1", exact=True)
+    expect(first.get_by_role("listitem")).to_have_count(2)
+    expect(blocks.get_by_role("button", name="Use this order")).to_have_count(0)
+    free = blocks.get_by_role("group", name="Columns in no block")
+    for at in (5, 6):
+        free.get_by_role("button", name=f"how_much_do_you_agree_{at}", exact=True).press("Enter")
+    last = blocks.get_by_role("group", name="Block 2", exact=True)
+    last.get_by_role("button", name="Put 2 here").press("Enter")
+    expect(last.get_by_role("listitem")).to_have_count(3)
+    last.get_by_label("Remove how_much_do_you_agree_5").press("Enter")
+    expect(free).to_contain_text("how_much_do_you_agree_5")
+    assert_accessible(one.tab, "blocks-phone")
+
+
+def test_usual_order_is_shown_and_accepted(console: Callable[..., MockedConsole]) -> None:
+    presumed = [["region"], ["price", "brand"], ["segment"]]
+    found = effect("usual order")
+    found["verdict"]["presumes"] = presumed
+    answers = views() | {"/v1/effects": listed(found), f"/v1/effects/{found['effect_id']}": found}
+    one = console(answers, "phone")
+    one.show(f"datasets/{DATASET}/effects")
+    asked = one.page.get_by_role("group", name="Is this the order?")
+    expect(asked).to_contain_text("region; then price, brand; then segment")
+    expect(asked.get_by_role("button", name="Accept this order")).to_be_visible()
+    asked.get_by_text("Correct it").click()
+    expect(asked.get_by_label("Remove brand")).to_be_visible()
+    assert_accessible(one.tab, "usual-order-phone")
+
+
 def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedConsole]) -> None:
     first = ["wave", "year", "age"]
     sets = [["region", "female"], ["region", "income"], ["income", "plan"], list("abcd")]

@@ -73,6 +73,14 @@ def effect(kind: str = "open", **more: Any) -> Json:
     return COMMON | head | lists | found | more
 
 
+def usual_order() -> Json:
+    """Return a usual order of some of 65 columns."""
+    blocks = [["how_much_do_you_agree_0", "how_much_do_you_agree_1"], ["how_much_do_you_agree_2"]]
+    rest = [f"how_much_do_you_agree_{at}" for at in range(3, 65)]
+    question = "Is this the order? Nothing rests on it until you say so, or correct it."
+    return {"blocks": blocks, "reasons": [], "unplaced": rest, "question": question}
+
+
 def sheet(*kinds: str) -> Json:
     """Return an answer sheet with a lever of each verdict."""
     found = snake_case(json.loads(sheet_result().model_dump_json(by_alias=True)))
@@ -88,6 +96,7 @@ def views() -> Json:
         PATH: dataset(),
         f"{PATH}/schema": schema(65),
         f"{PATH}/description": description(65),
+        f"{PATH}/usual-order": usual_order(),
         "/v1/effects": listed(effect()),
         f"/v1/effects/{EFFECT}": effect(),
         "/v1/sheets": listed(sheet("assumed", "open")),
