@@ -121,6 +121,8 @@ def test_usual_order_says_what_it_presumes_and_is_never_assumed() -> None:
         " it holds and nothing unseen moves both: between -1 and 3. Is that the order? State it as"
         " blocks, or correct it."
     )
+    bounded = UNSURE.model_copy(update={"effective_rows": 0.0})
+    assert judge(Evidence(T, Y, timing, [UNSURE, bounded])).kind == "open"
     confirmed = _read(blocks=[["sex", "income"], [T], ["brand"], ["x1", "churn", Y]])
     assert judge(Evidence(T, Y, confirmed, [UNSURE])).kind == "assumed"
 

@@ -1,9 +1,9 @@
 """What may be claimed of an effect: the first rule that fires.
 
 unanswerable, contradicted, assumed, suggested, usual order, open. Wider intervals, an open column
-more or a statement less never raise a verdict above open (test_effects_verdict.py). What a
-statement itself took away comes back without it: as open or as usual order, or as suggested if
-half-samples point that way.
+more or a statement less never raise a verdict above open (test_effects_verdict.py,
+test_usual_order.py). What a statement itself took away comes back without it: as open or as usual
+order, or as suggested if half-samples point that way.
 """
 
 from __future__ import annotations
@@ -76,8 +76,10 @@ def judge(evidence: Evidence) -> Verdict:
     if evidence.failure is not None:
         return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
     span = union(evidence.effects)
-    if timing.presumes:
+    if timing.presumes and _is_answered(evidence):
         return _verdict(evidence, "usual order", _usual(evidence, span))
+    if timing.presumes:
+        return _verdict(evidence, "open", _open(evidence, span))
     if timing.order == "stated" and not timing.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
     if _is_suggested(evidence):
@@ -87,9 +89,13 @@ def judge(evidence: Evidence) -> Verdict:
 
 def _is_suggested(evidence: Evidence) -> bool:
     """Return whether every set was tried, would be answered alone, and has the same sure sign."""
-    rows = min(effect.effective_rows for effect in evidence.effects)
     is_tried = len(evidence.timing.unknown) <= MAX_TRIED and evidence.is_sure
-    return is_tried and rows >= MIN_EFFECTIVE and has_sure_sign(evidence.effects)
+    return is_tried and _is_answered(evidence) and has_sure_sign(evidence.effects)
+
+
+def _is_answered(evidence: Evidence) -> bool:
+    """Return whether every set would be answered alone."""
+    return min(effect.effective_rows for effect in evidence.effects) >= MIN_EFFECTIVE
 
 
 def union(effects: Sequence[AdjustmentEffect]) -> Span:
