@@ -94,6 +94,7 @@ class VerdictBody(BaseModel):
         default=None,
         description="Of a usual order: the blocks that it presumes and that nobody confirmed. Give"
         " them, or corrected ones, as blocks.",
+        exclude_if=lambda blocks: blocks is None,
     )
 
 
