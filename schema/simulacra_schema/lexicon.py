@@ -10,6 +10,7 @@ a text of its spellings. Sections, all of which a language may leave out:
     booleans          scales of two levels, "no" first
     no_answer         words for it; refusals are a pattern of wanting, and words of telling
     waves             names of the column that tells the waves of a survey apart
+    order             words of columns, by when they came in the usual order
     times             how often and how long ago; each word may be a pattern
 """
 

@@ -15,6 +15,7 @@ SECTIONS = {
     "degrees",
     "booleans",
     "no_answer",
+    "order",
     "times",
     "waves",
 }
