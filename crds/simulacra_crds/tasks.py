@@ -89,6 +89,8 @@ STATED_DESCRIPTION = "description-stated.json"
 """Of a Dataset: the description as the customer sent it, stored before prepare reads it."""
 DESCRIPTION = "description.json"
 """Of a Dataset: the description of all columns, completed by prepare and returned to customers."""
+EARLIER = "earlier.json"
+"""Of a Dataset: the summary of earlier waves that the customer handed back."""
 GIVEN = "given.parquet"
 """Of a Dataset with purpose Given: its rows as read."""
 READ_TABLE = "read.parquet"
@@ -100,6 +102,10 @@ PROGRESS = "progress.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
 GRAPH = "graph.json"
+SUMMARY = "summary.json"
+"""Of a Model: the summary of its waves, for the customer to keep."""
+SUMMARY_SIGNATURE = "summary.jws"
+"""Of a Model: the operator's signature of the summary's digest."""
 ESTIMATE = "estimate.json"
 SEGMENTS = "segments.json"
 SHEET = "sheet.json"
@@ -201,6 +207,7 @@ class PrepareRequest(KubeModel):
         keep_source: store READ_TABLE, until the dataset is erased.
         hold: leave the upload, so that it can be read again with another description.
         given: store the rows as read, to be completed; no model is fit on them.
+        earlier_sha256: digest of the artifact EARLIER; None without a summary of earlier waves.
     """
 
     format: Literal["auto", FileFormat] = "auto"
@@ -210,6 +217,7 @@ class PrepareRequest(KubeModel):
     keep_source: bool = False
     hold: bool = False
     given: bool | None = None
+    earlier_sha256: Sha256 | None = None
 
 
 class FitRequest(FitQuestion):

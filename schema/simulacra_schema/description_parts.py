@@ -26,6 +26,7 @@ from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
 from simulacra_schema.rules import MAX_RULES, Rule
 from simulacra_schema.table import PersonalData, ReplicateMethod
 from simulacra_schema.targets import Targets
+from simulacra_schema.wave_summary import MOST_BANNERS
 
 EXTENSION = "x-simulacra"
 MAX_FIELDS = 2_000
@@ -308,6 +309,7 @@ class TableExtension(_Extension):
         subject, weights, order: names of columns; order is that of the rows of a person.
         targets: shares of the population that the rows are weighted to.
         missing: cells without a value in any column, beside those that are detected.
+        banner: columns by whose levels a wave summary tells the answers.
         rules: what holds in every generated row, beside the found relations.
         proposals: rules that could be stated. Ignored when they are sent.
     """
@@ -319,6 +321,7 @@ class TableExtension(_Extension):
     design: SurveyDesign | None = None
     targets: Targets | None = None
     missing: MissingCells | None = None
+    banner: Annotated[list[ColumnName], Field(min_length=1, max_length=MOST_BANNERS)] | None = None
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
     relations: Annotated[list[ColumnRelation], Field(max_length=MAX_GROUPS)] | None = None

@@ -391,6 +391,10 @@ class TableSchema(KubeModel):
     description_sha256: str | None = Field(
         default=None, description="Digest of the description as sent, under which it was read."
     )
+    banner: list[str] = Field(
+        default_factory=list,
+        description="Columns by whose levels a wave summary tells the answers, where stated.",
+    )
     sets: list[AnswerSet] = Field(
         default_factory=list, description="Columns of the options of one question."
     )
@@ -400,9 +404,9 @@ class TableSchema(KubeModel):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out rules and targets where there are none: an earlier release knows neither."""
+        """Leave out what an earlier release does not know where there is none."""
         found = handler(self)
-        for name in ("rules", "targets"):
+        for name in ("rules", "targets", "banner"):
             if not getattr(self, name):
                 found.pop(name, None)
         return found

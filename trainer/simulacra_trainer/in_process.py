@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # heavy: imported while a child process reads the table
     from simulacra_schema.completion import GivenOptions
     from simulacra_schema.segment_shares import SegmentResult
     from simulacra_schema.sheets import SheetResult
+    from simulacra_schema.wave_summary import WaveSummary
     from simulacra_trainer.completion import Completion
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.trained_model import TrainedModel
@@ -61,21 +62,28 @@ class MadeSheet:
 
 
 def read_described(
-    source: Path | pa.Table, description: Description | None = None, weights: str | None = None
+    source: Path | pa.Table,
+    description: Description | None = None,
+    weights: str | None = None,
+    earlier: WaveSummary | None = None,
 ) -> DescribedTable:
     """Read and clean a file, or a table in memory, as an upload is.
+
+    earlier: summary of the waves before those of the table.
 
     Raises:
         InputError: it is no table within the limits, or the description contradicts it.
     """
     description = description or NOTHING_STATED
     if isinstance(source, Path):
-        return clean_described(open_described(source, "auto", description), description, weights)
+        raw = open_described(source, "auto", description)
+        return clean_described(raw, description, weights, earlier)
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
         path = EncryptedPath(folder) / "table.parquet"
         with path.open("wb") as file:
             pq.write_table(source, file)
-        return clean_described(open_described(path, "auto", description), description, weights)
+        raw = open_described(path, "auto", description)
+        return clean_described(raw, description, weights, earlier)
 
 
 def fit_table(
@@ -85,6 +93,7 @@ def fit_table(
     weights: str | None = None,
     *,
     checkpoints: Path | None = None,
+    earlier: WaveSummary | None = None,
     sink: Sink = silent,
 ) -> TrainedModel:
     """Clean a table and fit a model; the same table, request and seed give the same model.
@@ -95,6 +104,7 @@ def fit_table(
         description: what the columns are, as far as it is not to be detected.
         weights: column of survey weights.
         checkpoints: directory from which an interrupted neural fit resumes.
+        earlier: summary of earlier waves.
         sink: receives progress.
 
     Raises:
@@ -103,7 +113,7 @@ def fit_table(
     with compiled_ahead():
         with ThreadPoolExecutor(1) as reader:
             # A child process reads the table while the imports below, which take as long, run.
-            reading = reader.submit(read_described, source, description, weights)
+            reading = reader.submit(read_described, source, description, weights, earlier)
             from simulacra_trainer.pipeline.fit import fit_model, fit_steps
             from simulacra_trainer.pipeline.fit_context import FitContext
 
@@ -111,7 +121,7 @@ def fit_table(
         name = None if description is None else description.name
         if name is None and isinstance(source, Path):
             name = source.name
-        context = FitContext(checkpoints, name=name)
+        context = FitContext(checkpoints, name=name, earlier=earlier)
         meter = ProgressMeter(fit_steps(request, clean.schema), sink)
         return fit_model(clean.table, clean.schema, request, meter, context)
 

@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import REPORT_PAGE
+from simulacra_crds.tasks import REPORT_PAGE, SUMMARY
 from simulacra_intake.errors import InputError
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.persons.real_values import METADATA, RealValues
 from simulacra_intake.scratch import EncryptedPath
 from simulacra_schema.base import Figures
 from simulacra_schema.table import TableSchema
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
@@ -45,7 +46,8 @@ class TrainedModel:
     """A fitted model with everything that generation and estimation need.
 
     figures: fidelity and privacy without names, for a status; report: for the customer; linked:
-    draws linked rows, where the table has a subject and they were loaded.
+    draws linked rows, where the table has a subject and they were loaded; summary: of its waves,
+    for the customer to keep, None of a model of an earlier release.
     """
 
     model: FittedModel
@@ -56,6 +58,7 @@ class TrainedModel:
     figures: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     linked: LinkedModel | None = None
+    summary: WaveSummary | None = None
 
     @property
     def real_values(self) -> RealValues | None:
@@ -113,6 +116,8 @@ def save_model(trained: TrainedModel, directory: Path) -> None:
     (directory / GRAPH).write_text(trained.graph.to_json())
     (directory / REPORT).write_text(json.dumps(trained.report))
     (directory / REPORT_PAGE).write_text(render_html(trained.report))
+    if trained.summary is not None:
+        (directory / SUMMARY).write_bytes(trained.summary.content())
     header = ModelHeader(version=FORMAT_VERSION, family=trained.family, figures=trained.figures)
     (directory / MODEL).write_text(header.model_dump_json())
 
@@ -133,6 +138,8 @@ def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
         table = read_clean(directory / TRAIN, schema)
         graph = CausalGraph.from_json(_small(directory / GRAPH))
         report = json.loads(_small(directory / REPORT))
+        kept = directory / SUMMARY
+        summary = WaveSummary.model_validate_json(_small(kept)) if kept.exists() else None
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
         message = f"the model directory cannot be read ({type(error).__name__})"
         raise ModelFileError(message) from None
@@ -141,7 +148,7 @@ def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
     model = with_relations(model, schema, table)
     histories = load_linked(directory, table, schema) if linked else None
     return TrainedModel(
-        model, header.family, table, schema, graph, header.figures, report, histories
+        model, header.family, table, schema, graph, header.figures, report, histories, summary
     )
 
 

@@ -77,6 +77,9 @@ def complete(
     extension |= _rules(schema, sent, proposals)
     if sent.rules:
         source["rules"] = "user"
+    if sent.banner:
+        extension["banner"] = sent.banner
+        source["banner"] = "user"
     if sent.design is not None:
         extension["design"] = sent.design.model_dump(by_alias=True, exclude_defaults=True)
     if sent.targets is not None:

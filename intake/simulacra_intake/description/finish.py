@@ -8,14 +8,18 @@ from typing import Any
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.statements import Statement, Statements
 from simulacra_schema.description_parts import EXTENSION, MAX_GROUPS, ColumnRelation
+from simulacra_schema.did_you_mean import closest
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import RelationSchema
+from simulacra_schema.wave_summary import BANNER_LEVELS
 
 KEEP_SUBJECT = (
     "This column says which person a row belongs to, which protects the persons. Leave it in: "
     "generated rows get fresh numbers."
 )
 WAVE = "A wave has an order: numbers, periods, or ordered categories."
+NO_BANNER = "Answers are told by levels, or by bands of a number; name such a column."
+WIDE_BANNER = f"It has {{count}} levels, and a banner column {BANNER_LEVELS} at most. Group them."
 UNFOUND = "This relation does not hold in every row, or another one gives the column; leave it out."
 DROPPED = "the description leaves the column out"
 EMPTIED = "the description empties the column in generated rows"
@@ -38,8 +42,24 @@ def finish_statements(columns: Sequence[CleanColumn], statements: Statements) ->
             kept.append(column)
         elif column.schema.role == "subject":
             statements.problems.add(statement.at("use", "replace"), KEEP_SUBJECT)
+    _check_banner(kept, statements)
     statements.problems.raise_any()
     return kept
+
+
+def _check_banner(columns: Sequence[CleanColumn], statements: Statements) -> None:
+    """Note banner columns that have no answers to tell others by, or too many."""
+    schemas = {column.schema.name: column.schema for column in columns}
+    for place, name in enumerate(statements.problems.description.extension.banner or ()):
+        found = schemas.get(name)
+        path = (EXTENSION, "banner", place)
+        if found is None:
+            problem = f"The table has no such column.{closest(name, [*schemas])}"
+            statements.problems.add(path, problem)
+        elif not found.learned or found.role is not None or found.kind in ("datetime", "multi"):
+            statements.problems.add(path, NO_BANNER)
+        elif len(found.levels) > BANNER_LEVELS and not found.is_numeric:
+            statements.problems.add(path, WIDE_BANNER.format(count=len(found.levels)))
 
 
 def dropped(statements: Statements) -> list[str]:

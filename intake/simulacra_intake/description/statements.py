@@ -84,11 +84,13 @@ class Statements:
         columns: statements of the columns of the table.
         weights: the column of survey weights.
         problems: collects what the data contradict.
+        is_next_wave: a summary of earlier waves came with the table, so one wave is enough.
     """
 
     columns: Mapping[str, Statement]
     weights: str | None
     problems: Problems
+    is_next_wave: bool = False
 
     def of(self, name: str) -> Statement | None:
         """Return the statement about a column."""

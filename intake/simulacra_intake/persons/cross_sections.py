@@ -23,6 +23,7 @@ MAX_WAVES = 40
 FEWEST_ROWS = 100
 """Rows of a wave below which nothing is tested in it."""
 NOTE = "waves of different persons: learned, comes before all other columns, and is never set"
+NEXT = "the one wave of the table, after those of the summary that was handed back"
 SMALL = f"waves of fewer than {FEWEST_ROWS} rows: what moved is not tested in them"
 LOOKS_LIKE = "looks like the waves of a survey of other persons each time: state it, or leave it"
 _GAPS = "{count} rows have no wave. Fill the gaps, or leave those rows out."
@@ -33,6 +34,9 @@ _MANY = f"{{count}} waves, and {MAX_WAVES} at most can be compared. Group them, 
 def as_waves(column: CleanColumn, statements: Statements) -> CleanColumn:
     """Return the stated column of waves as levels in order; problems go to the statements."""
     statement = statements.columns[column.schema.name]
+    if column.schema.kind == "constant" and statements.is_next_wave:
+        column.note(NEXT)
+        return column
     found = _in_order(column)
     if (problem := _problem(column, found)) is not None:
         statements.problems.add(statement.at("role"), problem)
@@ -66,7 +70,7 @@ def _looks_like_waves(column: CleanColumn) -> bool:
     schema = column.schema
     if schema.role is not None or schema.kind not in ("integer", "ordinal"):
         return False
-    if column.values is None or not is_one_of(schema.name, _names()):
+    if column.values is None or not is_wave_name(schema.name):
         return False
     found = _in_order(column)
     if found is None or _problem(column, found) is not None or found.values is None:
@@ -122,6 +126,11 @@ def _coded(column: CleanColumn, coded: pa.DictionaryArray, words: list[str]) -> 
     result.update(text_format=schema.text_format)
     result.notes += column.notes
     return result
+
+
+def is_wave_name(name: str) -> bool:
+    """Return whether a column is called as waves are."""
+    return is_one_of(name, _names())
 
 
 @cache

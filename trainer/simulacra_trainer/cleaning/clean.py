@@ -117,6 +117,7 @@ def clean_table(
             *(CleaningNote(column=name, action=DROPPED) for name in dropped(statements)),
             *(note for c in columns for note in c.notes),
         ],
+        banner=statements.problems.description.extension.banner or [],
         sets=sets,
         grids=grids,
         dialect=dialect_of(raw.schema, columns),

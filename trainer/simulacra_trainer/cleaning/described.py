@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,9 @@ from simulacra_intake.description.statements import state
 from simulacra_intake.raw_table import RawTable
 from simulacra_intake.readers.unnamed import settle_unnamed
 from simulacra_schema.description import Description
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.waves.labels import check_order
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ def clean_described(
     raw: pa.Table | RawTable,
     description: Description = NOTHING_STATED,
     weights: str | None = None,
+    earlier: WaveSummary | None = None,
 ) -> DescribedTable:
     """Clean a table as its description says, and complete the description.
 
@@ -38,14 +41,17 @@ def clean_described(
         raw: a table from `open_table`.
         description: what the user sent.
         weights: the column of survey weights that the upload names.
+        earlier: summary of the waves before those of the table.
 
     Raises:
-        InputError: as `clean_table`; reason DescriptionMismatch with all errors of a description
-            that the data contradict.
+        InputError: as `clean_table`; the summary has a wave that is not earlier; reason
+            DescriptionMismatch with all errors of a description that the data contradict.
     """
     names = settle_unnamed(raw)[0].column_names
-    statements = state(description, names, weights)
+    statements = replace(state(description, names, weights), is_next_wave=earlier is not None)
     clean = clean_table(raw, statements=statements)
+    if earlier is not None:
+        check_order(earlier, clean.schema)
     layout = layout_of(raw.schema, description)
     document = complete(clean.schema, names, layout, description, statements, clean.proposals)
     return DescribedTable(clean, document)

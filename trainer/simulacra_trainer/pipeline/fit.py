@@ -108,8 +108,8 @@ def fit_model(
     with steps.of(REPORT):
         graph = complete_graph(graph, schema, request)
         trained = TrainedModel(model, family.name, rows, schema, graph, linked=linked)
-        name, timings = context.name, steps.seconds
-        trained = with_report(trained, real, half, tuning, request, name=name, timings=timings)
+        timings = steps.seconds
+        trained = with_report(trained, real, half, tuning, request, context, timings)
     return trained
 
 

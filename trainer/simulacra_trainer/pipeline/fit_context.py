@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.trained_model import load_family
 from simulacra_trainer.workers import Workers
 
@@ -25,12 +26,14 @@ class FitContext:
         kept: called after a file was written or removed there.
         group: the workers that train together; None for a single process.
         name: of the table, for its report; None without one.
+        earlier: summary of earlier waves that the customer handed back.
     """
 
     checkpoints: Path | None = None
     kept: Callable[[], None] = lambda: None
     group: WorkerGroup | None = None
     name: str | None = None
+    earlier: WaveSummary | None = None
 
     def options(self, gpu: int) -> dict[str, Any]:
         """Return the options of a family's fit; gpu: their number."""

@@ -14,9 +14,11 @@ from simulacra_crds.tasks import FitRequest
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import verdicts, verdicts_of_linked
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.evidence import persons_behind, respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
+from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.pipeline.half_model import HalfModel
 from simulacra_trainer.pipeline.under_range import membership_under_range
 from simulacra_trainer.relations.compute import without_computed
@@ -31,6 +33,7 @@ from simulacra_trainer.report.left_out import figures_of_words, left_out
 from simulacra_trainer.report.worth import design_report, figures_of, model_worth
 from simulacra_trainer.trained_model import TrainedModel
 from simulacra_trainer.waves.report import waves_report
+from simulacra_trainer.waves.summary import PRIVATE, wave_summary
 
 
 def with_report(
@@ -39,8 +42,7 @@ def with_report(
     half: HalfModel,
     tuning: LinkedTuning | None,
     request: FitRequest,
-    *,
-    name: str | None,
+    context: FitContext,
     timings: Mapping[str, float],
 ) -> TrainedModel:
     """Return a model with its report, and the report's figures without names, for a status.
@@ -51,7 +53,7 @@ def with_report(
         half: the half-model, whose rows are compared with the holdout.
         tuning: the chosen strength of linked rows, if there are any.
         request: of the fit.
-        name: of the table, if it has one.
+        context: the table's name and the summary of its earlier waves, if it has them.
         timings: seconds of each step.
     """
     schema = trained.schema
@@ -63,7 +65,7 @@ def with_report(
         timings=timings,
         seed=request.seed,
         guarantee=request.privacy,
-        name=name,
+        name=context.name,
     )
     report["made"]["family"] = trained.family
     if report["privacy"] is not None:
@@ -78,11 +80,15 @@ def with_report(
     if tuning is not None:
         report["linked"] = linked_report(tuning, respondents(real, schema), seed=request.seed)
     report["worth"] = report["design"] = None
+    summary = WaveSummary(waves=[], reason=PRIVATE)
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["design"] = design_report(real, schema)
         report["worth"] = _worth(trials, real, schema, report, request.seed)
-        moved = waves_report(real, schema, trained.graph.knowledge, seed=request.seed)
+        known, seed, earlier = trained.graph.knowledge, request.seed, context.earlier
+        moved = waves_report(real, schema, known, seed=seed, earlier=earlier)
         report |= {} if moved is None else {"waves": moved}
+        strict = request.privacy_level == "strict"
+        summary = wave_summary(real, schema, known, strict=strict, seed=seed, earlier=earlier)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
     found |= linked_figures(report["linked"]) | figures_of_words(report["left_out"])
     found |= figures_of_values((report["privacy"] or {}).get("membership"))
@@ -90,7 +96,7 @@ def with_report(
     if report["linked"] is not None:
         report["linked"]["verdicts"] = [one.model_dump() for one in verdicts_of_linked(found)]
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
-    return replace(trained, figures=found, report=report)
+    return replace(trained, figures=found, report=report, summary=summary)
 
 
 def _own_values(

@@ -8,17 +8,20 @@ from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
+    EARLIER,
     GRAPH,
     MODEL_PREFIX,
     REPORT,
     REPORT_PAGE,
     REQUEST,
     SCHEMA,
+    SUMMARY,
     FitRequest,
     TaskResult,
 )
 from simulacra_schema.description import UNNAMED
 from simulacra_schema.table import TableSchema
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.pipeline.fit import fit_as_follower, fit_model, fit_steps
 from simulacra_trainer.pipeline.fit_context import FitContext, join_workers
 from simulacra_trainer.progress import ProgressMeter
@@ -26,6 +29,9 @@ from simulacra_trainer.tasks.checkpoints import StoredCheckpoints
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.trained_model import MODEL, ModelHeader, read_clean, read_header, save_model
 from simulacra_trainer.workers import workers_of
+
+DOCUMENTS = (GRAPH, REPORT, REPORT_PAGE, SUMMARY)
+"""Files of a fitted model that its customer reads."""
 
 
 def fit(context: TaskContext) -> TaskResult | None:
@@ -46,7 +52,8 @@ def fit(context: TaskContext) -> TaskResult | None:
     with join_workers(workers, request) as group:
         checkpoints.restore()
         name = _name_of(context)
-        fit_context = FitContext(checkpoints.directory, checkpoints.store, group, name)
+        earlier = _earlier(context)
+        fit_context = FitContext(checkpoints.directory, checkpoints.store, group, name, earlier)
         if context.shard > 0:
             fit_as_follower(table, schema, request, fit_context)
             return None
@@ -55,7 +62,7 @@ def fit(context: TaskContext) -> TaskResult | None:
         directory = context.directory / "model"
         save_model(trained, directory)
         files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
-        stored = [own.upload(name, directory / name) for name in (GRAPH, REPORT, REPORT_PAGE)]
+        stored = [own.upload(name, directory / name) for name in DOCUMENTS]
         stored += [own.upload(MODEL_PREFIX + path.name, path) for path in files]
         checkpoints.erase()
     return _fitted(stored, read_header(directory), schema)
@@ -69,10 +76,18 @@ def _name_of(context: TaskContext) -> str | None:
     return None if name == UNNAMED else name
 
 
+def _earlier(context: TaskContext) -> WaveSummary | None:
+    """Return the summary of earlier waves that the customer handed back with the table."""
+    if not context.dataset.exists(EARLIER):
+        return None
+    return WaveSummary.model_validate_json(context.dataset.read(EARLIER))
+
+
 def _fitted_before(context: TaskContext) -> TaskResult:
     """Return the result of a finished fit from its stored artifacts."""
     own = context.own
-    names = [GRAPH, REPORT, REPORT_PAGE, *sorted(own.names(MODEL_PREFIX))]
+    documents = [name for name in DOCUMENTS if own.exists(name)]
+    names = [*documents, *sorted(own.names(MODEL_PREFIX))]
     header = own.load(MODEL_PREFIX + MODEL, ModelHeader)
     schema = context.dataset.load(SCHEMA, TableSchema)
     return _fitted([own.describe(name) for name in names], header, schema)

@@ -12,6 +12,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
+    EARLIER,
     GIVEN,
     READ_TABLE,
     REQUEST,
@@ -31,12 +32,14 @@ from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.raw_table import RawTable
 from simulacra_schema.description import Description, DescriptionInvalid, load_description
 from simulacra_schema.table import TableSchema
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import fetch
 
 STEPS = {"reading": 2.0, "cleaning": 3.0, "storing": 1.0}
+NO_EARLIER = "The stored summary of earlier waves is not the one that was announced. Send it again."
 NO_DESCRIPTION = "The stored description is not the one that was announced. Send it again."
 
 
@@ -53,7 +56,8 @@ def prepare(context: TaskContext) -> TaskResult:
     if schema is not None and schema.description_sha256 == request.description_sha256:
         # An earlier pod got as far as the erasure.
         stored = [own.describe(DATASET, schema.rows), own.describe(SCHEMA)]
-        stored += [own.describe(one) for one in (DESCRIPTION, READ_TABLE) if own.exists(one)]
+        kept = (EARLIER, DESCRIPTION, READ_TABLE)
+        stored += [own.describe(one) for one in kept if own.exists(one)]
     else:
         schema, stored = _read(context, request)
     if not request.hold:
@@ -115,10 +119,10 @@ def _read(context: TaskContext, request: PrepareRequest) -> tuple[TableSchema, l
     meter.step("reading")
     raw = _receive(context, request, description)
     meter.step("cleaning")
-    described = clean_described(raw, description, request.weights)
+    described = clean_described(raw, description, request.weights, _earlier(context, request))
     clean = described.clean
     storing = meter.step("storing")
-    stored = []
+    stored = [] if request.earlier_sha256 is None else [own.describe(EARLIER)]
     if request.keep_source and isinstance(raw, RawTable):
         stored.append(own.store_table(READ_TABLE, raw.batches(), raw.schema))
     content = json.dumps(described.document, ensure_ascii=False).encode()
@@ -142,6 +146,16 @@ def _stated(context: TaskContext, request: PrepareRequest) -> Description:
     except DescriptionInvalid as error:
         message = f"The description has {len(error.errors)} errors."
         raise mismatch(message, error.errors) from None
+
+
+def _earlier(context: TaskContext, request: PrepareRequest) -> WaveSummary | None:
+    """Return the summary of earlier waves that the customer handed back, None without."""
+    own = context.own
+    if request.earlier_sha256 is None:
+        return None
+    if not own.exists(EARLIER) or own.describe(EARLIER).sha256 != request.earlier_sha256:
+        raise InputError(Reason.REQUEST_INVALID, NO_EARLIER, NO_EARLIER, "/earlier")
+    return WaveSummary.model_validate_json(own.read(EARLIER))
 
 
 def _receive(

@@ -79,6 +79,84 @@ def split(
         drawn = (_resampled(groups, rng)[of_unit] for _ in range(DRAWS))
         draws = np.stack([_parts(cells, weights * of, asked) for of in drawn])
         errors = draws.std(axis=0, ddof=1)
+    return _as_parts(found, errors, freedom)
+
+
+class Margin(NamedTuple):
+    """A background column: codes of the newest rows, and its shares in an earlier wave.
+
+    codes: of each row of the table, int64 [n], -1 where missing; shares: of each level, float64
+    [levels]; worth: effective rows of that wave.
+    """
+
+    codes: Ints
+    shares: Floats
+    worth: float
+
+
+def split_one_way(
+    sample: Sample,
+    margins: Sequence[Margin],
+    wave: int,
+    answers: Sequence[tuple[Bools, Bools]],
+    before: Sequence[Estimate],
+    freedom: Sequence[float],
+    rng: np.random.Generator,
+) -> list[Parts]:
+    """Return the parts of the change of each answer since a wave of which only margins are known.
+
+    The newest rows are weighted to those margins; the other direction needs the earlier rows.
+
+    Args:
+        sample: the newest rows.
+        margins: of each background column.
+        wave: the newer one, in the sample.
+        answers: as in `split`.
+        before: the earlier share of each answer.
+        freedom: degrees of freedom of each change.
+        rng: of the resampling.
+    """
+    rows = np.flatnonzero(sample.wave == wave)
+    taken = [one.codes[rows] + 1 for one in margins]
+    cell = crossed(taken, rows.size)
+    codes = np.stack(taken)[:, np.unique(cell, return_index=True)[1]]
+    said = np.stack([of[rows] & hit[rows] for of, hit in answers])
+    asked = np.stack([of[rows] for of, _ in answers])
+
+    def parts(weights: Floats, earlier: Sequence[Floats]) -> Floats:
+        have = np.bincount(cell, weights, codes.shape[1]).astype(np.float64)
+        missing = [float(have[of == 0].sum()) / max(float(have.sum()), 1e-300) for of in codes]
+        pairs = zip(missing, earlier, strict=True)
+        wanted = [np.append(none, (1.0 - none) * shares / shares.sum()) for none, shares in pairs]
+        alike = weights * _raked_to(codes, have, wanted)[cell]
+        plain, as_older = ((said @ of) / np.maximum(asked @ of, 1e-300) for of in (weights, alike))
+        return np.stack([plain - as_older, as_older - [one.value for one in before]], axis=1)
+
+    weights = sample.weights[rows]
+    found = parts(weights, [one.shares for one in margins])
+    units = np.unique(sample.clusters[rows], return_inverse=True)
+    groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
+    draws = np.stack(
+        [
+            parts(
+                weights * _resampled(groups, rng)[units[1].reshape(-1)],
+                [_drawn(one, rng) for one in margins],
+            )
+            for _ in range(DRAWS)
+        ]
+    )
+    errors = draws.std(axis=0, ddof=1)
+    errors[:, 1] = np.hypot(errors[:, 1], [one.error for one in before])
+    return _as_parts(found, errors, freedom)
+
+
+def _drawn(margin: Margin, rng: np.random.Generator) -> Floats:
+    """Return how many rows each level of another sample of the earlier wave has, float64."""
+    found = rng.multinomial(int(margin.worth), margin.shares / margin.shares.sum())
+    return found.astype(np.float64)
+
+
+def _as_parts(found: Floats, errors: Floats, freedom: Sequence[float]) -> list[Parts]:
     return [
         Parts(*(Estimate(value, error, df, error) for value, error in zip(of, by, strict=True)))
         for of, by, df in zip(found.tolist(), errors.tolist(), freedom, strict=True)
@@ -127,10 +205,15 @@ def _raked(codes: Ints, have: Floats, want: Floats) -> Floats:
 
     codes: of each cell, int64 [columns, cells]; have, want: the cells' weights, float64 [cells].
     """
+    return _raked_to(codes, have, [np.bincount(of, want) / want.sum() for of in codes])
+
+
+def _raked_to(codes: Ints, have: Floats, wanted: Sequence[Floats]) -> Floats:
+    """Return the same for shares of each column's levels, float64 [levels] each."""
     factor = np.ones(have.size)
     for _ in range(ROUNDS):
-        for of in codes:
-            now, then = np.bincount(of, have * factor), np.bincount(of, want) / want.sum()
+        for of, then in zip(codes, wanted, strict=True):
+            now = np.bincount(of, have * factor, then.size)
             step = np.divide(then * now.sum(), now, out=np.ones_like(now), where=now > 0)
             factor = factor * step[of]
     factor = factor * have.sum() / max(float((have * factor).sum()), 1e-300)

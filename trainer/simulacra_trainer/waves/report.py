@@ -5,38 +5,42 @@ It is of the real rows alone: what rows a model draws keep of a move is no evide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.persons.cross_sections import FEWEST_ROWS
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_schema.background import propose_background
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.questions.segments import MoveVerdict
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.wave_summary import MOST_WAVES, SummaryWave, WaveSummary
 from simulacra_trainer.cell_keys import noise_of, summed
 from simulacra_trainer.design import answer_codes
 from simulacra_trainer.evidence import coarse, two_digits
 from simulacra_trainer.report.comparison.marginals import level_label
-from simulacra_trainer.waves.composition import split
+from simulacra_trainer.waves.carried import carried_questions, has_margin, margin_of
+from simulacra_trainer.waves.composition import Parts, split, split_one_way
+from simulacra_trainer.waves.labels import label_of
 from simulacra_trainer.waves.moves import earlier_waves, reach, verdicts
-from simulacra_trainer.waves.shares import Estimate, Question, Sample, sample_of
+from simulacra_trainer.waves.shares import Estimate, Question, Sample, band_names, sample_of
+from simulacra_trainer.waves.summary import background_of, one_wave
 from simulacra_trainer.waves.words import sentence_of, summary_of
 
-MOST_WAVES = 12
-"""Waves that are shown, the last ones."""
-MOST_BACKGROUND = 6
 FIFTHS = ("lowest fifth", "second fifth", "middle fifth", "fourth fifth", "highest fifth")
 Asked = tuple[Question, int]
 """A question, and the position of an answer."""
 
 
 def waves_report(
-    table: pa.Table, schema: TableSchema, knowledge: Knowledge, *, seed: int
+    table: pa.Table,
+    schema: TableSchema,
+    knowledge: Knowledge,
+    *,
+    seed: int,
+    earlier: WaveSummary | None = None,
 ) -> dict[str, Any] | None:
     """Return what moved in the newest wave; None without waves of repeated cross-sections.
 
@@ -45,18 +49,26 @@ def waves_report(
         schema: its schema.
         knowledge: of the fit; its confirmed columns are background.
         seed: of the resampling.
+        earlier: summary of earlier waves, which go before those of the table.
     """
     sample = sample_of(table, schema)
+    carried: Sequence[SummaryWave] = () if earlier is None else earlier.waves
+    if sample is None and carried:
+        sample = one_wave(table, schema, earlier)
     if sample is None:
         return None
-    rows = sample.rows()
+    own = sample.rows()
+    rows = np.append([one.rows for one in carried], own).astype(np.int64)
     shown = np.arange(len(rows))[-MOST_WAVES:]
-    noisy = rows + noise_of(summed(sample.keys, sample.wave, rows.size))
+    noise = noise_of(summed(sample.keys, sample.wave, own.size))
+    noisy = rows + np.append(np.zeros(len(carried)), noise)
     tested = [int(at) for at in shown if rows[at] >= FEWEST_ROWS]
+    levels = [*(one.label for one in carried), *sample.levels]
+    column = getattr(schema.wave(), "name", None) or label_of(schema, earlier)[0]
     found: dict[str, Any] = {
-        "column": str(getattr(schema.wave(), "name", "")),
+        "column": str(column or ""),
         "waves": [
-            {"wave": sample.levels[at], "rows": max(int(noisy[at]), 0), "tested": at in tested}
+            {"wave": levels[at], "rows": max(int(noisy[at]), 0), "tested": at in tested}
             for at in map(int, shown)
         ],
         "newest": None,
@@ -66,12 +78,34 @@ def waves_report(
     }
     if len(tested) > 1:
         newest, before = tested[-1], tested[-2]
-        found |= {"newest": sample.levels[newest], "before": sample.levels[before]}
+        found |= {"newest": levels[newest], "before": levels[before]}
         background = background_of(sample, knowledge)
+        asked = asked_in(sample)
+        if earlier is not None and carried:
+            found["carried"] = earlier.labels
+            asked = carried_questions(sample, earlier)
+            if before < len(carried):  # of rows that are gone only margins are known
+                known = {one.column.name for one in asked if has_margin(one, before)}
+                background = [one for one in background if one.name in known]
         found["background"] = [column.name for column in background]
+        waves = _Waves(sample, levels, len(carried), tested[::-1], shown)
         rng = np.random.default_rng([seed, 41])
-        found["answers"] = _answers(sample, tested[::-1], shown, background, rng)
+        found["answers"] = _answers(waves, asked, background, rng)
     return found | {"sentence": summary_of(found)}
+
+
+class _Waves(NamedTuple):
+    """The newest rows and all waves.
+
+    levels: of the waves, the earliest first; carried: how many of them are of a summary; tested:
+    those that are compared, the latest first; shown: those of the lines.
+    """
+
+    sample: Sample
+    levels: Sequence[str]
+    carried: int
+    tested: Sequence[int]
+    shown: Ints
 
 
 def asked_in(sample: Sample) -> list[Question]:
@@ -85,26 +119,6 @@ def asked_in(sample: Sample) -> list[Question]:
     )
     found = (Question(sample, column) for column in columns)
     return [one for one in found if one.count > 1 and not one.is_of_waves]
-
-
-def background_of(sample: Sample, knowledge: Knowledge) -> list[ColumnSchema]:
-    """Return confirmed and recognized background columns that say who was asked, at most 6."""
-    schema = sample.schema
-    names: Collection[str] = dict.fromkeys(
-        chain(
-            chain.from_iterable(knowledge.confirmed),
-            (one.column for one in propose_background(schema) if one.group != "fielding"),
-        )
-    )
-    columns = (one for one in map(schema.find, names) if one is not None and one.role is None)
-    kept = [
-        one
-        for one in columns
-        if one.name in sample.table.column_names
-        and one.kind != "datetime"
-        and not Question(sample, one).is_of_waves
-    ]
-    return kept[:MOST_BACKGROUND]
 
 
 def changes(
@@ -125,18 +139,15 @@ def changes(
 
 
 def _answers(
-    sample: Sample,
-    tested: Sequence[int],
-    shown: Ints,
+    waves: _Waves,
+    questions: Sequence[Question],
     background: Sequence[ColumnSchema],
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    """Return the tested answers, what moved first.
-
-    tested: waves that are compared, the latest first; shown: waves of the lines.
-    """
+    """Return the tested answers, what moved first."""
+    tested = waves.tested
     newest, before = tested[0], tested[1]
-    asked, found = changes(asked_in(sample), newest, before)
+    asked, found = changes(questions, newest, before)
     earlier = [
         earlier_waves(question, level, [w for w in tested[1:] if question.shown[w, level]])
         for question, level in asked
@@ -150,13 +161,13 @@ def _answers(
     for (question, level), change, mean, taken, (verdict, beside) in zip(
         asked, found, means, earlier, words, strict=True
     ):
-        named = {"waves": [sample.levels[at] for at in sorted(taken)]}
+        named = {"waves": [waves.levels[at] for at in sorted(taken)]}
         answers.append(
             {
                 "column": question.column.name,
                 "answer": answer_name(question, level),
                 **_before(question.column),
-                **_lines(question, level, shown),
+                **_lines(question, level, waves.shown),
                 **_interval(change, len(asked), verdict),
                 "earlier": named | _interval(mean, len(asked), beside) if taken[1:] else None,
                 "composition": None,
@@ -169,10 +180,7 @@ def _answers(
         if one["verdict"] != "no sign" and one["column"] not in names
     ]
     if background and moved:
-        codes = [answer_codes(sample.table, column)[0] for column in background]
-        of = [(asked[at][0].known, asked[at][0].hit(asked[at][1])) for at in moved]
-        freedom = [found[at].freedom for at in moved]
-        both = split(sample, codes, (before, newest), of, freedom, rng)
+        both = _splits(waves, questions, background, [(*asked[at], found[at]) for at in moved], rng)
         for at, parts in zip(moved, both, strict=True):
             named_parts = zip(("composition", "answers"), parts, strict=True)
             answers[at]["composition"] = {name: _interval(one, 1) for name, one in named_parts}
@@ -187,12 +195,35 @@ def _answers(
     return [one | {"sentence": sentence_of(one, list(names))} for one in sorted_answers]
 
 
+def _splits(
+    waves: _Waves,
+    questions: Sequence[Question],
+    background: Sequence[ColumnSchema],
+    moved: Sequence[tuple[Question, int, Estimate]],
+    rng: np.random.Generator,
+) -> list[Parts]:
+    """Return composition and answers of each change, in one direction beside a summary."""
+    sample, carried = waves.sample, waves.carried
+    newest, before = waves.tested[0], waves.tested[1]
+    of = [(question.known, question.hit(level)) for question, level, _ in moved]
+    freedom = [change.freedom for _, _, change in moved]
+    if before >= carried:
+        codes = [answer_codes(sample.table, column)[0] for column in background]
+        return split(sample, codes, (before - carried, newest - carried), of, freedom, rng)
+    names = [column.name for column in background]
+    margins = [margin_of(one, before) for one in questions if one.column.name in names]
+    past = [question.contrast(level, {before: 1.0}) for question, level, _ in moved]
+    return split_one_way(sample, margins, newest - carried, of, past, freedom, rng)
+
+
 def answer_name(question: Question, level: int) -> str:
     """Return an answer in words; fifths of numbers, whose ends would be values of persons."""
     column = question.column
     values = question.values()
     if values is not None:
         return level_label(column, values[level])
+    if question.edges is not None:
+        return band_names(question.edges)[level]
     if question.count == len(FIFTHS):
         return FIFTHS[level]
     return f"group {level + 1} of {question.count}, lowest first"

@@ -7,15 +7,17 @@ degrees of freedom are Satterthwaite's (1946). Points that several waves visit c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.matching.levels import with_earlier
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_intake.survey_design import crossed
@@ -81,8 +83,14 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     column = schema.wave()
     if column is None or len(column.levels) < 2:
         return None
-    wave = answer_codes(table, column)[0]
-    joined = with_earlier_names(table, schema)
+    return sample_in(table, schema, answer_codes(table, column)[0], column.level_values())
+
+
+def sample_in(table: pa.Table, schema: TableSchema, wave: Ints, levels: Sequence[str]) -> Sample:
+    """Return the sample of a clean table whose rows are of these waves.
+
+    wave: of each row, int64 [n]; levels: their labels, the earliest first.
+    """
     design, weights = design_of(table, schema), row_weights(table, schema)
     clusters = np.arange(table.num_rows) if design is None else design.clusters
     strata = np.zeros(table.num_rows, np.int64) if design is None else design.strata
@@ -93,9 +101,9 @@ def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     if replicates is not None:
         replicates = replicates / np.where(weights > 0, weights, np.inf)[:, None]
     return Sample(
-        *joined,
+        *with_earlier_names(table, schema),
         wave,
-        column.level_values(),
+        levels,
         clusters,
         strata,
         visits,
@@ -134,31 +142,43 @@ def with_earlier_names(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, 
     return table, schema.model_copy(update={"columns": columns})
 
 
+class Parts(NamedTuple):
+    """A part of a contrast's variance, and the same if nothing moved; its degrees of freedom."""
+
+    variance: float
+    null: float
+    freedom: float
+
+
 class Question:
     """The answers to one question, by wave."""
 
-    def __init__(self, sample: Sample, column: ColumnSchema) -> None:
+    def __init__(
+        self, sample: Sample, column: ColumnSchema, edges: Sequence[float] | None = None
+    ) -> None:
+        """Count them; edges: upper ends of a number's bands but the last, instead of fifths."""
         self.column = column
-        self._sample = sample
-        codes, self.count = answer_codes(sample.table, column)
+        self.sample = sample
+        self.edges = edges
+        codes, self.count = banded(sample.table, column, edges)
         self.known: Bools = codes >= 0
-        self._codes = codes[self.known]
-        self._wave = sample.wave[self.known]
-        self._weights = sample.weights[self.known]
+        self.codes = codes[self.known]
+        self.wave = sample.wave[self.known]
+        self.weights = sample.weights[self.known]
         waves = len(sample.levels)
-        cell = self._wave * self.count + self._codes
+        cell = self.wave * self.count + self.codes
         size = waves * self.count
-        self._totals = np.bincount(self._wave, self._weights, waves)
-        hits = np.bincount(cell, self._weights, size).reshape(waves, self.count)
-        self._exact = hits / np.maximum(self._totals, 1e-300)[:, None]
-        squares = np.bincount(self._wave, self._weights**2, waves)
-        self._worth = self._totals**2 / np.maximum(squares, 1e-300)
+        self.totals = np.bincount(self.wave, self.weights, waves)
+        hits = np.bincount(cell, self.weights, size).reshape(waves, self.count)
+        self.exact = hits / np.maximum(self.totals, 1e-300)[:, None]
+        squares = np.bincount(self.wave, self.weights**2, waves)
+        self.worth = self.totals**2 / np.maximum(squares, 1e-300)
         noise = noise_of(summed(sample.keys[self.known], cell, size)).reshape(waves, self.count)
-        noisy = self._exact + noise / np.maximum(self._worth, 1.0)[:, None]
+        noisy = self.exact + noise / np.maximum(self.worth, 1.0)[:, None]
         self.shares: Floats = np.clip(noisy, 0.0, 1.0)
         """With the noise of about one person in each cell, float64 [waves, answers]."""
         rows = np.bincount(cell, minlength=size).reshape(waves, self.count) + noise
-        answered = np.bincount(self._wave, minlength=waves)[:, None]
+        answered = np.bincount(self.wave, minlength=waves)[:, None]
         few = (rows < MIN_PERSONS) | (answered - rows < MIN_PERSONS)
         self.shown: Bools = ~few & (answered >= FEWEST_ANSWERS)
         """Cells of five persons with the answer, five without it, and enough answers."""
@@ -166,12 +186,12 @@ class Question:
     def hit(self, level: int) -> Bools:
         """Return the rows of the table with an answer, bool [n]."""
         found = np.zeros(self.known.size, np.bool_)
-        found[self.known] = self._codes == level
+        found[self.known] = self.codes == level
         return found
 
     def values(self) -> list[str] | None:
-        """Return the levels of the column; None of numbers, whose answers are fifths."""
-        values = self._sample.table.column(self.column.name)
+        """Return the levels of the column; None of numbers, whose answers are bands."""
+        values = self.sample.table.column(self.column.name)
         if not pa.types.is_dictionary(values.type):
             return None
         levels: list[str] = values.combine_chunks().dictionary.to_pylist()
@@ -180,35 +200,43 @@ class Question:
     @cached_property
     def is_of_waves(self) -> bool:
         """Whether each answer occurs in one wave alone, as a date of the interview may."""
-        pairs = np.unique(self._wave * self.count + self._codes).size
-        return pairs == np.unique(self._codes).size
+        pairs = np.unique(self.wave * self.count + self.codes).size
+        return len(self.sample.levels) > 1 and pairs == np.unique(self.codes).size
 
-    def contrast(self, level: int, by_wave: dict[int, float]) -> Estimate:
+    def contrast(self, level: int, by_wave: Mapping[int, float]) -> Estimate:
         """Return the sum of an answer's shares times these numbers, by wave."""
-        sample = self._sample
+        waves = [*by_wave]
+        share, worth = self.exact[waves, level], self.worth[waves]
+        pooled = float(np.average(share, weights=worth)) if len(waves) > 1 else None
+        parts = self.parts(level, by_wave, pooled)
+        return estimate(by_wave, self.shares[waves, level], worth, [parts])
+
+    def parts(self, level: int, by_wave: Mapping[int, float], pooled: float | None) -> Parts:
+        """Return the variance of a contrast.
+
+        pooled: the answer's share if nothing moved; None where a single wave is looked at.
+        """
+        sample = self.sample
         factors = np.zeros(len(sample.levels))
         factors[list(by_wave)] = list(by_wave.values())
-        inside = factors[self._wave] != 0.0
-        wave, rows = self._wave[inside], np.flatnonzero(self.known)[inside]
-        away = (self._codes[inside] == level) - self._exact[wave, level]
-        scores = factors[wave] * self._weights[inside] * away / self._totals[wave]
-        share = self._exact[:, level]
-        pooled = float(np.average(share[[*by_wave]], weights=self._worth[[*by_wave]]))
+        inside = factors[self.wave] != 0.0
+        wave, rows = self.wave[inside], np.flatnonzero(self.known)[inside]
+        away = (self.codes[inside] == level) - self.exact[wave, level]
+        scores = factors[wave] * self.weights[inside] * away / self.totals[wave]
+        variance, freedom = self._variance(rows, scores)
+        if pooled is None:
+            return Parts(variance, variance, freedom)
+        share = self.exact[:, level]
         spread = np.maximum(share * (1.0 - share), 1e-12)
         alike = np.sqrt(pooled * (1.0 - pooled) / spread)[wave]
-        variance, freedom = self._variance(rows, scores)
-        noise = sum(factors[w] ** 2 / max(self._worth[w], 1.0) ** 2 for w in by_wave)
-        null = self._variance(rows, scores * alike)[0] if len(by_wave) > 1 else variance
-        errors = np.sqrt([variance + noise, null + noise])
-        value = float(factors @ self.shares[:, level])
-        return Estimate(value, float(errors[0]), freedom, float(errors[1]))
+        return Parts(variance, self._variance(rows, scores * alike)[0], freedom)
 
     def _variance(self, rows: Ints, scores: Floats) -> tuple[float, float]:
         """Return the variance of the sum of rows' scores, float64 [k], and degrees of freedom.
 
         rows: of the table, int64 [k].
         """
-        sample = self._sample
+        sample = self.sample
         if sample.replicates is not None:
             away = scores @ sample.replicates[rows]
             return sample.scale * float(np.sum(away**2)), away.size - 1
@@ -223,3 +251,38 @@ class Question:
             variance += part
             squares += part**2 / max(int(np.sum(np.bincount(within) - 1)), 1)
         return variance, variance**2 / squares if squares > 0 else 1.0
+
+
+def estimate(
+    by_wave: Mapping[int, float], shares: Floats, worth: Floats, parts: Sequence[Parts]
+) -> Estimate:
+    """Return a contrast of shares, float64 [waves], from the parts of its variance.
+
+    The parts are independent; degrees of freedom are Satterthwaite's. worth: effective rows of each
+    wave, float64 [waves], each of which has the noise of about one person.
+    """
+    factors = np.array([*by_wave.values()])
+    noise = float(np.sum(factors**2 / np.maximum(worth, 1.0) ** 2))
+    variance, null = (float(sum(of)) for of in list(zip(*parts, strict=True))[:2])
+    squares = sum(one.variance**2 / one.freedom for one in parts)
+    freedom = variance**2 / squares if len(parts) > 1 and squares > 0 else parts[0].freedom
+    errors = np.sqrt([variance + noise, null + noise])
+    return Estimate(float(factors @ shares), float(errors[0]), freedom, float(errors[1]))
+
+
+def banded(
+    table: pa.Table, column: ColumnSchema, edges: Sequence[float] | None
+) -> tuple[Ints, int]:
+    """Return codes and count as `answer_codes`; of a number by these edges, where some are."""
+    if edges is None:
+        return answer_codes(table, column)
+    numbers = as_floats(table.column(column.name).combine_chunks())
+    found = np.searchsorted(np.array(edges), numbers, side="left")
+    return np.where(np.isnan(numbers), -1, found), len(edges) + 1
+
+
+def band_names(edges: Sequence[float]) -> list[str]:
+    """Return what the bands of a number are called."""
+    ends = [f"{end:.12g}" for end in edges]
+    between = [f"over {low} to {high}" for low, high in pairwise(ends)]
+    return [f"{ends[0]} or less", *between, f"over {ends[-1]}"]

@@ -1,0 +1,187 @@
+"""Tables of one wave of a summary: which cells are told, and their counts with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
+from simulacra_intake.survey_weights import Floats
+from simulacra_schema.wave_summary import BannerCells, SummaryQuestion, SummaryWave, digest_of
+from simulacra_trainer.cell_keys import noise_of, summed
+from simulacra_trainer.report.comparison.marginals import level_label
+from simulacra_trainer.waves.disclosure import Cells
+from simulacra_trainer.waves.shares import Bools, Question, Sample, band_names
+
+
+class WaveRows(NamedTuple):
+    """The rows of one wave.
+
+    at: of the wave in the sample; rows: in the table, int64 [n]; codes: of each question there.
+    """
+
+    sample: Sample
+    at: int
+    rows: Ints
+    questions: Mapping[str, Question]
+    codes: Mapping[str, Ints]
+
+
+def _levels(question: Question) -> list[str]:
+    values = question.values()
+    if values is not None:
+        return [level_label(question.column, value) for value in values]
+    return band_names(question.edges or ())
+
+
+def shape_of(question: Question) -> SummaryQuestion:
+    """Return name and levels of a question, and of its newest answers the hits of each hundred."""
+    edges = None if question.edges is None else [*map(float, question.edges)]
+    none: list[float | None] = [None] * question.count
+    hits = [round(100.0 * float(share), 1) for share in question.shares[-1]]
+    return SummaryQuestion(
+        name=question.column.name,
+        label=question.column.label,
+        levels=_levels(question),
+        edges=edges,
+        respondents=100,
+        worth=0,
+        hits=[*hits],
+        effects=none,
+        freedom=none,
+    )
+
+
+def rows_of_wave(sample: Sample, at: int, questions: Mapping[str, Question]) -> WaveRows:
+    """Return one wave of a sample, with the answers of its rows."""
+    rows = np.flatnonzero(sample.wave == at)
+    codes = {}
+    for name, question in questions.items():
+        full = np.full(question.known.size, -1, np.int64)
+        full[question.known] = question.codes
+        codes[name] = full[rows]
+    return WaveRows(sample, at, rows, questions, codes)
+
+
+def _crossed(wave: WaveRows, name: str, by: str) -> tuple[Ints, Ints]:
+    """Return the cell of each row, -1 without one, and the shape of the table: levels, answers."""
+    count = wave.questions[name].count
+    of, level = wave.codes[name], wave.codes[by]
+    cell = np.where((of >= 0) & (level >= 0), level * count + of, -1)
+    return cell, np.array([wave.questions[by].count, count])
+
+
+def _counts(wave: WaveRows, cell: Ints, shape: Ints) -> tuple[Floats, Floats]:
+    """Return noise and persons of each cell with the noise, float64 of this shape."""
+    known, size = cell >= 0, int(np.prod(shape))
+    noise = noise_of(summed(wave.sample.keys[wave.rows][known], cell[known], size))
+    persons = np.bincount(cell[known], minlength=size) + noise
+    return noise.reshape(shape), persons.reshape(shape)
+
+
+def told_cells(persons: Floats) -> Bools:
+    """Return the cells that are told: of five persons, and none that follows from the others."""
+    told = persons >= MIN_PERSONS
+    while True:
+        before = told.copy()
+        for lines, of in ((told, persons), (told.T, persons.T)):
+            for line, size in zip(lines, of, strict=True):
+                if line.size - line.sum() == 1 and line.any():
+                    line[np.flatnonzero(line)[np.argmin(size[line])]] = False
+        if np.array_equal(told, before):
+            return told
+
+
+def tables_of(wave: WaveRows, banner: Sequence[str]) -> list[Cells]:
+    """Return all tables that would be told; whole margins, since the others give a rare answer."""
+    found = [
+        Cells(wave.codes[name], np.ones(question.count, np.bool_))
+        for name, question in wave.questions.items()
+    ]
+    for name in wave.questions:
+        for by in banner:
+            if by != name:
+                cell, shape = _crossed(wave, name, by)
+                found.append(Cells(cell, told_cells(_counts(wave, cell, shape)[1]).ravel()))
+    return found
+
+
+def strength(wave: WaveRows, by: str) -> float:
+    """Return how much the answers differ by a banner column: the mean of Cramer's V squared."""
+    found = []
+    for name in wave.questions:
+        cell, shape = _crossed(wave, name, by)
+        size = int(np.prod(shape))
+        table = np.bincount(cell[cell >= 0], minlength=size).reshape(shape).astype(np.float64)
+        total = table.sum()
+        if name == by or not total:
+            continue
+        expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
+        away = np.divide((table - expected) ** 2, expected, where=expected > 0, out=0.0 * expected)
+        least = float((shape - 1).prod())
+        found.append(max(float(away.sum()) - least, 0.0) / total / float(shape.min() - 1))
+    return float(np.mean(found)) if found else 0.0
+
+
+def told_wave(wave: WaveRows, banner: Sequence[str], found: float) -> SummaryWave:
+    """Return what is told of a wave; found: AUC of the attacker on it."""
+    questions = [_question(wave, name, banner) for name in wave.questions]
+    sample, rows = wave.sample, wave.rows
+    clusters = np.unique(sample.clusters[rows]).size
+    noise = noise_of(summed(sample.keys[rows], np.zeros(rows.size, np.int64), 1))[0]
+    return SummaryWave(
+        label=sample.levels[wave.at],
+        rows=max(rows.size + float(noise), 0.0),
+        clusters=None if clusters == rows.size else clusters,
+        fingerprint=digest_of([[one.name, one.label, one.levels] for one in questions]),
+        attack=round(found, 3),
+        banner=list(banner),
+        questions=questions,
+    )
+
+
+def _question(wave: WaveRows, name: str, banner: Sequence[str]) -> SummaryQuestion:
+    question, at = wave.questions[name], wave.at
+    answered = question.wave == at
+    keys = wave.sample.keys[question.known][answered]
+    noise = noise_of(summed(keys, np.zeros(keys.size, np.int64), 1))[0]
+    respondents = max(keys.size + float(noise), 1.0)
+    hits: list[float | None] = []
+    effects: list[float | None] = []
+    freedom: list[float | None] = []
+    for level in range(question.count):
+        if not question.shown[at, level]:
+            hits, effects, freedom = [*hits, None], [*effects, None], [*freedom, None]
+            continue
+        share, worth = question.exact[at, level], question.worth[at]
+        parts = question.parts(level, {at: 1.0}, None)
+        effect = parts.variance * worth / max(share * (1.0 - share), 1e-12)
+        hits.append(round(float(question.shares[at, level]) * respondents, 1))
+        effects.append(float(f"{effect:.3g}"))
+        freedom.append(float(f"{parts.freedom:.3g}"))
+    by = {one: _by(wave, name, one) for one in banner if one != name}
+    told = {"respondents": respondents, "hits": hits, "effects": effects, "freedom": freedom}
+    told["worth"] = round(float(question.worth[at]) * respondents / max(keys.size, 1), 1)
+    return shape_of(question).model_copy(update=told | {"by": by})
+
+
+def _by(wave: WaveRows, name: str, by: str) -> BannerCells:
+    cell, shape = _crossed(wave, name, by)
+    known, size = cell >= 0, int(np.prod(shape))
+    noise, persons = _counts(wave, cell, shape)
+    told = told_cells(persons)
+    weights = wave.sample.weights[wave.rows][known]
+    weighted = np.bincount(cell[known], weights, size).reshape(shape)
+    rows = np.bincount(cell[known], minlength=size).reshape(shape).sum(axis=1)
+    mean = weighted.sum(axis=1) / np.maximum(rows, 1)
+    hits = np.maximum(weighted / np.maximum(mean, 1e-300)[:, None] + noise, 0.0)
+    of_level = np.where(told.any(axis=1), persons.sum(axis=1), 0.0)
+    return BannerCells(
+        respondents=[float(one) if one >= MIN_PERSONS else None for one in of_level],
+        hits=[
+            [round(float(hit), 1) if is_told else None for hit, is_told in zip(*pair, strict=True)]
+            for pair in zip(hits, told, strict=True)
+        ],
+    )
