@@ -114,6 +114,10 @@ _SPEC_RULES = cel_rules(
         "weights is of a fit; leave it out with purpose Given",
     ),
     (
+        f"({_GIVEN}!has(self.earlier))",
+        "earlier waves are of a fit; leave them out with purpose Given",
+    ),
+    (
         f"{_GIVEN}(!has(self.hold) || !self.hold) && (!has(self.keepSource) || !self.keepSource)",
         "given rows are kept as read; leave out hold and keepSource with purpose Given",
     ),
@@ -147,6 +151,14 @@ class TableDescription(KubeModel):
     def digest(self) -> str:
         """The SHA-256 of the document, in hex."""
         return self.sha256 or hashlib.sha256((self.inline or "").encode()).hexdigest()
+
+
+class EarlierWaves(KubeModel):
+    """The summary of earlier waves that the customer handed back."""
+
+    sha256: Sha256 = Field(
+        description="SHA-256, in hex, of the summary that the API has checked and stored encrypted."
+    )
 
 
 class DescriptionCounts(KubeModel):
@@ -203,6 +215,11 @@ class DatasetSpec(RetainedSpec):
         default=None,
         description="What the columns are, as far as it is not to be detected. A change reads the "
         "table again, which needs hold, keepSource or type Object; then create the Model again.",
+    )
+    earlier: EarlierWaves | None = Field(
+        default=None,
+        description="Summary of the waves before those of the table; it comes through the API, as "
+        "with `simulacra upload --earlier`. Fixed.",
     )
     hold: bool = Field(
         default=False,

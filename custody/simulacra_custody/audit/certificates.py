@@ -36,6 +36,16 @@ class ErasedArtifact(_Stated):
     sha256: Sha256
 
 
+class SummaryKept(_Stated):
+    """A wave summary that the customer may have kept: its digest, and when it was last read.
+
+    "Erased" does not mean that nothing is left with the customer.
+    """
+
+    sha256: Sha256
+    read_at: AwareDatetime | None
+
+
 class ErasureCertificate(_Stated):
     """The statement that is signed.
 
@@ -55,6 +65,7 @@ class ErasureCertificate(_Stated):
         key_shredded_at: when the only copy of the data key was destroyed; None without a key.
         verified_absent_at: when a listing of the resource's prefix found no object.
         audit: position of the erasure in the audit log.
+        summary: the wave summary that was made, of a Model.
     """
 
     version: Literal[1] = 1
@@ -73,10 +84,12 @@ class ErasureCertificate(_Stated):
     key_shredded_at: AwareDatetime | None
     verified_absent_at: AwareDatetime
     audit: AuditPosition
+    summary: SummaryKept | None = None
 
     def statement(self) -> bytes:
-        """Return the bytes to sign."""
-        return self.model_dump_json().encode()
+        """Return the bytes to sign; a verifier of an earlier release knows no summary."""
+        absent = {"summary"} if self.summary is None else None
+        return self.model_dump_json(exclude=absent).encode()
 
 
 def statement_of(signed: str) -> dict[str, Any]:

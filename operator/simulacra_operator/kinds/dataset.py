@@ -79,6 +79,7 @@ def _request(seen: Observed) -> KubeModel:
         keep_source=spec.keep_source and spec.source.type == "Upload",
         hold=kept.stays(seen),
         given=True if spec.purpose == "Given" else None,
+        earlier_sha256=None if spec.earlier is None else spec.earlier.sha256,
     )
 
 

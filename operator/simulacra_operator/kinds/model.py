@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from simulacra_crds.kinds.model import ModelSpec
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import FitRequest, TaskResult
+from simulacra_crds.tasks import SUMMARY, FitRequest, TaskResult
 from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.observe import Observed
+from simulacra_operator.work.actions import SignSummary
 from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
 from simulacra_schema.questions.fit import FitQuestion
 from simulacra_schema.verdicts import levels, verdicts
@@ -67,6 +70,16 @@ def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     }
 
 
+def _signed(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage:
+    """Return the stage with the signature of the wave summary before it."""
+    made = [one for result in results for one in result.artefacts if one.name == SUMMARY]
+    if not made or seen.tenant is None:
+        return stage
+    dataset = seen.resource.spec.dataset_ref.name
+    sign = SignSummary(made[0].sha256, seen.tenant.meta.uid, dataset)
+    return replace(stage, before=(sign, *stage.before))
+
+
 KIND = WorkKind(
     gate_condition="DatasetReady",
     gate_passed=Reason.READY,
@@ -76,4 +89,5 @@ KIND = WorkKind(
     work=_work,
     done=_fitted,
     adoption=owned_by_dataset,
+    ending=_signed,
 )

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.kinds.base import Erasure
+from simulacra_crds.kinds.base import ANNOTATION_SUMMARY_READ, Erasure
 from simulacra_crds.kube.client import Object
-from simulacra_crds.tasks import UPLOAD
-from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
+from simulacra_crds.tasks import SUMMARY, UPLOAD
+from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate, SummaryKept
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import AuditPosition
@@ -79,6 +79,7 @@ class _Erasure:
             key_shredded_at=self._known.key_shredded_at,
             verified_absent_at=absent_at,
             audit=audit,
+            summary=kept_summary(self._resource),
         )
         signed = keys.sign_certificate(certificate.statement())
         await self._custody.run("certify", self._custody.certificates.issue, certificate, signed)
@@ -187,3 +188,13 @@ def erased_artifacts(resource: CustomResource) -> list[ErasedArtifact]:
         return known
     upload = ErasedArtifact(name=UPLOAD, bytes=source.bytes or 0, sha256=source.sha256)
     return [upload, *(one for one in known if one.name != UPLOAD)]
+
+
+def kept_summary(resource: CustomResource) -> SummaryKept | None:
+    """Return the wave summary of a Model, and when a client last read it; None of others."""
+    made = [one for one in resource.status.artefacts if one.name == SUMMARY]
+    if resource.kind != "Model" or not made:
+        return None
+    read = resource.meta.annotations.get(ANNOTATION_SUMMARY_READ)
+    at = None if read is None else datetime.fromisoformat(read)
+    return SummaryKept(sha256=made[0].sha256, read_at=at)

@@ -27,8 +27,9 @@ from simulacra_crds.kube.client import (
     Propagation,
 )
 from simulacra_crds.names import support_id
-from simulacra_crds.tasks import REQUEST, STATED_DESCRIPTION
+from simulacra_crds.tasks import REQUEST, STATED_DESCRIPTION, SUMMARY_SIGNATURE
 from simulacra_custody.audit.event import Counts, EventType, Outcome
+from simulacra_custody.audit.summaries import SummaryStatement
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
@@ -171,6 +172,8 @@ class Executor:
                 await self._write(STATED_DESCRIPTION, content)
             case act.WriteRequest(content):
                 await self._write(REQUEST, content)
+            case act.SignSummary():
+                await self._sign_summary(action)
             case act.Erase():
                 await self._eraser.erase(self._ref, action)
             case act.RecordRead(read):
@@ -191,6 +194,19 @@ class Executor:
         await self._confirm_lately()
         ref, key = self._ref.artifact(artifact), self._wrapped_key or ""
         await self._custody.run("writeRequest", self._custody.service.write, ref, key, [content])
+
+    async def _sign_summary(self, action: act.SignSummary) -> None:
+        keys = await self._state.signing_keys.keys()
+        statement = SummaryStatement(
+            installation=keys.log_name,
+            tenant_uid=action.tenant_uid,
+            dataset=action.dataset,
+            model_uid=self._resource.meta.uid,
+            sha256=action.sha256,
+            issued_at=self._state.now().replace(microsecond=0),
+        )
+        signed = keys.sign_summary(statement.model_dump_json().encode())
+        await self._write(SUMMARY_SIGNATURE, signed.encode())
 
     async def _record_read(self, read: ReadSource | None) -> None:
         event, ref = EventType.SOURCE_READ, self._ref

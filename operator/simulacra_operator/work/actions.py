@@ -55,6 +55,15 @@ class WriteDescription:
 
 
 @dataclass(frozen=True)
+class SignSummary:
+    """Sign the digest of a Model's wave summary, and store the signature, encrypted."""
+
+    sha256: str
+    tenant_uid: str
+    dataset: str
+
+
+@dataclass(frozen=True)
 class CreateJob:
     """Create the Job. One of this name is a conflict, after which the next pass reads it."""
 
@@ -253,6 +262,7 @@ CustodyAction = (
     | ShredKey
     | WriteDescription
     | WriteRequest
+    | SignSummary
     | Erase
     | RecordRead
     | RecordGiven
