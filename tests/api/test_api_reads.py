@@ -26,11 +26,10 @@ from simulacra_custody.stores.local import LocalStore
 MARKS = (MARK, "genz_switcher", "loyal", "price")
 """Column names and levels of the table, and a word that the walk puts into every artifact."""
 CONTENT = {
-    "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getDatasetKnowledge",
-    "getDatasetUsualOrder", "getDatasetDescription", "probeDataset", "listGenerations",
-    "getGeneration",
-    "getGenerationReport", "downloadArtifact", "getEffect", "getSegment", "getSheet",
-    "getSheetPage", "getSheetWorkbook", "getSheetProgram",
+    "getDatasetSchema", "getDatasetReport", "getDatasetSummary", "getDatasetGraph",
+    "getDatasetKnowledge", "getDatasetUsualOrder", "getDatasetDescription", "probeDataset",
+    "listGenerations", "getGeneration", "getGenerationReport", "downloadArtifact", "getEffect",
+    "getSegment", "getSheet", "getSheetPage", "getSheetWorkbook", "getSheetProgram",
 }  # fmt: skip
 """Their answer always has content."""
 FAILED = {"getJob", "streamJobEvents", "getDataset", "listDatasets"}
@@ -123,7 +122,7 @@ async def test_read_that_cannot_be_recorded_is_503(
         raise AuditUnavailable("the disk is full")
 
     monkeypatch.setattr(SegmentedAuditLog, "append", refuse)
-    for path in ("schema", "graph", "report", "knowledge", "description"):
+    for path in ("schema", "graph", "report", "knowledge", "description", "summary"):
         answer = await http.get(f"/v1/datasets/{ready}/{path}")
         assert (answer.status_code, answer.json()["code"]) == (503, "simio_unavailable")
     monkeypatch.undo()

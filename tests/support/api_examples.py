@@ -229,6 +229,7 @@ async def _walk(world: World, caller: Caller, acme: StandIn, monkeypatch: Any) -
         "getDataset",
         "getDatasetSchema",
         "getDatasetReport",
+        "getDatasetSummary",
         "getDatasetGraph",
         "getDatasetKnowledge",
         "getDatasetUsualOrder",

@@ -34,6 +34,7 @@ import helm_chart
 import yaml
 from effect_results import SHARE, effect_result, sheet_result
 from ports import free_port
+from proofs import sign_summary
 from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
@@ -75,6 +76,8 @@ from simulacra_crds.tasks import (
     SHEET,
     SHEET_PAGE,
     SHEET_WORKBOOK,
+    SUMMARY,
+    SUMMARY_SIGNATURE,
     part_name,
 )
 from simulacra_custody.refs import ResourceRef
@@ -82,6 +85,7 @@ from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_custody
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_schema.wave_summary import WaveSummary
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +117,32 @@ TABLE = TableSchema(
     ],
 )
 
+WAVES = WaveSummary.model_validate(
+    {
+        "column": "quarter",
+        "waves": [
+            {
+                "label": "2026-Q3",
+                "rows": 501,
+                "fingerprint": "a" * 64,
+                "attack": 0.58,
+                "banner": ["region"],
+                "questions": [
+                    {
+                        "name": "segment",
+                        "levels": ["loyal", "genz_switcher"],
+                        "respondents": 500,
+                        "worth": 500,
+                        "hits": [400.0, 100.0],
+                        "effects": [1.0, 1.0],
+                        "freedom": [499.0, 499.0],
+                        "by": {"region": {"respondents": [500], "hits": [[400.0, 100.0]]}},
+                    }
+                ],
+            }
+        ],
+    }
+)
 COMPLETED = {
     "name": "t",
     "schema": {
@@ -302,6 +332,10 @@ class StandIn:
             MODELS, model, REPORT_PAGE, b"<!DOCTYPE html><title>Quality report</title>"
         )
         await self.write(MODELS, model, GRAPH, b'{"edges": []}')
+        owner = (await self.cluster.get(TENANTS, self.tenant))["metadata"]["uid"]
+        await self.write(MODELS, model, SUMMARY, WAVES.content())
+        signed = sign_summary(owner, WAVES).encode()
+        await self.write(MODELS, model, SUMMARY_SIGNATURE, signed)
         await self.status(MODELS, model, phase="Ready", family="forest", figures={"fidelity": 0.9})
 
     async def generate(self, name: str, parts: list[pa.Table], phase: str = "Ready") -> list[bytes]:

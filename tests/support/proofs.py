@@ -19,7 +19,9 @@ from simulacra_custody.audit.live_keys import (
     PublishedLiveKeys,
 )
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
+from simulacra_custody.audit.summaries import SummaryStatement
 from simulacra_custody.stores.local import LocalStore
+from simulacra_schema.wave_summary import WaveSummary
 
 KEYS = InstallationKeys.generate()
 THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,6 +45,22 @@ def statement(tenant_uid: str, resource_id: str, uid: str) -> ErasureCertificate
         key_shredded_at=THEN,
         verified_absent_at=THEN,
         audit=AuditPosition(index=7, root="b" * 64),
+    )
+
+
+def sign_summary(tenant_uid: str, summary: WaveSummary, **stated: str) -> str:
+    """Return the operator's signature of a wave summary."""
+    return KEYS.sign_summary(
+        SummaryStatement(
+            installation=KEYS.log_name,
+            tenant_uid=tenant_uid,
+            dataset="ds-1",
+            model_uid="m",
+            sha256=stated.get("sha256", summary.digest()),
+            issued_at=THEN,
+        )
+        .model_dump_json()
+        .encode()
     )
 
 

@@ -16,6 +16,7 @@ from simulacra_api.datasets.schemas import (
     RetentionChange,
 )
 from simulacra_api.datasets.service import change_retention, dataset_body, dataset_page
+from simulacra_api.datasets.summary import summary_of
 from simulacra_api.dependencies import (
     HTML,
     JSON,
@@ -99,6 +100,23 @@ async def get_report(
     media_type, name = report_form(accept)
     content = await repository.read_of_model(await repository.dataset(dataset_id), name)
     return small_document(content, media_type, if_none_match)
+
+
+@router.get(
+    "/datasets/{dataset_id}/summary",
+    operation_id="getDatasetSummary",
+    summary="Get the signed summary of the waves",
+    responses=documented(JSON, {"type": "object"}),
+)
+async def get_summary(
+    dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
+    """Shares of each answer, without rows, to keep and to hand back with the next wave.
+
+    Send it as `earlier` with the next upload. The erasure certificate says when it was read.
+    """
+    content = await summary_of(repository, await repository.dataset(dataset_id))
+    return small_document(content, JSON, if_none_match)
 
 
 @router.get(

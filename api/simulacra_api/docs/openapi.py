@@ -29,6 +29,7 @@ _NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
 _NEED_MODEL = _QUESTIONS | {
     "getDatasetSchema",
     "getDatasetReport",
+    "getDatasetSummary",
     "getDatasetGraph",
     "getDatasetKnowledge",
     "getDatasetUsualOrder",

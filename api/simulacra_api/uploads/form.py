@@ -14,10 +14,11 @@ from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.uploads.body import BATCH_BYTES, with_idle_timeout
 from simulacra_api.uploads.digest_check import DIGEST_FIELDS, DigestCheck, digest_fields
 from simulacra_schema.description import MAX_DESCRIPTION_BYTES
+from simulacra_schema.wave_summary import MAX_SUMMARY_BYTES
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 64 << 10
-LARGE_FIELDS = {"description": MAX_DESCRIPTION_BYTES}
+LARGE_FIELDS = {"description": MAX_DESCRIPTION_BYTES, "earlier": 2 * MAX_SUMMARY_BYTES}
 """Fields that may have more bytes, and how many."""
 MAX_FIELDS = 16
 

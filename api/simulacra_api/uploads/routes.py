@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 
+from simulacra_api.datasets.summary import checked_summary
 from simulacra_api.dependencies import (
     CurrentTenant,
     IdempotencyKey,
@@ -27,6 +28,7 @@ from simulacra_api.uploads.schemas import (
     DatasetAccepted,
     FormFields,
     UploadBody,
+    UploadFields,
     UploadPlan,
 )
 from simulacra_api.uploads.service import Upload
@@ -71,6 +73,7 @@ async def upload_dataset(
     except ValidationError as error:
         raise validation_problem(error) from None
     fields.check_description()
+    await check_earlier(repository, fields)
     check_retention(repository, fields.retention_seconds)
     name = dataset_name(repository.caller.tenant_name, key)
     dataset = await upload.run(name, fields, form.chunks())
@@ -95,6 +98,7 @@ async def begin_upload(
     After an hour without a byte an upload is abandoned and its bytes are erased.
     """
     plan.check_description()
+    await check_earlier(repository, plan)
     check_retention(repository, plan.retention_seconds)
     name = dataset_name(repository.caller.tenant_name, key)
     dataset = await ResumableUpload(repository).begin(name, plan)
@@ -142,6 +146,12 @@ async def append_upload(
     upload = ResumableUpload(repository)
     dataset = await upload.append(dataset, upload_offset, read_piece(request))
     return _answer(dataset, response)
+
+
+async def check_earlier(repository: TenantRepository, fields: UploadFields) -> None:
+    """Refuse (422) a summary of earlier waves that was not signed here for the tenant."""
+    if fields.earlier is not None:
+        await checked_summary(repository, fields.earlier)
 
 
 async def _dataset(repository: TenantRepository, upload_id: str) -> Object:

@@ -15,6 +15,7 @@ from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, Sha256
 from simulacra_schema.base import ColumnName
 from simulacra_schema.questions.fit import DifferentialPrivacy, FamilyName, PrivacyLevel
 from simulacra_schema.questions.knowledge import Knowledge
+from simulacra_schema.wave_summary import WaveSummary
 
 _KNOWLEDGE_HELP = (
     'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '
@@ -46,15 +47,19 @@ _KEEP_HELP = (
     "true keeps the table as it was read, encrypted, until the dataset expires, so that its "
     "description can be changed; by default it is erased once it is read."
 )
+_EARLIER_HELP = (
+    "Summary of earlier waves, as GET of a dataset's summary gave it: JSON of at most 1 MiB, "
+    "signed by this installation for this tenant. The report says what moved since."
+)
 _FIT_HELP = (
     "false fits no model: the rows are given, to be completed by a model of another dataset "
     "(given in a request for a generation). They are kept encrypted as read. Not together with how "
     "a model is fit, hold or keep_source."
 )
-_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "privacy", "description")
+_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "privacy", "description", "earlier")
 _LATER_FLAGS = ("hold", "keep_source")
 _LATER_KNOWLEDGE = ("confirmed", "background")
-_OF_A_FIT = ("knowledge", "weights", "epsilon", "privacy", "hold", "keep_source")
+_OF_A_FIT = ("knowledge", "weights", "epsilon", "privacy", "earlier", "hold", "keep_source")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
 
@@ -80,6 +85,7 @@ class UploadFields(BaseModel):
     delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
     privacy: PrivacyLevel | None = Field(default=None, description=_PRIVACY_HELP)
     description: dict[str, Any] | None = Field(default=None, description=_DESCRIPTION_HELP)
+    earlier: dict[str, Any] | None = Field(default=None, description=_EARLIER_HELP)
     hold: bool = Field(default=False, description=_HOLD_HELP)
     keep_source: bool = Field(default=False, description=_KEEP_HELP)
     fit: bool = Field(default=True, description=_FIT_HELP)
@@ -138,6 +144,11 @@ class UploadFields(BaseModel):
             return None
         return description_bytes(self.description)
 
+    @property
+    def earlier_summary(self) -> WaveSummary | None:
+        """The summary of earlier waves, which `checked_summary` has checked; None without one."""
+        return None if self.earlier is None else WaveSummary.model_validate(self.earlier["summary"])
+
     def check_description(self) -> None:
         """Refuse (422) a malformed description."""
         if self.description is not None:
@@ -166,6 +177,7 @@ class FormFields(UploadFields):
     retention_seconds: int = DEFAULT_RETENTION_SECONDS
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
     description: Annotated[dict[str, Any], BeforeValidator(_from_json)] | None = None
+    earlier: Annotated[dict[str, Any], BeforeValidator(_from_json)] | None = None
 
 
 class UploadPlan(UploadFields):
@@ -209,7 +221,7 @@ def _form_schema() -> dict[str, Any]:
         schema = field.get("anyOf", [field])[0] | field
         keys = {"type", "enum", "minimum", "maximum", "minLength", "maxLength", "description"}
         properties[name] = {key: schema[key] for key in schema if key in keys}
-    for name in ("knowledge", "description"):
+    for name in ("knowledge", "description", "earlier"):
         properties[name] |= {"type": "string", "contentMediaType": "application/json"}
     properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
     schema = {"type": "object", "required": ["file"], "additionalProperties": False}

@@ -10,6 +10,7 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.idempotency import check_same_request, find_deleted
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_api.uploads.form import LARGE_FIELDS
 from simulacra_api.uploads.schemas import UploadFields
 from simulacra_api.uploads.upload_lease import Lease
 from simulacra_api.uploads.upload_writer import UploadWriter
@@ -18,9 +19,8 @@ from simulacra_crds.kube.client import AlreadyExists, Object
 from simulacra_crds.storage_usage import stored_bytes, upload_plan
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.artifact_writer import ArtifactWriter
-from simulacra_schema.description import MAX_DESCRIPTION_BYTES
 
-FORM_ALLOWANCE = MAX_DESCRIPTION_BYTES + (64 << 10)
+FORM_ALLOWANCE = sum(LARGE_FIELDS.values()) + (64 << 10)
 """Bytes that a form may have besides its file."""
 ERASURE_SECONDS = 5.0
 """How long a new upload waits for the erasure of the key's earlier Dataset."""

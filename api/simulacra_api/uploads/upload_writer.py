@@ -33,7 +33,7 @@ from simulacra_crds.kube.client import (
     Object,
 )
 from simulacra_crds.names import model_name
-from simulacra_crds.tasks import STATED_DESCRIPTION
+from simulacra_crds.tasks import EARLIER, STATED_DESCRIPTION
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.refs import ArtifactRef, ResourceRef
@@ -104,6 +104,8 @@ class UploadWriter:
         }
         if (content := fields.description_bytes) is not None:
             spec["tableDescription"] = {"sha256": hashlib.sha256(content).hexdigest()}
+        if (earlier := fields.earlier_summary) is not None:
+            spec["earlier"] = {"sha256": earlier.digest()}
         body = manifest(self._repository, DATASETS, name, spec, annotations=annotations | notes)
         try:
             with self._ledger.counting(self._tenant, DATASETS, body):
@@ -183,12 +185,17 @@ class UploadWriter:
         )
 
     async def _describe(self, dataset: Object, key: str, fields: UploadFields) -> None:
-        """Store the description, whose digest is in the Dataset's spec. Safe to repeat."""
-        if (content := fields.description_bytes) is None:
-            return
-        ref = self._ref(dataset).artifact(STATED_DESCRIPTION)
-        stored = await asyncio.to_thread(self._custody.write, ref, key, [content])
-        await self._record(dataset, stored)
+        """Store description and earlier waves, whose digests are in the spec. Safe to repeat."""
+        earlier = fields.earlier_summary
+        stated = {
+            STATED_DESCRIPTION: fields.description_bytes,
+            EARLIER: None if earlier is None else earlier.content(),
+        }
+        for name, content in stated.items():
+            if content is not None:
+                ref = self._ref(dataset).artifact(name)
+                stored = await asyncio.to_thread(self._custody.write, ref, key, [content])
+                await self._record(dataset, stored)
 
     async def _complete(self, lease: Lease, stored: StoredArtifact) -> Object:
         """Mark the Dataset's upload as complete, so that the operator starts to work on it."""

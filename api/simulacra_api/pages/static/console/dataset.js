@@ -7,7 +7,7 @@ import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
 import { Id, titleOf, useName } from "./names.js";
-import { Erase, Erasing, Gone, Progress, Retention, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
+import { Erase, Erasing, Gone, Progress, Retention, SaveReport, SaveSummary, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Pictures } from "./pictures.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
@@ -33,7 +33,8 @@ function Quality({ session, dataset }) {
     <${Verdicts} of=${dataset.model?.verdicts} />
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
       : html`<p class="empty">The dataset has too few rows to measure the model.</p>`}
-    <${SaveReport} session=${session} path=${path} id=${dataset.dataset_id} /></section>
+    <${SaveReport} session=${session} path=${path} id=${dataset.dataset_id} />
+    <${SaveSummary} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/summary`} id=${dataset.dataset_id} /></section>
     <${Pictures} session=${session} path=${path} />`;
 }
 

@@ -1,4 +1,5 @@
 // The list of datasets and of results that outlived theirs, and the upload of a new dataset.
+import { Problem } from "../api.js";
 import { Clock, Dots, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
 import { Draft } from "./draft.js";
@@ -18,6 +19,15 @@ const MOST = 200; // items of a list that is shown
 const ANSWERS = { effects: Effect, segments: Segment, sheets: Sheet }; // what shows one, by collection
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
+/** The summary of earlier waves in a file that the console or `simulacra summary` wrote. */
+async function summaryOf(file) {
+  try {
+    return JSON.parse(await file.text());
+  } catch {
+    throw new Problem({ detail: `${file.name} is no wave summary. Choose a file that was saved under Quality.` }, 0);
+  }
+}
+
 function Upload({ session }) {
   const [over, setOver] = useState(false);
   const [share, setShare] = useState(null);
@@ -27,6 +37,7 @@ function Upload({ session }) {
   const [family, setFamily] = useState("auto");
   const [weights, setWeights] = useState("");
   const [epsilon, setEpsilon] = useState("");
+  const [earlier, setEarlier] = useState(null); // file of the summary of earlier waves
   const [knowing, setKnowing] = useState(false);
   const [known, setKnown] = useState(nothingKnown);
   const [chosen, setChosen] = useState(null);
@@ -35,7 +46,7 @@ function Upload({ session }) {
     setShare(0);
     try {
       const fields = { retention_seconds: retention, ...(source && { [source]: true }), ...(privacy !== "standard" && { privacy }), ...(family !== "auto" && { family }),
-        ...(weights.trim() && { weights: weights.trim() }), ...(epsilon && { epsilon: Number(epsilon) }), description: named(file), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
+        ...(weights.trim() && { weights: weights.trim() }), ...(epsilon && { epsilon: Number(epsilon) }), description: named(file), ...(earlier && { earlier: await summaryOf(earlier) }), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
       const made = await session.upload(file, fields, setShare);
       remember(session, made.dataset_id, file.name);
       location.hash = `#/datasets/${made.dataset_id}`;
@@ -67,6 +78,7 @@ function Upload({ session }) {
       <div class="field"><label for="family">Model family</label><select id="family" value=${family} onChange=${(event) => setFamily(event.target.value)}>${FAMILIES.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
       <div class="field"><label for="weights">Column of survey weights</label><input id="weights" value=${weights} autocomplete="off" spellcheck="false" placeholder="none" onInput=${(event) => setWeights(event.target.value)} /></div>
       <div class="field"><label for="epsilon">Differential privacy, epsilon</label><input id="epsilon" type="number" min="0.01" max="100" step="any" placeholder="off" value=${epsilon} onInput=${(event) => setEpsilon(event.target.value)} /></div>
+      <div class="field"><label for="earlier">Summary of earlier waves</label><input id="earlier" type="file" accept=".json" onChange=${(event) => setEarlier(event.target.files[0] ?? null)} /></div>
       <p class="quiet">Epsilon gives a formal guarantee and costs realism; it goes together with neither weights nor strict privacy.</p></div></details>
     ${knowing && !chosen && html`<p class="quiet">Choose the file. Its columns are read in this page; nothing is sent until you press Upload.</p>`}
     ${knowing && chosen && html`<${Editor} id="upload-known" columns=${chosen.columns} value=${known} onChange=${setKnown} />

@@ -130,6 +130,13 @@ export function SaveReport({ session, path, id }) {
     <span class="quiet">One HTML file to read, print and share.</span></div><${Failure} problem=${problem} />`;
 }
 
+/** The signed summary of a model's waves as a file, to hand back with the next wave. */
+export function SaveSummary({ session, path, id }) {
+  const [save, busy, problem] = useAction(async () => saveAs(JSON.stringify(await session.get(path), null, 1), "application/json", `${id}.wave.json`));
+  return html`<div class="row"><button disabled=${busy} onClick=${save}>Save the wave summary</button>
+    <span class="quiet">Shares without rows, signed. Keep it: the next upload takes it, and says what moved.</span></div><${Failure} problem=${problem} />`;
+}
+
 export function Certificate({ of, id, back }) {
   const statement = of.statement;
   const save = () => saveAs(JSON.stringify(of, null, 2), "application/json", `erasure-${id}.json`);
