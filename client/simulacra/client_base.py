@@ -43,6 +43,7 @@ class ClientBase:
     report = Operation(operations.resources.report)
     report_page = Operation(operations.resources.report_page)
     graph = Operation(operations.datasets.graph)
+    summary = Operation(operations.datasets.summary)
     knowledge = Operation(operations.datasets.knowledge)
     usual_order = Operation(operations.datasets.usual_order)
     refit = Operation(operations.datasets.refit)

@@ -9,15 +9,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+import simulacra
 from simulacra.cli import app
 from simulacra.commands import used_model
 from simulacra.commands.reading import flags_of
+from simulacra.core import LocalWork, Request
 from simulacra.corrections import Corrections
 from simulacra.errors import ApiError
-from simulacra.models import Report
+from simulacra.models import Document, Report
+from simulacra.operations import uploads
+from simulacra.operations.datasets import earlier_waves
 
 TABLE = f"ds-{'1' * 24}"
 ANSWERS = [
@@ -108,3 +114,53 @@ def test_an_earlier_name_is_stated_by_flag_argument_and_proposal() -> None:
         {"name": "Q9", "to_confirm": "earlier", "earlier": {"question": "Q 7", "stated": False}}
     ]
     assert flags_of({"columns": columns}) == {"Q9": ("--renamed 'Q9=Q 7'", "if it is")}
+
+
+SUMMARY = {"summary": {"version": 1, "waves": [{"label": "2026-Q3"}]}, "signature": "a.b.c"}
+
+
+def test_summary_writes_a_file_that_upload_and_mcp_send_on(
+    answered: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(used_model.ServedModel, "summary", lambda _: Document(SUMMARY))
+    path = tmp_path / "q3.wave.json"
+    done = CliRunner().invoke(app, ["summary", TABLE, "-o", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "the newest 2026-Q3" in done.output
+    assert earlier_waves(path) == earlier_waves(SUMMARY) == SUMMARY
+    table = tmp_path / "q4.csv"
+    table.write_text("a,b\n1,2\n")
+    steps = uploads.upload(table, earlier=path)
+    step = next(steps)
+    while isinstance(step, LocalWork):
+        step = steps.send(step.do())
+    assert isinstance(step, Request)
+    assert json.loads(step.form["earlier"]) == SUMMARY
+
+
+def test_another_file_is_no_summary(tmp_path: Path) -> None:
+    path = tmp_path / "q3.json"
+    for text in ("{}", "[", "[1]"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="no wave summary"):
+            earlier_waves(path)
+
+
+def test_a_local_fit_takes_the_summary_of_the_one_before(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+
+    def wave(share: float) -> pa.Table:
+        return pa.table(
+            {
+                "sex": rng.choice(["f", "m"], 300),
+                "aware": np.where(rng.random(300) < share, "yes", "no"),
+                "likes": rng.choice(["a", "b", "c"], 300),
+            }
+        )
+
+    first = simulacra.fit(wave(0.3))
+    path = tmp_path / "first.wave.json"
+    path.write_text(json.dumps(first.summary()))
+    second = simulacra.fit(wave(0.7), earlier=path)
+    assert any(line.startswith("aware: ") for line in [*second.report().moved()][1:])
+    assert [one["label"] for one in second.summary()["summary"]["waves"]] == ["1", "2"]

@@ -85,6 +85,10 @@ Background = Annotated[
 DescriptionFile = json_file(
     "--describe", help="JSON file: what the columns are, all or some (see `describe`)."
 )
+Earlier = Annotated[
+    Path | None,
+    json_file(help="Summary of earlier waves (`simulacra summary`); the report says what moved."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 when a reading is to be confirmed.")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -116,6 +117,25 @@ def waves(
             say(f"Every answer: simulacra waves {used.shown()} --json, or report --html")
         else:
             print_result(found.waves, as_json)
+
+
+@app.command(epilog="Example: simulacra summary q3 -o q3.wave.json")
+def summary(
+    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="File to write.")],
+    table: TableOrModel = None,
+    model: SavedModel = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the summary of a survey's waves, without rows, to keep for the next wave.
+
+    The next `upload` or `fit` takes it as --earlier; the service erases its own with the table.
+    """
+    with used_model(table, model, connection, as_json) as used:
+        found = used.summary()
+        output.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        waves = [str(one["label"]) for one in found["summary"]["waves"]]
+        note(f"Wrote {output}: {len(waves)} wave(s), the newest {waves[-1]}. Keep it.")
 
 
 @app.command(epilog="Example: simulacra delete survey")

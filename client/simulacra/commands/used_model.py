@@ -19,7 +19,7 @@ from simulacra.commands.session import connected, continue_with, errors_reported
 from simulacra.engine.errors import NO_OTHERS
 from simulacra.engine.fit import load
 from simulacra.engine.model import Model
-from simulacra.models import Report, Schema
+from simulacra.models import Document, Report, Schema
 from simulacra.operations.resources import key_header
 from simulacra.sheet import Sheet
 
@@ -85,6 +85,10 @@ class ServedModel:
         """Return the report of the model, or of a generation."""
         return self.client.report(self.resource_id)
 
+    def summary(self) -> Document:
+        """Return the signed summary of the waves."""
+        return self.client.summary(self.resource_id)
+
     def report_page(self) -> str:
         """Return the same as one HTML page."""
         return self.client.report_page(self.resource_id)
@@ -135,6 +139,10 @@ class LocalModel:
     def report(self) -> Report:
         """Return the report of the model."""
         return self.model.report()
+
+    def summary(self) -> Document:
+        """Return the summary of the waves, unsigned."""
+        return self.model.summary()
 
     def report_page(self) -> str:
         """Return the same as one HTML page."""

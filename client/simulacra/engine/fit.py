@@ -11,7 +11,7 @@ from simulacra.engine.errors import plain_errors
 from simulacra.engine.model import Model, OnProgress
 from simulacra.errors import EngineError
 from simulacra.models import Description, Json, Schema
-from simulacra.operations.datasets import with_background
+from simulacra.operations.datasets import earlier_waves, with_background
 from simulacra.signatures import with_optional
 
 ARGUMENTS = {
@@ -35,6 +35,7 @@ def fit(
     delta: float = 1e-6,
     privacy: str = "standard",
     description: Json | None = None,
+    earlier: Json | str | Path | None = None,
     gpus: int = 0,
     seed: int = 0,
     checkpoints: str | Path | None = None,
@@ -84,6 +85,8 @@ def fit(
         rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
             "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
         no_rule: texts of rules, stated or found, that the description has and that shall go.
+        earlier: summary of earlier waves, or its file, as for `Client.upload`. Its signature is not
+            checked: it is the caller's own.
         gpus: to fit on; family auto is neural with any.
         seed: of the random numbers.
         checkpoints: folder from which a neural fit that was interrupted resumes.
@@ -100,6 +103,7 @@ def fit(
     with corrections.named_in_errors(), plain_errors(ARGUMENTS):
         from simulacra_crds.tasks import FitRequest
         from simulacra_schema.description import parse_description
+        from simulacra_schema.wave_summary import WaveSummary
         from simulacra_trainer.in_process import fit_table
         from simulacra_trainer.private_files import PrivatePath
         from simulacra_trainer.progress import silent
@@ -113,11 +117,16 @@ def fit(
             "gpu": gpus,
         }
         table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
+        handed = earlier_waves(earlier)
+        before = None if handed is None else WaveSummary.model_validate(handed.get("summary"))
         stated = None if corrected is None else parse_description(corrected)
         request = FitRequest.model_validate(options)
         kept = None if checkpoints is None else PrivatePath(checkpoints)
         sink = on_progress or silent
-        return Model(fit_table(table, request, stated, weights, checkpoints=kept, sink=sink))
+        fitted = fit_table(
+            table, request, stated, weights, checkpoints=kept, earlier=before, sink=sink
+        )
+        return Model(fitted)
 
 
 def _check_strict(epsilon: float | None, is_neural: bool) -> None:

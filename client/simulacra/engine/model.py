@@ -10,7 +10,7 @@ from simulacra.completion import Completed, read_rows, shape_of
 from simulacra.effect import Effect
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
-from simulacra.models import Json, Report, Schema, verdict_lines
+from simulacra.models import Document, Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.operations.questions import asked_segment
 from simulacra.quota_cells import Quotas, quotas_of
@@ -266,6 +266,17 @@ class Model:
     def report_page(self) -> str:
         """Return the report as one self-contained HTML page."""
         return page_of(self._trained.report)
+
+    def summary(self) -> Document:
+        """Return the summary of the table's waves, without rows; it is not signed.
+
+        Raises:
+            ValueError: there is none; the message says why.
+        """
+        found = self._trained.summary
+        if found is None or not found.waves:
+            raise ValueError(getattr(found, "reason", None) or "Fit the model again to get it.")
+        return Document(summary=found.model_dump(mode="json"))
 
     def save(self, directory: str | Path) -> None:
         """Write the model into a directory, which is made if missing.

@@ -80,7 +80,7 @@ class ResourceTools(ToolSet):
             str | None,
             Field(
                 description="Write the report there: .html, one page to read and print; .json, all"
-                " figures."
+                " figures; .wave.json, the signed wave summary to keep for the next upload."
             ),
         ] = None,
     ) -> Json:
@@ -97,7 +97,9 @@ class ResourceTools(ToolSet):
             answer |= {"moved": lines} if (lines := [*found.moved()]) else {}
             if path is None:
                 return answer
-            page = await self._client.report_page(id) if path.endswith(".html") else found
+            page: Any = await self._client.report_page(id) if path.endswith(".html") else found
+            if path.endswith(".wave.json"):
+                page = await self._client.summary(id)
             return answer | {"path": str(self._written(path, page))}
 
     async def delete(

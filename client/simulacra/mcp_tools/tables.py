@@ -53,6 +53,10 @@ class TableTools(ToolSet):
             bool,
             Field(description="Stop after reading (status held); `refit` confirms it and fits."),
         ] = False,
+        earlier: Annotated[
+            str | None,
+            Field(description="File of the summary of earlier waves; `report` says what moved."),
+        ] = None,
         keep_source: Annotated[
             bool, Field(description="Keep the table, encrypted, so that `refit` can read it again.")
         ] = False,
@@ -78,6 +82,7 @@ class TableTools(ToolSet):
                 "retention_seconds": round(retention_hours * 3600),
                 "weights": weights,
                 "description": corrections.into(description),
+                "earlier": None if earlier is None else str(self._inside(earlier)),
                 "hold": hold,
                 "keep_source": keep_source,
                 "knowledge": knowledge,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import repeat
+from pathlib import Path
 
 from simulacra.core import Request, Steps, poll, send
 from simulacra.errors import ApiError
@@ -30,6 +32,14 @@ def graph(dataset_id: str) -> Steps[Graph]:
     return get_one(f"/v1/datasets/{dataset_id}/graph", Graph)
 
 
+def summary(dataset_id: str) -> Steps[Document]:
+    """Return the signed summary of the dataset's waves, without rows; for the next `upload`.
+
+    Keep it: the service erases its own with the dataset. The certificate says when it was read.
+    """
+    return get_one(f"/v1/datasets/{dataset_id}/summary", Document)
+
+
 def knowledge(dataset_id: str) -> Steps[Document]:
     """Return the causal knowledge given for the dataset: tiers, required and forbidden edges."""
     return get_one(f"/v1/datasets/{dataset_id}/knowledge", Document)
@@ -47,6 +57,23 @@ def usual_order(dataset_id: str) -> Steps[Document]:
 def with_background(knowledge: Json | None, background: str | None) -> Json | None:
     """Return the knowledge with what becomes of proposed background: ask or auto, if given."""
     return knowledge if background is None else {**(knowledge or {}), "background": background}
+
+
+def earlier_waves(earlier: Json | str | Path | None) -> Json | None:
+    """Return the summary of earlier waves, given as such or by its file.
+
+    Raises:
+        ValueError: the file is no JSON object.
+    """
+    if not isinstance(earlier, str | Path):
+        return earlier
+    try:
+        found = json.loads(Path(earlier).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or "summary" not in found:
+        raise ValueError(f"{earlier}: no wave summary. Name a file of `simulacra summary`.")
+    return found
 
 
 def describe(dataset_id: str) -> Steps[Description]:

@@ -31,7 +31,7 @@ from simulacra.core import (
 from simulacra.corrections import TYPES, Changes, Corrections
 from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
-from simulacra.operations.datasets import with_background
+from simulacra.operations.datasets import earlier_waves, with_background
 from simulacra.operations.resources import key_header
 from simulacra.operations.table_names import name_of, named
 from simulacra.signatures import with_optional
@@ -71,6 +71,7 @@ def upload(
     delta: float | None = None,
     privacy: str | None = None,
     description: Json | None = None,
+    earlier: Json | str | Path | None = None,
     hold: bool = False,
     keep_source: bool = False,
     fit: bool = True,
@@ -131,6 +132,8 @@ def upload(
         rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
             "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
         no_rule: texts of rules, stated or found, that the description has and that shall go.
+        earlier: summary of the waves before those of the table, or its file, as `summary` gave it;
+            the report says what moved since.
         hold: stop after reading, with status held, until `refit` confirms the description. The
             upload is kept, encrypted, for one hour at most.
         keep_source: keep the table as it was read, encrypted, until the dataset expires, so that
@@ -156,6 +159,7 @@ def upload(
         "delta": delta,
         "privacy": privacy,
         "description": description,
+        "earlier": earlier_waves(earlier),
         "hold": hold or None,
         "keep_source": keep_source or None,
         "fit": None if fit else False,
