@@ -35,6 +35,7 @@ RUN_ELSEWHERE = {
         "howto/migrate-hosted.md",
         "python examples/quickstart.py",
     ): "tests/e2e/test_e2e_quickstart.py",
+    ("howto/waves.md", "simulacra summary q3 -o"): "tests/e2e/test_e2e_wave_summary.py",
     ("howto/describe.md", '{\n  "fields"'): "tests/e2e/test_e2e_description.py",
     ("howto/describe.md", "uploaded = client.upload("): "tests/e2e/test_e2e_description.py",
     ("howto/describe.md", "model = simulacra.fit("): "tests/client/test_client_engine.py",

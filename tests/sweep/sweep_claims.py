@@ -161,6 +161,34 @@ def waves(upload: Frame, wave: str, moved: str, said: Json | None) -> Iterator[s
         yield f"{moved} moved, the report names {found}"
 
 
+def summary(upload: Frame, wave: str | None, said: Json, weighted: bool) -> Iterator[str]:
+    """Compare the newest wave of a summary with the upload, as far as words are words there.
+
+    Counts may differ by five persons: noise of the count and of the respondents. Weighted shares
+    are not those of the rows.
+    """
+    newest = said["waves"][-1]
+    rows = upload if wave is None else upload[upload[wave].astype(str) == newest["label"]]
+    if abs(newest["rows"] - len(rows)) > 5:
+        yield f"wave {newest['label']} has {len(rows)} rows, the summary says {newest['rows']}"
+    if newest["attack"] > 0.67:
+        yield f"the attacker has an AUC of {newest['attack']}"
+    for question in newest["questions"]:
+        cells = [question["hits"], *(row for by in question["by"].values() for row in by["hits"])]
+        least = min((hits for row in cells for hits in row if hits is not None), default=5.0)
+        if least < 4.0:
+            yield f"{question['name']}: a cell of {least} persons is told"
+        if weighted or question["name"] not in rows or rows[question["name"]].dtype != object:
+            continue
+        real = rows[question["name"]].value_counts()
+        if question["edges"] is not None or not set(question["levels"]) <= set(real.index):
+            continue
+        for level, hits in zip(question["levels"], question["hits"], strict=True):
+            share = real[level] / max(real.sum(), 1)
+            if hits is not None and abs(hits / question["respondents"] - share) > 5 / real.sum():
+                yield f"{question['name']}: {level} is {share:.3f}, the summary says {hits}"
+
+
 def kinds(upload: Frame, rows: Frame) -> Iterator[str]:
     """Check that numbers stay numbers, and that a column of few words gets no other words."""
     for name in own_columns(rows):

@@ -268,6 +268,22 @@ def waves(trip: Trip) -> Found:
                 yield f"the {name} says: {str(error)[-200:]}"
 
 
+def summary(trip: Trip) -> Found:
+    """Look that the wave summary tells no few persons and what the table has, or says why not."""
+    trip.needs(trip.report)
+    try:
+        found = trip.place.client.summary(trip.dataset)
+    except ApiError as error:
+        if error.code != "simio_no_summary" or not error.detail:
+            yield f"the summary says: {error}"
+        return
+    options = trip.table.options
+    weighted = bool({"weights", "replicates"} & options.keys())
+    yield from claims.summary(trip.upload, options.get("wave"), found["summary"], weighted)
+    if found["statement"]["dataset"] != trip.dataset:
+        yield "the statement is of another dataset"
+
+
 def report(trip: Trip) -> Found:
     """Compare report and page with the verdicts, and the report with itself."""
     trip.needs(trip.found)
@@ -818,6 +834,7 @@ DOORS = (
     Door("design", design, lambda table: "cluster" in table.options),
     Door("raked", raked, lambda table: "targets" in table.options),
     Door("waves", waves, lambda table: "wave" in table.options),
+    Door("summary", summary),
     Door("verdicts", verdicts),
     Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),
     Door("words", words),
