@@ -94,7 +94,7 @@ class SummaryWave(_Part):
         clusters: sampling points; None where rows are their own.
         fingerprint: SHA-256 of names, labels and levels of the questions.
         attack: AUC of an attacker who knows a person's whole record and the population.
-        banner: columns by whose levels the answers are told.
+        banner: columns by whose levels the answers are shown.
         questions: by place in the table.
     """
 

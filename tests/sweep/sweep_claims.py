@@ -177,7 +177,7 @@ def summary(upload: Frame, wave: str | None, said: Json, weighted: bool) -> Iter
         cells = [question["hits"], *(row for by in question["by"].values() for row in by["hits"])]
         least = min((hits for row in cells for hits in row if hits is not None), default=5.0)
         if least < 4.0:
-            yield f"{question['name']}: a cell of {least} persons is told"
+            yield f"{question['name']}: a cell of {least} persons is in it"
         if weighted or question["name"] not in rows or rows[question["name"]].dtype != object:
             continue
         real = rows[question["name"]].value_counts()

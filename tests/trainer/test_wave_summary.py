@@ -210,7 +210,7 @@ def test_a_summary_of_a_later_wave_is_refused(
 
 @pytest.mark.parametrize(
     ("banner", "detail"),
-    [("nope", "no such column"), ("point", "told by levels"), ("town", "13 levels")],
+    [("nope", "no such column"), ("point", "shown by levels"), ("town", "13 levels")],
 )
 def test_a_banner_column_needs_levels_and_few(banner: str, detail: str, tmp_path: Path) -> None:
     table = survey(1, town=[f"town {at % 13}" for at in range(SIZE)])

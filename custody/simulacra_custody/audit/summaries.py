@@ -15,7 +15,7 @@ class SummaryStatement(BaseModel):
     Attributes:
         installation: name of the installation's audit log.
         tenant_uid: of the tenant, the only one that may hand the summary back.
-        dataset: name of the dataset whose waves are told.
+        dataset: name of the dataset whose waves are shown.
         model_uid: of the model whose artifact the summary is.
         sha256: of the summary's canonical form.
         issued_at: when it was signed.

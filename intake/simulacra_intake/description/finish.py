@@ -18,7 +18,7 @@ KEEP_SUBJECT = (
     "generated rows get fresh numbers."
 )
 WAVE = "A wave has an order: numbers, periods, or ordered categories."
-NO_BANNER = "Answers are told by levels, or by bands of a number; name such a column."
+NO_BANNER = "Answers are shown by levels, or by bands of a number; name such a column."
 WIDE_BANNER = f"It has {{count}} levels, and a banner column {BANNER_LEVELS} at most. Group them."
 UNFOUND = "This relation does not hold in every row, or another one gives the column; leave it out."
 DROPPED = "the description leaves the column out"

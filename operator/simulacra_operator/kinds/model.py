@@ -72,11 +72,11 @@ def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
 
 def _signed(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage:
     """Return the stage with the signature of the wave summary before it."""
-    made = [one for result in results for one in result.artefacts if one.name == SUMMARY]
-    if not made or seen.tenant is None:
+    made = {one.name: one.sha256 for result in results for one in result.artefacts}
+    if SUMMARY not in made or seen.tenant is None:
         return stage
     dataset = seen.resource.spec.dataset_ref.name
-    sign = SignSummary(made[0].sha256, seen.tenant.meta.uid, dataset)
+    sign = SignSummary(made[SUMMARY], seen.tenant.meta.uid, dataset)
     return replace(stage, before=(sign, *stage.before))
 
 

@@ -192,9 +192,11 @@ def erased_artifacts(resource: CustomResource) -> list[ErasedArtifact]:
 
 def kept_summary(resource: CustomResource) -> SummaryKept | None:
     """Return the wave summary of a Model, and when a client last read it; None of others."""
-    made = [one for one in resource.status.artefacts if one.name == SUMMARY]
-    if resource.kind != "Model" or not made:
+    if resource.kind != "Model":
+        return None
+    made = {one.name: one.sha256 for one in resource.status.artefacts}
+    if SUMMARY not in made:
         return None
     read = resource.meta.annotations.get(ANNOTATION_SUMMARY_READ)
     at = None if read is None else datetime.fromisoformat(read)
-    return SummaryKept(sha256=made[0].sha256, read_at=at)
+    return SummaryKept(sha256=made[SUMMARY], read_at=at)

@@ -16,7 +16,7 @@ def match_questions(
 ) -> dict[str, str]:
     """Return the earlier name of each question that was asked before, by its newest name.
 
-    The same question has an equal name and, but for rare ones, equal levels, in whatever order.
+    The same question has an equal name and, except for rare ones, equal levels, in whatever order.
     """
     earlier = {one.name: one for one in earlier_questions}
     return {

@@ -1,7 +1,7 @@
 """The wave summary of a table: shares of each answer, over all and by banner columns.
 
 Banner columns are left out, the weakest first, until the strong attacker cannot tell who took part;
-without any the answers alone are told, and where even they tell too much there is no summary.
+without any the answers alone are in it, and where even they tell too much there is no summary.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables of one wave of a summary: which cells are told, and their counts with noise."""
+"""Tables of one wave of a summary: which cells are shown, and their counts with noise."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _counts(wave: WaveRows, cell: Ints, shape: Ints) -> tuple[Floats, Floats]:
 
 
 def told_cells(persons: Floats) -> Bools:
-    """Return the cells that are told: of five persons, and none that follows from the others."""
+    """Return the cells that are shown: of five persons, and none that follows from the others."""
     told = persons >= MIN_PERSONS
     while True:
         before = told.copy()
@@ -126,7 +126,7 @@ def strength(wave: WaveRows, by: str) -> float:
 
 
 def told_wave(wave: WaveRows, banner: Sequence[str], found: float) -> SummaryWave:
-    """Return what is told of a wave; found: AUC of the attacker on it."""
+    """Return what a summary says of a wave; found: AUC of the attacker on it."""
     questions = [_question(wave, name, banner) for name in wave.questions]
     sample, rows = wave.sample, wave.rows
     clusters = np.unique(sample.clusters[rows]).size
