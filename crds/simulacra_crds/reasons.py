@@ -15,6 +15,8 @@ class Reason(StrEnum):
     """The tenant is not Ready."""
     AWAITING_DATASET = "AwaitingDataset"
     """The Dataset is missing or not Ready."""
+    AWAITING_GIVEN_ROWS = "AwaitingGivenRows"
+    """The Model is Ready; the Dataset of spec.given.datasetRef is missing or not Ready."""
     AWAITING_MODEL = "AwaitingModel"
     """The Model is missing or not Ready."""
     AWAITING_QUOTA = "AwaitingQuota"

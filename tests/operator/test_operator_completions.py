@@ -109,9 +109,9 @@ def unread(**meta: Any) -> CustomResource:
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        (None, ("False", "AwaitingDataset")),
-        (unread(), ("False", "AwaitingDataset")),
-        (unread(deletionTimestamp=iso(NOW)), ("False", "AwaitingDataset")),
+        (None, ("False", "AwaitingGivenRows")),
+        (unread(), ("False", "AwaitingGivenRows")),
+        (unread(deletionTimestamp=iso(NOW)), ("False", "AwaitingGivenRows")),
         (ended("Dataset", "ds-2", well=False), ("False", "RequestInvalid")),
         (ended("Dataset", "ds-2"), ("False", "RequestInvalid")),
     ],

@@ -58,7 +58,8 @@ def test_an_event_repeats_the_message_of_the_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    "waiting", ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingModel"]
+    "waiting",
+    ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingGivenRows", "AwaitingModel"],
 )
 def test_waiting_for_a_dependency_emits_no_event(waiting: str) -> None:
     assert events.content(parse(resource("Dataset", "ds-1")), patch(waiting)) is None

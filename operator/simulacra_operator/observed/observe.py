@@ -42,6 +42,7 @@ _BEFORE_JOB = {
     Reason.AWAITING_UPLOAD,
     Reason.AWAITING_TENANT,
     Reason.AWAITING_DATASET,
+    Reason.AWAITING_GIVEN_ROWS,
     Reason.AWAITING_MODEL,
     Reason.AWAITING_QUOTA,
 }

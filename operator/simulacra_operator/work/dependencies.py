@@ -86,11 +86,17 @@ def given_gate(seen: Observed) -> Finding:
     if given is not None and ended_by_expiry(given, None, limit):
         return Finding("False", Reason.EXPIRED, _EXPIRED)
     if given is None or given.deleting:
-        message = "spec.given.datasetRef names no Dataset in this namespace."
-        return Finding("False", Reason.AWAITING_DATASET, message)
+        message = "The Model is Ready. spec.given.datasetRef names no Dataset in this namespace."
+        return Finding("False", Reason.AWAITING_GIVEN_ROWS, message)
     if given.spec is not None and given.spec.purpose != "Given":
         return Finding("False", Reason.REQUEST_INVALID, _NOT_GIVEN)
-    return _ancestor_gate(seen, given, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
+    if given.finished and not given.ready:
+        message = "The Dataset of the given rows failed; see its conditions."
+        return Finding("False", Reason.DATASET_FAILED, message)
+    if not given.ready:
+        message = "The Model is Ready. The Dataset of the given rows is not read yet."
+        return Finding("False", Reason.AWAITING_GIVEN_ROWS, message)
+    return gate
 
 
 def is_own(seen: Observed) -> bool:
