@@ -6,11 +6,20 @@ The report names columns and levels, so it is stored encrypted (artifact complet
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, no_default
+from simulacra_schema.base import (
+    AnswerPart,
+    ColumnName,
+    KubeModel,
+    Level,
+    cel_rules,
+    no_default,
+)
 
 VERSION = 1
 MAX_GIVEN_ROWS = 100_000
@@ -22,9 +31,48 @@ MIN_DONORS = 50
 """Donors who answered a column that is to be filled."""
 MAX_NEARNESS, MAX_STRICT_NEARNESS = 0.55, 0.53
 """Bars of `SeenHalf.nearness`, the second with `privacy: strict`."""
+MAX_PAIRS = 50
+MIN_TOGETHER = 100.0
+"""Respondents (Kish) who answered both columns of a pair, from which it is measured."""
 ROW, IMPLICATE = "row", "implicate"
 """First columns of filled rows, with underscores added to avoid a clash."""
 Unknown = Literal["refuse", "missing"]
+PairVerdict = Literal["measured", "assumed", "open", "contradicted"]
+"""What may be said of a pair; docs/adr/0098 says when."""
+
+
+class Pair(KubeModel):
+    """Two columns that nobody, or few, answered together."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(("self.x != self.y", "a pair has two columns; name another"))
+    )
+
+    x: ColumnName = Field(description="A column of the given rows, or of the model.")
+    y: ColumnName = Field(description="The other column.")
+
+
+class ImpossibleCell(Pair):
+    """Two answers that nobody gives together."""
+
+    levels: list[Level] = Field(
+        min_length=2, max_length=2, description="Answers of x and y that never meet."
+    )
+
+
+class SignedPair(Pair):
+    """How the columns go together among people who are alike in the common columns."""
+
+    sign: Literal["positive", "negative"] = Field(
+        description="Whether two answers meet more or less often than by chance."
+    )
+    levels: list[Level] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="Answers of x and y that the sign is about. Without them, larger numbers or "
+        "later levels of x go with larger ones of y (positive), or with smaller ones.",
+    )
 
 
 class GivenOptions(KubeModel):
@@ -55,6 +103,42 @@ class GivenOptions(KubeModel):
         " these answers as missing.",
         json_schema_extra=no_default,
     )
+    pairs: list[Pair] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PAIRS,
+        description="Pairs of a column of the given rows and one of the model, of which bounds are "
+        "wanted. Pairs of a statement below need no mention here.",
+    )
+    independent: list[Pair] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PAIRS,
+        description="Pairs that nothing but the common columns connects, as you state.",
+    )
+    sign: list[SignedPair] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PAIRS,
+        description="Signs of dependence given the common columns, as you state them.",
+    )
+    impossible: list[ImpossibleCell] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PAIRS,
+        description="Answers that never meet, as you state.",
+    )
+
+    def all_pairs(self) -> Iterator[tuple[str, int, Pair]]:
+        """Yield the pairs of all statements with their field and place."""
+        for name in ("pairs", "independent", "sign", "impossible"):
+            for i, pair in enumerate(getattr(self, name) or ()):
+                yield name, i, pair
+
+    @property
+    def in_pairs(self) -> set[str]:
+        """The columns of all pairs."""
+        return {name for _, _, pair in self.all_pairs() for name in (pair.x, pair.y)}
 
 
 class Held(AnswerPart):
@@ -111,6 +195,36 @@ class SeenHalf(AnswerPart):
     verdict: Literal["passed", "failed"]
 
 
+class PairCell(AnswerPart):
+    """A cell of a pair: the share of all respondents who give both answers, 0..1."""
+
+    x: str
+    y: str
+    figure: float | None = Field(
+        description="Null while the pair is open, and where fewer than five persons gave both."
+    )
+    low: float | None = Field(description="Lower end of the figure's 95 % interval.")
+    high: float | None = Field(description="Its upper end.")
+    least: float = Field(description="The least share that the common columns allow.")
+    most: float = Field(description="The largest share that they allow.")
+
+
+class PairAnswer(AnswerPart):
+    """What may be said of two columns that nobody, or few, answered together."""
+
+    x: ColumnName
+    y: ColumnName
+    verdict: PairVerdict
+    text: str = Field(description="What it rests on, in words.")
+    together: float | None = Field(
+        description="Respondents who answered both (Kish); null for 1 to 4."
+    )
+    through: list[ColumnName] = Field(description="The common columns.")
+    width: float = Field(description="Mean distance of least and most.")
+    plain: float = Field(description="The same without the common columns (Fréchet).")
+    cells: list[PairCell]
+
+
 class CompletionFigures(KubeModel):
     """Figures of a completion without names, for a status."""
 
@@ -120,6 +234,11 @@ class CompletionFigures(KubeModel):
     filled: int = Field(description="Of these, cells that were filled in every implicate.")
     least_worth: float | None = Field(
         default=None, description="Respondents that the least informed column is worth."
+    )
+    pairs: dict[str, int] | None = Field(
+        default=None,
+        description="Pairs by verdict: measured, assumed, open or contradicted.",
+        json_schema_extra={"maxProperties": 4},
     )
 
 
@@ -135,6 +254,7 @@ class CompletionReport(KubeModel):
         columns: the filled columns, in the order of the model's.
         common: shares side by side; empty for the donors' own rows.
         privacy: None for the donors' own rows, whose known answers they hold anyway.
+        pairs: that were asked for; empty otherwise.
         warnings: limits of the completion, in plain words.
     """
 
@@ -148,6 +268,7 @@ class CompletionReport(KubeModel):
     columns: list[FilledColumn]
     common: list[CommonColumn] = Field(default_factory=list)
     privacy: SeenHalf | None = None
+    pairs: list[PairAnswer] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
 
     @property
@@ -160,4 +281,5 @@ class CompletionReport(KubeModel):
             gaps=self.gaps,
             filled=self.filled,
             least_worth=min(worths, default=None),
+            pairs=dict(Counter(one.verdict for one in self.pairs)) or None,
         )

@@ -117,7 +117,10 @@ async def test_a_completion_names_its_rows_and_has_their_label(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     given = await _given(world, http)
-    asked = {"given": {"dataset_id": given, "columns": ["price"], "implicates": 5}, "seed": 3}
+    sign = {"x": "price", "y": "spend", "sign": "positive", "levels": ["5", "low"]}
+    stated = {"pairs": [{"x": "price", "y": "city"}], "sign": [sign]}
+    options = {"columns": ["price"], "implicates": 5, **stated}
+    asked = {"given": {"dataset_id": given, **options}, "seed": 3}
     answer = await _ask(http, ready, asked, key)
     assert answer.status_code == 202, answer.text
     assert (answer.json()["row_count"], answer.json()["seed"]) == (0, 3)
@@ -127,9 +130,10 @@ async def test_a_completion_names_its_rows_and_has_their_label(
     assert (labels[LABEL_DATASET], labels[LABEL_GIVEN]) == (ready, given)
     assert made["spec"]["given"] == {
         "datasetRef": {"name": given},
-        "columns": ["price"],
-        "implicates": 5,
+        **options,
     }
+    body = (await http.get(f"/v1/generations/{name}")).json()
+    assert body["given"]["sign"] == [sign]
     assert "rowCount" not in made["spec"]
     again = await _ask(http, ready, asked, key)
     assert again.json()["generation_id"] == name
@@ -161,6 +165,17 @@ async def test_its_own_gaps_are_filled_without_another_dataset(
         ({"given": {"columns": ["price", "price"]}}, ["/given/columns/1"]),
         ({"given": {"columns": []}}, ["/given/columns"]),
         ({"given": {"implicates": 1}}, ["/given/implicates"]),
+        ({"given": {"pairs": [{"x": "price", "y": "price"}]}}, ["/given/pairs/0/y"]),
+        ({"given": {"pairs": [{"x": "price"}]}}, ["/given/pairs/0/y"]),
+        ({"given": {"independent": []}}, ["/given/independent"]),
+        (
+            {"given": {"sign": [{"x": "price", "y": "z", "sign": "more"}]}},
+            ["/given/sign/0/sign"],
+        ),
+        (
+            {"given": {"impossible": [{"x": "price", "y": "z", "levels": ["1"]}]}},
+            ["/given/impossible/0/levels"],
+        ),
         ({"given": {"implicates": 51}}, ["/given/implicates"]),
         ({"given": {"unknown": "guess"}}, ["/given/unknown"]),
         ({"given": {"rows": [{"price": 1}]}}, ["/given/rows"]),

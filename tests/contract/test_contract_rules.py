@@ -328,6 +328,7 @@ WRONG: list[tuple[str, Object, str]] = [
     ("Dataset", {"purpose": "Given", "keepSource": True}, "leave out hold and keepSource"),
     ("GenerationJob", {"given": {}}, "give rowCount, persons or given"),
     ("GenerationJob", {"given": {}}, "give given rows or conditions and interventions"),
+    ("GenerationJob", {"given": {"pairs": [{"x": "a", "y": "a"}]}}, "a pair has two columns"),
     ("GenerationJob", {"conditions": {"numeric": {"a": {}}}}, "give min, max or both"),
     ("GenerationJob", {"conditions": {"numeric": {"a": {"min": 2, "max": 1}}}}, "min is above max"),
     (

@@ -109,7 +109,7 @@ def upload_bytes(rows: int = 600) -> bytes:
     rng = np.random.default_rng(4)
     level = rng.choice(LEVELS, rows, p=[0.5, 0.3, 0.2])
     basket = np.round(np.where(level == "zq_gold", 80, 30) + rng.gamma(3, 5, rows), 2)
-    visits = rng.poisson(4, rows)
+    visits = rng.poisson(4, rows) + 3 * (level == "zq_gold")
     lines = [",".join(COLUMNS)] + [
         f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)
     ]

@@ -222,7 +222,7 @@ def complete_table(
     rows = None
     if given is not None:
         raw = open_described(given) if isinstance(given, Path) else given
-        rows = read_given(raw, trained.schema, options.unknown)
+        rows = read_given(raw, trained.schema, options.unknown, options.in_pairs)
     return complete(trained, rows, options, seed=seed, progress=meter.step("filling"))
 
 

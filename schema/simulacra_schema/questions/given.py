@@ -18,6 +18,7 @@ _UNLEARNED = Wrong(
     "filled; name another.",
 )
 _TWICE = Wrong("a column that is named twice", "The column is named twice; name it once.")
+_SAME = Wrong("a pair of one column", "The column stands twice in the pair; name another.")
 _PERSONS = Wrong(
     "rows of persons with several rows",
     "The rows belong to persons with several rows each, which cannot be completed yet.",
@@ -25,7 +26,7 @@ _PERSONS = Wrong(
 
 
 def given_faults(given: GivenOptions, schema: TableSchema) -> Iterator[Fault]:
-    """Yield what the schema says against the columns to fill."""
+    """Yield what the schema says against the columns to fill and the pairs."""
     if schema.subject() is not None:
         yield _PERSONS.at("given")
         return
@@ -44,3 +45,10 @@ def given_faults(given: GivenOptions, schema: TableSchema) -> Iterator[Fault]:
             wrong = _TWICE
         if wrong is not None:
             yield wrong.at("given", "columns", at)
+    for field, at, pair in given.all_pairs():
+        for side, name in (("x", pair.x), ("y", pair.y)):
+            column = schema.find(name)
+            if column is not None and (not column.learned or column.is_of_design):
+                yield _UNLEARNED.at("given", field, at, side)
+        if pair.x == pair.y:
+            yield _SAME.at("given", field, at, "y")

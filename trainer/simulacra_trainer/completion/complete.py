@@ -20,10 +20,13 @@ from simulacra_schema.completion import (
     Held,
     SeenHalf,
 )
+from simulacra_trainer.completion.asked_pairs import plan_pairs
+from simulacra_trainer.completion.gain import refuse_without_gain
 from simulacra_trainer.completion.gaps import Plan, plan_gaps
 from simulacra_trainer.completion.given_rows import GivenRows
 from simulacra_trainer.completion.measure import common_columns, seen_half, worth
 from simulacra_trainer.completion.models import Fillings, check, fill_all
+from simulacra_trainer.completion.pairs import answer_pairs
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.pipeline.privacy_tuning import STRENGTHS
@@ -74,8 +77,12 @@ def complete(
     """
     options = options or GivenOptions()
     plan = plan_gaps(trained, given, options)
+    asked = plan_pairs(trained, plan, given, options)
+    strengths = _strengths(trained, plan)
+    if not plan.is_own:
+        refuse_without_gain(plan, strengths[0], seed)
     privacy = None
-    for strength in _strengths(trained, plan):
+    for strength in strengths:
         fillings = fill_all(plan.cells, plan.schema, strength, options.implicates, seed, progress)
         if plan.is_own:
             break
@@ -85,6 +92,7 @@ def complete(
             break
     held = check(plan.cells, plan.schema, strength, seed, rows=not plan.is_own)
     columns = [_column(trained, plan, fillings, j, held.get(j)) for j in plan.asked]
+    pairs = [] if asked is None else answer_pairs(asked, strength, seed)
     report = CompletionReport(
         rows=plan.rows,
         implicates=options.implicates,
@@ -95,6 +103,7 @@ def complete(
         columns=columns,
         common=[] if plan.is_own else list(common_columns(plan)),
         privacy=privacy,
+        pairs=pairs,
         warnings=[*_warnings(columns, privacy, int(fillings.unhelped.sum())), *_unknown(given)],
     )
     filled = _filled(trained, plan, fillings, seed)

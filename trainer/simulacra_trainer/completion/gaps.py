@@ -142,7 +142,7 @@ def _used(
     learned = schema.learned()
     if given is None or options.columns is None:
         return learned
-    names = {*given.table.column_names, *_parts(schema, options.columns)}
+    names = {*given.table.column_names, *_parts(schema, [*options.columns, *options.in_pairs])}
     return [c for c in learned if c.name in names]
 
 

@@ -47,15 +47,23 @@ class GivenRows:
         table: the learned columns that both tables have; null for missing.
         codes: rows with a special code or word for no answer, bool [n], by column.
         unknown: cells with a level that the donors do not have, by column; they are missing.
+        others: columns that only the given rows have and that a pair names, by the look of the
+            rows; those that identify rows or hold free text are not among them.
+        names: of all columns of the given rows.
     """
 
     table: pa.Table
     codes: Mapping[str, Booleans] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, pa.Array] = field(default_factory=dict)
+    names: Sequence[str] = ()
 
 
 def read_given(
-    raw: pa.Table | RawTable, schema: TableSchema, unknown: Unknown = "refuse"
+    raw: pa.Table | RawTable,
+    schema: TableSchema,
+    unknown: Unknown = "refuse",
+    beside: Collection[str] = (),
 ) -> GivenRows:
     """Return given rows as the donors' columns have them: levels, codes, units and decimals.
 
@@ -63,6 +71,7 @@ def read_given(
         raw: the rows as they were read from the upload (READ_TABLE, or `open_described`).
         schema: of the model.
         unknown: what to do with levels that the model does not know.
+        beside: columns of pairs, of which only the given rows may have some.
 
     Raises:
         InputError: no column in common, unknown levels to refuse, or cells that cannot be read;
@@ -74,13 +83,8 @@ def read_given(
         raise invalid([fault("The given rows belong to persons with several rows.")])
     if not names:
         raise invalid([fault("The given rows have no column in common with the model.")])
-    place = {name: i for i, name in enumerate(raw.column_names)}
-    fields = [raw.schema.field(place[name]) for name in names]
-    common = pa.Table.from_arrays(
-        [raw.column(place[name]) for name in names],
-        schema=pa.schema(fields, metadata=raw.schema.metadata),
-    )
-    typed = {one.name for one in fields if not _is_text(one.type)}
+    common = _part(raw, names)
+    typed = {one.name for one in common.schema if not _is_text(one.type)}
     statements = _statements(schema, names, typed)
     read = read_columns(common, statements)
     faults = [
@@ -103,7 +107,34 @@ def read_given(
                     faults.append(_unknown(column, lost))
     if faults:
         raise invalid(faults)
-    return GivenRows(pa.table(columns), codes, strange)
+    others = {name for name in beside if schema.find(name) is None}
+    return GivenRows(pa.table(columns), codes, strange, _others(raw, others), raw.column_names)
+
+
+def _part(raw: pa.Table | RawTable, names: Collection[str]) -> pa.Table:
+    place = {name: i for i, name in enumerate(raw.column_names)}
+    fields = [raw.schema.field(place[name]) for name in names]
+    return pa.Table.from_arrays(
+        [raw.column(place[name]) for name in names],
+        schema=pa.schema(fields, metadata=raw.schema.metadata),
+    )
+
+
+def _others(raw: pa.Table | RawTable, names: Collection[str]) -> dict[str, pa.Array]:
+    """Return columns that the donors do not have, read by their own look."""
+    present = [name for name in raw.column_names if name in names]
+    if not present:
+        return {}
+    part = _part(raw, present)
+    read = read_columns(part, state(NOTHING_STATED, present))
+    kinds = (pa.types.is_dictionary, pa.types.is_integer, pa.types.is_floating)
+    kinds = (*kinds, pa.types.is_timestamp)
+    values = {one.schema.name: one.values for one in read if one.values is not None}
+    return {
+        name: of.combine_chunks() if isinstance(of, pa.ChunkedArray) else of
+        for name, of in values.items()
+        if any(is_kind(of.type) for is_kind in kinds)
+    }
 
 
 def fault(detail: str, *path: str | int) -> FieldError:

@@ -40,7 +40,8 @@ def complete_rows(
     given = None
     if context.spec.given is not None:
         path = context.given.download(GIVEN, context.directory / GIVEN)
-        given = read_given(read_parquet(path), trained.schema, options.unknown)
+        rows = read_parquet(path)
+        given = read_given(rows, trained.schema, options.unknown, options.in_pairs)
     progress = meter.step("completing")
     done = complete(trained, given, options, seed=request.seed, progress=progress)
     part = own.store_table(name, iter([done.filled]), done.filled.schema, context.spec.customer_key)

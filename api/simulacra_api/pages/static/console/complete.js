@@ -6,6 +6,7 @@ import { useLoad, usePolling } from "./parts.js";
 import { useSchema } from "./schema.js";
 
 const OWN = "";
+const STATED = { pairs: "nothing", independent: "only the common columns connect them", positive: "larger goes with larger among alike people", negative: "larger goes with smaller among alike people" };
 const fillable = (schema) => schema.columns.filter((column) => column.learned);
 
 /** Upload rows that are given: no model is fit on them. */
@@ -28,11 +29,12 @@ function Form({ session, dataset, schema, given, again, onMade }) {
   const [columns, setColumns] = useState([]);
   const [implicates, setImplicates] = useState(10);
   const [missing, setMissing] = useState(false);
+  const [pairs, setPairs] = useState([]);
   const chosen = given.find((one) => one.dataset_id === source);
   const waits = source !== OWN && chosen?.status !== "ready";
   usePolling(waits && (!chosen || unfinished(chosen.status)), again);
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, {
-    given: { implicates, ...(source !== OWN && { dataset_id: source }), ...(columns.length && { columns }), ...(missing && { unknown: "missing" }) },
+    given: { implicates, ...(source !== OWN && { dataset_id: source }), ...(columns.length && { columns }), ...(missing && { unknown: "missing" }), ...(source !== OWN && asked(pairs)) },
   })));
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
     <div class="field"><label for="given-rows">Rows</label><select id="given-rows" value=${source} onChange=${(event) => setSource(event.target.value)}><option value=${OWN}>The gaps of this table</option>
@@ -42,7 +44,44 @@ function Form({ session, dataset, schema, given, again, onMade }) {
       ${fillable(schema).map((column) => html`<option value=${column.name}>${column.label ?? column.name}</option>`)}</select></div>
     <div class="field"><label for="implicates">How often each gap is filled</label><input id="implicates" type="number" min="2" max="50" required value=${implicates} onInput=${(event) => setImplicates(Number(event.target.value))} /></div>
     ${source !== OWN && html`<label class="check"><input type="checkbox" checked=${missing} onChange=${(event) => setMissing(event.target.checked)} /> Take levels that the model does not know as missing</label>`}
+    ${source !== OWN && html`<${Pairs} of=${pairs} onChange=${setPairs} />`}
     <div><button class="primary" disabled=${busy || waits}>${busy ? "Sending" : "Complete"}</button>${waits && html` <span class="quiet" role="status">${chosen?.status === "failed" ? "The rows could not be read." : "The rows are being read."}</span>`}</div><${Failure} problem=${problem} /></form>`;
+}
+
+/** The pairs that are asked about: two columns, and what is stated of them. */
+function Pairs({ of, onChange }) {
+  const [x, setX] = useState("");
+  const [y, setY] = useState("");
+  const [stated, setStated] = useState("pairs");
+  const add = () => { onChange([...of, { x: x.trim(), y: y.trim(), stated }]); setX(""); setY(""); };
+  return html`<fieldset><legend>Pairs that nobody answered together</legend>
+    <p class="quiet">A column that only the given rows have, and one of this table. Bounds say what the common columns allow.</p>
+    <div class="field"><label for="pair-x">Column of the given rows</label><input id="pair-x" value=${x} onInput=${(event) => setX(event.target.value)} /></div>
+    <div class="field"><label for="pair-y">Column of this table</label><input id="pair-y" value=${y} onInput=${(event) => setY(event.target.value)} /></div>
+    <div class="field"><label for="pair-stated">What you state of them</label><select id="pair-stated" value=${stated} onChange=${(event) => setStated(event.target.value)}>${Object.entries(STATED).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></div>
+    <button type="button" disabled=${!x.trim() || !y.trim()} onClick=${add}>Add the pair</button>
+    <ul>${of.map((one, at) => html`<li key=${at}>${one.x} × ${one.y}: ${STATED[one.stated]} <button type="button" aria-label=${`Remove ${one.x} × ${one.y}`} onClick=${() => onChange(of.filter((_, k) => k !== at))}>Remove</button></li>`)}</ul></fieldset>`;
+}
+
+/** Pairs as the service has them. */
+function asked(pairs) {
+  const some = (stated) => pairs.filter((one) => one.stated === stated).map(({ x, y }) => ({ x, y }));
+  const sign = ["positive", "negative"].flatMap((kind) => some(kind).map((one) => ({ ...one, sign: kind })));
+  const found = { pairs: some("pairs"), independent: some("independent"), sign };
+  return Object.fromEntries(Object.entries(found).filter(([, list]) => list.length));
+}
+
+const ends = (cell) => `${percent(cell.least, 1)} to ${percent(cell.most, 1)}`;
+
+/** The cells of a pair with their bounds as bars, and the figure as a mark where there is one. */
+function PairCells({ of }) {
+  const title = `${of.x} × ${of.y}: ${of.verdict}`;
+  return html`<h3>${title}</h3><p>${of.text} The bounds are ${percent(of.width, 1)} wide, ${percent(of.plain, 1)} without common columns.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label=${title}><table><caption class="quiet">Share of all rows that gives both answers.</caption>
+      <thead><tr><th scope="col">${of.x}</th><th scope="col">${of.y}</th><th scope="col">At least, at most</th><th scope="col">Drawn</th><th scope="col">Figure</th></tr></thead>
+      <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.x}</th><td>${cell.y}</td><td>${ends(cell)}</td>
+        <td><svg width="160" height="16" viewBox="0 0 160 16" role="img" aria-label=${ends(cell)}><rect x="0" y="7" width="160" height="2" fill="currentColor" opacity=".2" /><rect x=${160 * cell.least} y="4" width=${Math.max(160 * (cell.most - cell.least), 1)} height="8" fill="currentColor" opacity=".5" />${cell.figure != null && html`<rect x=${160 * cell.figure - 1} y="0" width="2" height="16" fill="currentColor" />`}</svg></td>
+        <td>${cell.figure == null ? (of.verdict === "open" ? "not known" : "fewer than five persons") : `${percent(cell.figure, 1)} (${percent(cell.low, 1)} to ${percent(cell.high, 1)})`}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** What was filled, what each column is worth, and how the check went. */
@@ -53,6 +92,7 @@ export function Completion({ of }) {
       <thead><tr><th scope="col">Column</th><th scope="col">Gaps</th><th scope="col">Filled</th><th scope="col">Left empty</th><th scope="col">Worth</th><th scope="col">Check</th></tr></thead>
       <tbody>${of.columns.map((one) => html`<tr><th scope="row">${one.column}</th><td>${number(one.gaps)}</td><td>${number(one.filled)}</td><td>${number(one.left_empty)}</td><td>${one.worth == null ? "unknown" : number(one.worth)}</td><td>${one.check ? percent(one.check.share) : "too few"}</td></tr>`)}</tbody></table></div>
     ${of.privacy && html`<p class=${`notice ${of.privacy.verdict === "passed" ? "good" : "warn"}`}>Filled rows are nearer to the respondents that their model saw in ${percent(of.privacy.nearness, 1)} of the cases; ${percent(of.privacy.bar)} is the bar.</p>`}
+    ${of.pairs?.length > 0 && html`<h2>Pairs that nobody answered together</h2>${of.pairs.map((one) => html`<${PairCells} key=${`${one.x} ${one.y}`} of=${one} />`)}`}
     ${of.warnings.map((text) => html`<p class="notice warn">${text}</p>`)}</section>`;
 }
 

@@ -1,0 +1,78 @@
+"""Whether the common columns tell anything about what is to be filled in another table's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulacra_trainer.completion.cells import Indices
+from simulacra_trainer.completion.fill import Filler
+from simulacra_trainer.completion.gaps import Plan
+from simulacra_trainer.completion.given_rows import fault, invalid
+from simulacra_trainer.completion.rules import Rules
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
+from simulacra_trainer.families.forest.samplers import Context
+from simulacra_trainer.families.grid import level_grid, number_grid
+
+SURE = 1.645
+"""Standard errors by which held-out donors must gain in one column at least."""
+ANSWERED, SHOWN, STREAM = 0.5, 5, 59
+
+
+def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) -> None:
+    """Refuse given rows of which the common columns tell nothing about any column to fill.
+
+    Answers of one half of the donors are predicted by models of the other half, and the other way
+    round. Their mean log-likelihood over that of the shares alone must exceed its error.
+
+    Raises:
+        InputError: no column to fill gains.
+    """
+    cells, first = plan.cells, plan.first
+    filler = Filler(cells, Rules(cells, plan.schema), *strength)
+    known = ~np.stack([np.isnan(of) for of in cells.values])
+    common = [
+        j
+        for j in range(len(cells.codecs))
+        if all(part.mean() >= ANSWERED for part in (known[j, :first], known[j, first:]))
+    ]
+    if not common:  # rows of many forms: each has columns of its own
+        return
+    asked = [j for j in plan.asked if j not in filler.rules.computed and j not in common]
+    for j in asked:
+        rows = np.random.default_rng([seed, STREAM]).permutation(np.flatnonzero(known[j, :first]))
+        halves = np.sort(rows[::2]), np.sort(rows[1::2])
+        gains = np.concatenate(
+            [_gains(filler, j, common, learned, held) for learned, held in (halves, halves[::-1])]
+        )
+        if gains.mean() > SURE * gains.std() / np.sqrt(gains.size):
+            return
+    if asked:
+        names = ", ".join(cells.codecs[j].name for j in asked[:SHOWN])
+        one = len(common) == 1
+        count = f"{len(common)} {'column' if one else 'columns'} in common, which"
+        more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
+        tell = f"{count} {'tells' if one else 'tell'} nothing about {names}{more}."
+        detail = f"{tell} Give rows with more of the columns."
+        raise invalid([fault(detail)])
+
+
+def _gains(
+    filler: Filler, j: int, common: Sequence[int], learned: Indices, held: Indices
+) -> Floats:
+    """Return the nats of held-out answers over those of the shares alone, float64 [held]."""
+    cells = filler.cells
+    codec, values, codes = cells.codecs[j], cells.values, cells.coded()
+    hidden = filler.rules.hidden_from(j)
+    drawer = filler.grow(j, [k for k in common if k not in hidden], values, codes, learned)
+    grid = level_grid(codec.levels) if codec.is_category else number_grid(values[j][learned])
+    at = grid.cells(values[j][held])
+    context = Context(codes[drawer.columns][:, held], [values[k][held] for k in drawer.columns])
+    found = drawer.sampler.probabilities(grid, context, np.arange(held.size, dtype=np.int32), at)
+    shares = np.bincount(grid.cells(values[j][learned]), minlength=grid.size) / learned.size
+    slip = SELECTION_SLIP / grid.size
+    both = ((1 - SELECTION_SLIP) * of + slip for of in (found, shares[at]))
+    with_common, alone = both
+    return np.asarray(np.log(with_common / alone))
