@@ -83,11 +83,27 @@ class Completed:
         """The m completed tables, of the type of the given rows."""
         return [self._shape(one) for one in self._implicates()]
 
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        """What may be said of each pair: x, y, verdict, text, and cells with least and most."""
+        return list(self.report.get("pairs", ()))
+
+    def pair(self, x: str, y: str) -> dict[str, Any]:
+        """Return what may be said of one pair, whichever column was named first.
+
+        Raises:
+            KeyError: the completion was not asked about it.
+        """
+        for one in self.pairs:
+            if {one["x"], one["y"]} == {x, y}:
+                return one
+        raise KeyError(f"{x} and {y} are no pair of this completion; ask with pairs=")
+
     def long(self) -> Any:
         """Return all tables below one another, `implicate` first: 0 as given, 1 to m completed.
 
         It is a `pyarrow.Table`; with renamed columns, R's `mice::as.mids` (.imp, .id) and SPSS
-        (Imputation_) read it.
+        (Imputation_) read it. Its schema metadata name the assumed pairs (simulacra.assumed).
         """
         pa = optional("pyarrow")
         given, _ = _of_one_type(self.given, self.filled)
@@ -96,7 +112,12 @@ class Completed:
             name = _free_name(IMPLICATE, one.column_names)
             column = pa.array([number] * one.num_rows, pa.int32())
             parts.append(one.add_column(0, name, column))
-        return pa.concat_tables(parts)
+        table = pa.concat_tables(parts)
+        assumed = [f"{one['x']} * {one['y']}" for one in self.pairs if one["verdict"] == "assumed"]
+        if not assumed:
+            return table
+        said = {**(table.schema.metadata or {}), "simulacra.assumed": "\n".join(assumed)}
+        return table.replace_schema_metadata(said)
 
     def pool(self, statistic: Callable[[Any], tuple[Any, Any]]) -> Estimate:
         """Combine a statistic of the m tables by Rubin's rules, as `inference.pool_filled`.
@@ -125,6 +146,9 @@ class Completed:
             said += f", worth {worth:,.0f} respondents" if worth is not None else ""
             held = f"; 80 % sets held {check['share']:.0%} of known answers" if check else ""
             yield f"{said}{held}."
+        for one in self.pairs:
+            bounds = f"bounds {one['width']:.3f} wide, {one['plain']:.3f} without common columns"
+            yield f"{one['x']} * {one['y']}: {bounds}. {one['text']}"
         yield from report.get("warnings", ())
 
     def _implicates(self) -> list[Any]:
@@ -141,17 +165,22 @@ class Completed:
 
 
 def read_rows(path: Path) -> Any:
-    """Return a CSV, Parquet or Arrow file as a `pyarrow.Table`, to join filled cells to it.
+    """Return a CSV, Parquet, Arrow, .xlsx or .sav file as a `pyarrow.Table`, to join cells to it.
 
     Raises:
         ValueError: a file of another kind, or a CSV that cannot be read.
+        ModuleNotFoundError: a reader is missing; the message says what to install.
     """
     if path.suffix == ".parquet":
         return tables.read(path)
+    if path.suffix == ".xlsx":
+        return _read_xlsx(path)
+    if path.suffix == ".sav":
+        return _read_sav(path)
     if path.suffix in (".arrow", ".feather"):
         return optional("pyarrow.feather").read_table(path)
     if path.suffix != ".csv":
-        raise ValueError(f"{path.name}: give a .csv, .parquet or .arrow file.")
+        raise ValueError(f"{path.name}: give a .csv, .parquet, .arrow, .xlsx or .sav file.")
     return _read_csv(path)
 
 
@@ -189,6 +218,43 @@ def _read_csv(path: Path) -> Any:
         return csv.read_csv(source, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path.name}: {error}. Save it as Parquet.") from None
+
+
+def _read_xlsx(path: Path) -> Any:
+    """Return the first sheet, its first row as the names; whole numbers are integers."""
+    pa, calamine = optional("pyarrow"), optional("python_calamine", "trainer")
+    sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+    names, *rows = sheet.to_python()
+    rows = [row for row in rows if any(cell != "" for cell in row)]
+    columns = zip(*rows, strict=True) if rows else [[] for _ in names]
+    try:
+        arrays = [_array([None if cell == "" else cell for cell in cells]) for cells in columns]
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"{path.name}: {error}. Save it as Parquet.") from None
+    return pa.table(dict(zip(map(str, names), arrays, strict=True)))
+
+
+def _array(cells: list[Any]) -> Any:
+    """Return cells of a sheet as one type: text where some are."""
+    is_whole = all(isinstance(cell, float) and cell.is_integer() for cell in cells if cell)
+    if is_whole:
+        cells = [None if cell is None else int(cell) for cell in cells]
+    if any(isinstance(cell, str) for cell in cells):
+        cells = [f"{cell:g}" if isinstance(cell, float) else cell and str(cell) for cell in cells]
+    return optional("pyarrow").array(cells)
+
+
+def _read_sav(path: Path) -> Any:
+    """Return an SPSS file, with labels for the codes of a column that has one for each."""
+    pa, pyreadstat = optional("pyarrow"), optional("pyreadstat", "trainer")
+    columns, meta = pyreadstat.read_sav(path, output_format="dict")
+    for name, cells in columns.items():
+        known = [None if cell is None or cell != cell or cell == "" else cell for cell in cells]
+        labels = meta.variable_value_labels.get(name, {})
+        if labels and {cell for cell in known if cell is not None} <= labels.keys():
+            known = [None if cell is None else labels[cell] for cell in known]
+        columns[name] = known
+    return pa.table(columns)
 
 
 def _of_one_type(given: Any, filled: Any) -> tuple[Any, Any]:

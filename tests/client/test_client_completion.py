@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyreadstat
 import pytest
 
 from simulacra.completion import Completed, read_rows, shape_of, write_rows
+from simulacra.pair_lines import pair_of, stated_pairs
 
 REPORT = {
     "rows": 3,
@@ -103,8 +105,45 @@ def test_a_csv_of_a_german_spreadsheet_is_read(tmp_path: Path) -> None:
     assert read_rows(path).to_pydict() == {"Größe": [1.5, None], "Ort": ["Köln", "Bonn"]}
 
 
+def test_a_workbook_and_an_spss_file_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": ["x", "y", "z"], "a": [1.0, None, 3.0], "f": [0.5, 1.0, None]})
+    rows.to_excel(tmp_path / "rows.xlsx", index=False)
+    found = read_rows(tmp_path / "rows.xlsx")
+    assert found.to_pydict() == {"id": ["x", "y", "z"], "a": [1, None, 3], "f": [0.5, 1.0, None]}
+    assert found["a"].type == pa.int64()
+    labels = {"a": {1.0: "yes", 3.0: "no"}, "f": {1.0: "all"}}
+    pyreadstat.write_sav(rows, tmp_path / "rows.sav", variable_value_labels=labels)
+    found = read_rows(tmp_path / "rows.sav")
+    assert found["a"].to_pylist() == ["yes", None, "no"]
+    assert found["f"].to_pylist() == [0.5, 1.0, None], "half of it has no label"
+
+
+def test_pairs_are_written_as_lines_and_found_either_way_round() -> None:
+    assert pair_of("x*y") == {"x": "x", "y": "y"}
+    signed = {"x": "q", "y": "r", "levels": ["a b", "no"], "sign": "negative"}
+    assert pair_of("q=a b*r=no:negative", signed=True) == signed
+    assert pair_of({"x": "a*b", "y": "c"}) == {"x": "a*b", "y": "c"}
+    assert pair_of('"a*""b"*c') == {"x": 'a*"b', "y": "c"}
+    for line in ("x", "x*y*z", "x=1*y", "*y"):
+        with pytest.raises(ValueError, match=r"write x\*y"):
+            pair_of(line)
+    with pytest.raises(ValueError, match=":positive or :negative"):
+        pair_of("x*y", signed=True)
+    asked = {"pairs": ["x*y"], "independent": None, "sign": [], "impossible": ["x=1*y=2"]}
+    assert stated_pairs(**asked).keys() == {"pairs", "impossible"}
+    pair = {"x": "a", "y": "new", "verdict": "open", "width": 0.1, "plain": 0.2, "text": "Open."}
+    one = Completed(GIVEN, FILLED, {**REPORT, "pairs": [pair]})
+    assert one.pair("new", "a") == one.pairs[0] == pair
+    assert "a * new: bounds 0.100 wide, 0.200 without common columns. Open." in one.sentences()
+    assert not one.long().schema.metadata
+    pair["verdict"] = "assumed"
+    assert one.long().schema.metadata == {b"simulacra.assumed": b"a * new"}
+    with pytest.raises(KeyError, match="no pair"):
+        one.pair("a", "id")
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.xlsx"
+    path = tmp_path / "rows.ods"
     path.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"give a \.csv, \.parquet or \.arrow file"):
+    with pytest.raises(ValueError, match=r"give a \.csv, \.parquet, \.arrow, \.xlsx or \.sav file"):
         read_rows(path)

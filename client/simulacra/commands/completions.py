@@ -39,7 +39,7 @@ def complete(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="CSV, Parquet or Arrow with the rows; the file of TABLE itself if absent.",
+            help="CSV, Parquet, Arrow, .xlsx or .sav with the rows; that of TABLE if absent.",
         ),
     ] = None,
     columns_: Annotated[
@@ -54,6 +54,21 @@ def complete(
     unknown: Annotated[
         str, typer.Option(help="Levels that the model does not know: refuse, or missing.")
     ] = "refuse",
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="'X*Y': of a column of the rows and one of TABLE; repeat it."),
+    ] = None,
+    independent: Annotated[
+        list[str] | None,
+        typer.Option(help="'X*Y': nothing but the common columns connects them; repeat it."),
+    ] = None,
+    sign: Annotated[
+        list[str] | None,
+        typer.Option(help="'X*Y:positive' or 'X=Yes*Y=No:negative' among alike people; repeat it."),
+    ] = None,
+    impossible: Annotated[
+        list[str] | None, typer.Option(help="'X=Yes*Y=No': answers that never meet; repeat it.")
+    ] = None,
     seed: Seed = None,
     retention_hours: RetentionHours = None,
     key: Key = None,
@@ -75,6 +90,8 @@ def complete(
         seconds = None if retention_hours is None else round(retention_hours * 3600)
         kept: dict[str, Any] = {"retention_seconds": seconds, "key": key}
         options: dict[str, Any] = {"fill_codes": fill_codes, "unknown": unknown, "seed": seed}
+        options |= {"pairs": pair, "independent": independent}
+        options |= {"sign": sign, "impossible": impossible}
         sent = client.send_given(dataset_id, path, rows.num_rows, **kept)
         if sent is not None:
             wait_with_progress(client, sent.job_id, as_json)

@@ -20,6 +20,10 @@ GIVEN_FLAGS = {
     "implicates": "--implicates",
     "fill_codes": "--fill-codes",
     "unknown": "--unknown",
+    "pairs": "--pair",
+    "independent": "--independent",
+    "sign": "--sign",
+    "impossible": "--impossible",
 }
 """Fields of a completion, and the flags that set them; others are of the rows."""
 SAME = (

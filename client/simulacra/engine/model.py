@@ -13,6 +13,7 @@ from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of
 from simulacra.models import Document, Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.operations.questions import asked_segment
+from simulacra.pair_lines import Pairs, stated_pairs
 from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
 from simulacra.segment import Segment
@@ -94,17 +95,25 @@ class Model:
         implicates: int = 10,
         fill_codes: bool = False,
         unknown: str = "refuse",
+        pairs: Pairs | None = None,
+        independent: Pairs | None = None,
+        sign: Pairs | None = None,
+        impossible: Pairs | None = None,
         seed: int = 0,
         on_progress: OnProgress | None = None,
     ) -> Completed:
         """Fill in the gaps of given rows m times, and return the completed tables.
 
         Args:
-            source: path of a CSV, Parquet or Arrow file, or a pandas, polars or Arrow table.
+            source: path of a file, or a pandas, polars or Arrow table, as for `Client.complete`.
             columns: as for `Client.complete`.
             implicates: as for `Client.complete`.
             fill_codes: as for `Client.complete`.
             unknown: as for `Client.complete`.
+            pairs: as for `Client.complete`.
+            independent: as for `Client.complete`.
+            sign: as for `Client.complete`.
+            impossible: as for `Client.complete`.
             seed: of the random numbers.
             on_progress: called with `percent`, `eta_seconds` and `step`.
 
@@ -118,6 +127,7 @@ class Model:
 
             rows = read_rows(path)
             asked = {"columns": columns, "implicates": implicates, "fill_codes": fill_codes}
+            asked |= stated_pairs(pairs, independent, sign, impossible)
             options = GivenOptions.model_validate({**asked, "unknown": unknown})
             done = complete_table(self._trained, path, options, seed, on_progress or silent)
             report = done.report.model_dump(mode="json")

@@ -113,14 +113,32 @@ class RowTools(ToolSet):
             Literal["refuse", "missing"],
             Field(description="Levels that the model does not know: refuse the rows, or as gaps."),
         ] = "refuse",
+        pairs: Annotated[
+            list[str] | None,
+            Field(description='"x*y" of a column of the rows and one of the model: their bounds.'),
+        ] = None,
+        independent: Annotated[
+            list[str] | None,
+            Field(description='"x*y" that only the common columns connect, as the user states.'),
+        ] = None,
+        sign: Annotated[
+            list[str] | None,
+            Field(description='"x*y:positive" or "x=Yes*y=No:negative", as the user states.'),
+        ] = None,
+        impossible: Annotated[
+            list[str] | None,
+            Field(description='"x=Yes*y=No": answers that never meet, as the user states.'),
+        ] = None,
         seed: Annotated[int | None, Field(description="Same seed, same cells.")] = None,
     ) -> Json:
         """Fill in the gaps of the rows in a file by a dataset's model, and wait for it.
 
-        `path` is a .csv, .parquet or .arrow file: that of the dataset, or of other people through
-        the columns that both have. `output` gets one long table: `implicate` 0 as given, 1 to m
-        completed. Analyze each and pool: one filling alone is too sure. `tell` says what was
-        filled and what each column is worth in respondents: pass it on word for word.
+        `path` is a .csv, .parquet, .arrow, .xlsx or .sav file: that of the dataset, or of other
+        people through the columns that both have. `output` gets one long table: `implicate` 0 as
+        given, 1 to m completed. Analyze each and pool: one filling alone is too sure. `tell` says
+        what was filled and what each column is worth in respondents: pass it on word for word.
+        `pairs` has verdict and bounds of columns that nobody answered together; an open pair has no
+        figure, so never tabulate it from the rows, and state nothing that the user did not say.
         """
         with tool_errors():
             source, target = self._inside(path), self._inside(output)
@@ -131,11 +149,16 @@ class RowTools(ToolSet):
                 columns=columns,
                 implicates=implicates,
                 unknown=unknown,
+                pairs=pairs,
+                independent=independent,
+                sign=sign,
+                impossible=impossible,
                 seed=seed,
             )
             write_rows(done.long(), target)
             ids = {"generation_id": done.generation_id, "given_id": done.given_id}
-            return {"path": str(target), **ids, "tell": [*done.sentences()]}
+            found = {"pairs": done.pairs} if done.pairs else {}
+            return {"path": str(target), **ids, **found, "tell": [*done.sentences()]}
 
     async def download(
         self,

@@ -15,6 +15,7 @@ from simulacra.operations.generations import generation, table
 from simulacra.operations.jobs import wait
 from simulacra.operations.resources import given, key_header, start
 from simulacra.operations.uploads import upload
+from simulacra.pair_lines import Pairs, stated_pairs
 from simulacra.upload_io import sha256_of
 
 
@@ -26,6 +27,10 @@ def start_completion(
     implicates: int = 10,
     fill_codes: bool = False,
     unknown: Literal["refuse", "missing"] = "refuse",
+    pairs: Pairs | None = None,
+    independent: Pairs | None = None,
+    sign: Pairs | None = None,
+    impossible: Pairs | None = None,
     seed: int | None = None,
     retention_seconds: int | None = None,
     key: str | None = None,
@@ -40,12 +45,18 @@ def start_completion(
         implicates: how often each gap is filled, 2 to 50.
         fill_codes: special codes, such as -9 for refused, are gaps, too.
         unknown: levels that the model does not know: refuse the rows, or take them as missing.
+        pairs: of a column that only the rows have and one of the model, "x*y", of which bounds
+            are wanted. A pair, here and below, may be a mapping, too, as the service has it.
+        independent: pairs that nothing but the common columns connects, as you state.
+        sign: "x*y:positive" or "x=Yes*y=No:negative": what you know of their dependence.
+        impossible: "x=Yes*y=No": answers that never meet.
         seed: of the draws; drawn when absent.
         retention_seconds: of the completion; 24 hours by default, 7 days at most.
         key: Idempotency-Key; a new one when absent.
     """
     asked = given(dataset_id=given_id, columns=columns, fill_codes=fill_codes)
     asked |= {"implicates": implicates, "unknown": unknown}
+    asked |= stated_pairs(pairs, independent, sign, impossible)
     body = {"given": asked, **given(seed=seed, retention_seconds=retention_seconds)}
     return (yield from start(Generation, dataset_id, body, key))
 
@@ -58,6 +69,10 @@ def complete(
     implicates: int = 10,
     fill_codes: bool = False,
     unknown: Literal["refuse", "missing"] = "refuse",
+    pairs: Pairs | None = None,
+    independent: Pairs | None = None,
+    sign: Pairs | None = None,
+    impossible: Pairs | None = None,
     seed: int | None = None,
     retention_seconds: int | None = None,
     key: str | None = None,
@@ -69,11 +84,16 @@ def complete(
 
     Args:
         dataset_id: whose model fills.
-        source: path of a file (CSV, Parquet, Arrow), or a pandas, polars or Arrow table.
+        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or a pandas, polars or Arrow
+            table.
         columns: as for `start_completion`.
         implicates: as for `start_completion`.
         fill_codes: as for `start_completion`.
         unknown: as for `start_completion`.
+        pairs: as for `start_completion`; `Completed.pairs` has what may be said of them.
+        independent: as for `start_completion`.
+        sign: as for `start_completion`.
+        impossible: as for `start_completion`.
         seed: as for `start_completion`.
         retention_seconds: of the completion and of the uploaded rows.
         key: Idempotency-Key of the completion; a new one when absent.
@@ -97,6 +117,10 @@ def complete(
         implicates=implicates,
         fill_codes=fill_codes,
         unknown=unknown,
+        pairs=pairs,
+        independent=independent,
+        sign=sign,
+        impossible=impossible,
         seed=seed,
         retention_seconds=retention_seconds,
         key=key,
