@@ -252,6 +252,7 @@ def test_page_of_completions_runs(workspace: Any) -> None:
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd given\n{connection}\n{own}\npython page.py\n{erased}")
     assert "hours, from" in output
+    assert re.search(r"^open 0\.\d+ 0\.\d+$", output, re.MULTILINE)
     completed = pq.read_table(folder / "completed.parquet")
     assert completed.num_rows == 6 * 600
     given = completed.filter(pc.equal(completed["implicate"], 0))

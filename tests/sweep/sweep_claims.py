@@ -264,6 +264,36 @@ def completion(given: Frame, long: Frame, column: str, known: set[str]) -> Itera
             yield f"{column}: {len(strange)} levels that nobody gave in implicate {number}"
 
 
+def told(upload: Frame, column: str) -> Iterator[str]:
+    """Look that no column of few values goes with one that a completion calls unrelated."""
+    for name in upload.columns.drop(column):
+        if not 1 < upload[name].nunique() <= 10:
+            continue
+        counts = pd.crosstab(upload[name].map(str), upload[column].map(str)).to_numpy()
+        chance = counts.sum(1)[:, None] * counts.sum(0) / counts.sum()
+        freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+        if ((counts - chance) ** 2 / chance).sum() > freedom + 10 * math.sqrt(2 * freedom):
+            yield f"{column} is refused, and {name} tells it"
+
+
+def open_pair(pairs: list[Json], x: str, y: str) -> Iterator[str]:
+    """Look that an open pair has bounds, which a table meets, and no figure."""
+    if [(one["x"], one["y"], one["verdict"]) for one in pairs] != [(x, y, "open")]:
+        yield f"{x} and {y} are not the one open pair"
+        return
+    cells = pairs[0]["cells"]
+    if any(cell["figure"] is not None or cell["low"] is not None for cell in cells):
+        yield f"{x} and {y}: an open pair has a figure"
+    if any(not 0 <= cell["least"] <= cell["most"] <= 1 for cell in cells):
+        yield f"{x} and {y}: bounds that no share meets"
+    if not sum(c["least"] for c in cells) - 0.01 <= 1 <= sum(c["most"] for c in cells) + 0.01:
+        yield f"{x} and {y}: bounds that no table meets"
+    for level in ("odd", "even"):  # half the rows each
+        some = [cell for cell in cells if cell["x"] == level]
+        if not sum(c["least"] for c in some) - 0.01 <= 0.5 <= sum(c["most"] for c in some) + 0.01:
+            yield f"{x} and {y}: bounds without the half that says {level}"
+
+
 def worth(
     upload: Frame, rows: Frame, made: Json, weight: str | None, subject: str | None
 ) -> Iterator[str]:

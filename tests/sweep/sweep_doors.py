@@ -35,6 +35,8 @@ WORDS = ("likeness", "privacy", "worth")
 IN_BROWSER = ("orders", "forty", "retail")
 FEW_DONORS = 50
 """Respondents whose answers a completion needs at least."""
+BESIDE = "only given"
+"""A column that only given rows have: every second row says odd."""
 USAGE = 2
 """Exit code of the command line for what its user can mend."""
 INTERNAL = re.compile(r"[Ii]nternal error|support id|Traceback|Errno|500 ")
@@ -411,13 +413,22 @@ def quotas(trip: Trip) -> Found:
 def complete(trip: Trip) -> Found:
     """Put a column onto some rows without it, look at each answer, and erase the rows."""
     column = trip.ask.share[0]
-    given = trip.upload.head(40).drop(columns=column).reset_index(drop=True)
+    given = trip.upload.head(80).drop(columns=column).reset_index(drop=True)
+    given[BESIDE] = [("odd", "even")[row % 2] for row in range(len(given))]
     path, output = (trip.folder / f"{trip.table.name}-{one}.parquet" for one in ("given", "long"))
     given.to_parquet(path, index=False)
-    found = trip.program(6).complete(trip.needs(trip.dataset), path, output, column)
+    dataset = trip.needs(trip.dataset)
+    try:
+        found = trip.program(6).complete(dataset, path, output, column, BESIDE)
+    except Exception as error:
+        if f"nothing about {column}" not in str(error):
+            raise
+        yield from claims.told(trip.upload, column)
+        return
     long = pyarrow.parquet.read_table(output).to_pandas()
     known = {claims.level_text(one) for one in trip.upload[column].dropna()}
     yield from claims.completion(pyarrow.parquet.read_table(path).to_pandas(), long, column, known)
+    yield from claims.open_pair(found["pairs"], BESIDE, column)
     statement = trip.program(7).delete(found["given_id"])
     if (statement["id"], statement["cause"]) != (found["given_id"], "deleted"):
         yield f"the certificate is of {statement['id']}, {statement['cause']}"

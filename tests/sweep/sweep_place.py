@@ -46,7 +46,9 @@ class Program(Protocol):
 
     def upload(self, path: Path, **options: Any) -> str: ...
     def generate(self, dataset: str, **request: Any) -> Made: ...
-    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json: ...
+    def complete(
+        self, dataset: str, given: Path, output: Path, column: str, beside: str
+    ) -> Json: ...
     def show(self, resource: str) -> Json: ...
     def schema(self, dataset: str) -> Json: ...
     def moved(self, dataset: str) -> list[str]: ...
@@ -69,10 +71,13 @@ class Sdk:
         rows = self._client.load(dataset).generate(request.pop("rows", None), **request)
         return Made(str(rows.generation_id), repr(rows))
 
-    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
-        done = self._client.complete(dataset, given, columns=[column], implicates=2, seed=1)
+    def complete(self, dataset: str, given: Path, output: Path, column: str, beside: str) -> Json:
+        pair = {"x": beside, "y": column}
+        asked: Json = {"columns": [column], "pairs": [pair], "implicates": 2, "seed": 1}
+        done = self._client.complete(dataset, given, **asked)
         pyarrow.parquet.write_table(done.long(), output)
-        return {"generation_id": done.generation_id, "given_id": done.given_id}
+        ids = {"generation_id": done.generation_id, "given_id": done.given_id}
+        return {**ids, "pairs": done.pairs}
 
     def show(self, resource: str) -> Json:
         return dict(self._client.get(resource))
@@ -134,10 +139,12 @@ class CommandLine:
         out, err = self.run("generate", dataset, *rows_flags(request), "--json")
         return Made(str(json.loads(out)["generation_id"]), err)
 
-    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
+    def complete(self, dataset: str, given: Path, output: Path, column: str, beside: str) -> Json:
         quoted = '"' + column.replace('"', '""') + '"'
         flags = ("--given", str(given), "--columns", quoted, "-m", "2", "-o", str(output))
-        return self._json("complete", dataset, *flags, "--seed", "1")
+        pair = ("--pair", f"{beside}*{quoted}")
+        found = self._json("complete", dataset, *flags, *pair, "--seed", "1")
+        return {**found, "pairs": found["completion"]["pairs"]}
 
     def show(self, resource: str) -> Json:
         return self._json("show", resource)
@@ -268,9 +275,10 @@ class Agent:
         self._wait(found["job_id"])
         return Made(str(found["generation_id"]), "")
 
-    def complete(self, dataset: str, given: Path, output: Path, column: str) -> Json:
+    def complete(self, dataset: str, given: Path, output: Path, column: str, beside: str) -> Json:
         files = {"path": str(given), "output": str(output)}
-        asked = {"columns": [column], "implicates": 2, "seed": 1}
+        pair = beside + '*"' + column.replace('"', '""') + '"'
+        asked = {"columns": [column], "pairs": [pair], "implicates": 2, "seed": 1}
         return self.call("complete", dataset_id=dataset, **files, **asked)
 
     def show(self, resource: str) -> Json:

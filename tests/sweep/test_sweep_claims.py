@@ -32,6 +32,13 @@ CELLS = [{"where": {"sex": {"levels": ["f"]}, "x": {"min": 0, "max": 900}}, "sha
 CELLS_MET = {
     "attainment": {"quotas": [{**CELLS[0], "rows": len(WOMEN), "attained": 1.0, "met": True}]}
 }
+SHUFFLED = pd.DataFrame({"y": ["a", "b"] * 50, "z": ["c", "c", "d", "d"] * 25})
+CELLS_OF_PAIR = [
+    {"x": x, "y": y, "figure": None, "low": None, "least": 0.1, "most": 0.4}
+    for x in ("odd", "even")
+    for y in ("f", "m")
+]
+OPEN = {"x": "x", "y": "y", "verdict": "open", "cells": CELLS_OF_PAIR}
 LONG = pd.concat(
     [ROWS[["x"]].assign(sex=None if one == 0 else "f", implicate=one) for one in range(3)],
     ignore_index=True,
@@ -127,6 +134,12 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         lambda long: claims.completion(ROWS[["x"]], long, "sex", {"f", "m"}),
         LONG,
         LONG.assign(x=LONG["x"].where(LONG["implicate"] != 2, 0)),
+    ),
+    "told": (lambda x: claims.told(x, "y"), SHUFFLED, SHUFFLED.assign(z=SHUFFLED["y"])),
+    "open pair": (
+        lambda pair: claims.open_pair([pair], "x", "y"),
+        OPEN,
+        OPEN | {"cells": [cell | {"figure": 0.2} for cell in OPEN["cells"]]},
     ),
     "quotas": (lambda rows: claims.quotas(rows, CELLS, CELLS_MET), WOMEN, ROWS),
     "worth": (lambda rows: claims.worth(UPLOAD, rows, MADE, None, None), ROWS, ROWS.head(50)),

@@ -16,8 +16,6 @@ from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
 from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.grid import level_grid, number_grid
 
-SURE = 1.645
-"""Standard errors by which held-out donors must gain in one column at least."""
 ANSWERED, SHOWN, STREAM = 0.5, 5, 59
 
 
@@ -25,7 +23,8 @@ def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) ->
     """Refuse given rows of which the common columns tell nothing about any column to fill.
 
     Answers of one half of the donors are predicted by models of the other half, and the other way
-    round. Their mean log-likelihood over that of the shares alone must exceed its error.
+    round. Their mean log-likelihood must exceed that of the shares
+    alone by a standard error.
 
     Raises:
         InputError: no column to fill gains.
@@ -47,7 +46,7 @@ def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) ->
         gains = np.concatenate(
             [_gains(filler, j, common, learned, held) for learned, held in (halves, halves[::-1])]
         )
-        if gains.mean() > SURE * gains.std() / np.sqrt(gains.size):
+        if gains.mean() > gains.std() / np.sqrt(gains.size):
             return
     if asked:
         names = ", ".join(cells.codecs[j].name for j in asked[:SHOWN])
