@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats takes most of a second to import
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.replicate_weights import replicates_in
@@ -288,7 +288,7 @@ def few_clusters(degrees_of_freedom: int) -> float:
     """Return by how much few clusters raise a design effect: Student's quantile, squared."""
     if degrees_of_freedom >= ENOUGH:
         return 1.0
-    few, enough = student.ppf(0.975, [degrees_of_freedom, ENOUGH])
+    few, enough = stdtrit([degrees_of_freedom, ENOUGH], 0.975)
     return float((few / enough) ** 2)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import false_discovery_control
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.questions.segments import MoveVerdict
@@ -21,7 +20,7 @@ MOST_EARLIER = 4
 def p_values(estimates: Sequence[Estimate]) -> Floats:
     """Return the two-sided p-value of each estimate, float64 [k], by Student's t."""
     value, _, freedom, null = np.array(estimates, np.float64).reshape(-1, 4).T
-    found: Floats = 2.0 * student.sf(np.abs(value) / np.maximum(null, 1e-300), freedom)
+    found: Floats = 2.0 * stdtr(freedom, -np.abs(value) / np.maximum(null, 1e-300))
     return found
 
 
@@ -41,6 +40,8 @@ def verdicts(estimates: Sequence[Estimate]) -> list[MoveVerdict]:
 
 def words_of(p: Floats) -> list[MoveVerdict]:
     """Return the verdict of each p-value, float64 [k], as of `verdicts`."""
+    from scipy.stats import false_discovery_control  # it takes most of a second to import
+
     sure, probable = holm(p) <= ALARM, false_discovery_control(p) <= ALARM
     return [
         "moved" if one else "probably moved" if other else "no sign"
@@ -50,7 +51,7 @@ def words_of(p: Floats) -> list[MoveVerdict]:
 
 def reach(estimate: Estimate, together: int) -> float:
     """Return half the width of the 95 % interval that holds together with others (Bonferroni)."""
-    return estimate.error * float(student.ppf(1.0 - ALARM / 2.0 / together, estimate.freedom))
+    return estimate.error * float(stdtrit(estimate.freedom, 1.0 - ALARM / 2.0 / together))
 
 
 def earlier_waves(question: Question, level: int, waves: Sequence[int]) -> list[int]:
