@@ -33,8 +33,21 @@ def _own_environment(own_environment: None) -> None:  # noqa: F811 - a fixture
     """Use the custody variables of this folder's world."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all async tests here in one event loop, the one of the served API."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run all async tests here in one event loop, the one of the served API.
+
+    Of a test with `one_case_real` one case runs on the real control plane.
+    """
+    first: dict[tuple[Path, str], pytest.Item] = {}
+    repeats = {
+        item
+        for item in items
+        if item.get_closest_marker("one_case_real")
+        and item.get_closest_marker("controlplane")
+        and first.setdefault((item.path, item.name.partition("[")[0]), item) is not item
+    }
+    items[:] = [item for item in items if item not in repeats]
+    config.hook.pytest_deselected(items=[*repeats])
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("asyncio"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

@@ -77,6 +77,7 @@ async def test_given_rows_have_no_model_and_are_ready_without_one(
     assert (job["status"], job["progress_percent"]) == ("ready", 100)
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "field",
     [
@@ -150,6 +151,7 @@ async def test_its_own_gaps_are_filled_without_another_dataset(
     assert LABEL_GIVEN not in made["metadata"]["labels"]
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [

@@ -58,6 +58,7 @@ async def test_retention_changes_on_dataset_and_model(
         ] == 604_800
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}]
 )
@@ -190,6 +191,7 @@ async def test_ids_of_another_tenant_are_the_same_404_as_unknown_ids(
     assert await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme")
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"]
 )

@@ -53,6 +53,7 @@ async def test_right_digest_is_accepted_and_wrong_one_stores_nothing(
     assert (await http.send(right)).status_code == 202
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
 async def test_malformed_digest_is_named(
     world: Any, http: httpx2.AsyncClient, key: str, value: str
@@ -131,6 +132,7 @@ async def test_weights_of_the_form_reach_the_dataset(
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/weights")
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("text", "at"),
     [

@@ -60,6 +60,7 @@ async def test_faults_of_a_description_have_their_place(http: httpx2.AsyncClient
     assert 'the levels of "region"' in said["/description/schema/fields/0"]
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

@@ -29,6 +29,7 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
     )
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("change", "pointers"),
     [

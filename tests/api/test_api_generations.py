@@ -41,6 +41,7 @@ def _do(column: str, value: Any) -> dict[str, Any]:
     return {"row_count": 1, "interventions": {column: value}}
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -225,6 +226,7 @@ async def test_row_limit_error_names_the_limit(world: Any, key: str) -> None:
         assert "5000 rows" in answer.json()["errors"][0]["detail"]
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b'"x"', b"null", b'{"row_count": NaN}'])
 async def test_body_that_is_not_an_object_is_refused(
     http: httpx2.AsyncClient, ready: str, key: str, content: bytes
@@ -234,6 +236,7 @@ async def test_body_that_is_not_an_object_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "content",
     [

@@ -116,6 +116,7 @@ def _pending(reason: str) -> dict[str, Any]:
     return {"phase": "Pending", "conditions": [ready]}
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize("path", ["/v1/datasets", "/v1/generations", "/v1/jobs", "/v1/effects"])
 @pytest.mark.parametrize(
     ("query", "pointer"),

@@ -70,6 +70,7 @@ async def test_new_knowledge_replaces_the_model(
     assert "price" not in world.audit_text()
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("wrong", "at"),
     [

@@ -392,6 +392,7 @@ async def test_audit_events_say_whether_the_log_is_intact(
         await world.cluster.delete(CONFIGMAPS, AUDIT_CHECK, system)
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"]
 )

@@ -90,6 +90,7 @@ async def test_issuer_token_gives_the_client(world: Any, issuer: Issuer) -> None
         assert issuer.fetches == 1
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "claims",
     [

@@ -136,6 +136,7 @@ async def test_late_sample_is_a_504(
     await _gone(world, acme)
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

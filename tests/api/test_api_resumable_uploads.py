@@ -306,6 +306,7 @@ async def test_writer_that_lost_its_lease_changes_nothing(
     assert _stored(world, await _uid(world, upload)) == ["upload"]
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("content", "headers", "code"),
     [
@@ -415,6 +416,7 @@ async def test_announced_size_counts_against_the_limits(world: Any, key: str) ->
     await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 60)
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("fields", "at"),
     [

@@ -157,6 +157,7 @@ async def _revoke(world: Any, before: bytes) -> None:
     await world.cluster.patch(SECRETS, "client-client.acme", record, CLIENTS)
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("headers", "read"),
     [

@@ -274,6 +274,7 @@ async def test_unknown_signup_is_404(world: Any, request_id: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_signup_not_found")
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "at"),
     [
@@ -314,6 +315,7 @@ async def test_signups_are_limited_per_address_and_in_total(
     assert here["X-Forwarded-For"] not in kept
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "token",
     ["x", "sim_claim_", "sim_claim_sim-1_" + "a" * 43, "sim_claim_../x_" + "a" * 43, "é" * 60],

@@ -52,6 +52,7 @@ async def test_client_gets_a_token(world: Any, request_: dict[str, Any]) -> None
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("request_", "status", "error"),
     [
@@ -132,6 +133,7 @@ async def test_audience_list_and_small_clock_skew_are_accepted(world: Any) -> No
     assert (await _call(world, token)).status_code == 200
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     "claims",
     [

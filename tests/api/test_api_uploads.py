@@ -201,6 +201,7 @@ async def test_aborted_upload_stores_nothing_and_frees_its_key(
         assert (await _upload(http, key)).status_code == 202
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize("value", [None, "", "a b", "ä", "x" * 256])
 async def test_malformed_idempotency_key_is_refused(
     http: httpx2.AsyncClient, value: str | None
@@ -210,6 +211,7 @@ async def test_malformed_idempotency_key_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_idempotency_key")
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("content", "declared", "status", "code"),
     [
@@ -237,6 +239,7 @@ async def test_file_that_is_not_a_table_creates_no_dataset(
     assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("content", "declared"),
     [
@@ -262,6 +265,7 @@ async def test_every_table_format_is_accepted(
     assert answer.status_code == 202, answer.text
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "headers", "status", "at"),
     [
@@ -306,6 +310,7 @@ async def test_malformed_form_is_refused(
     assert at is None or answer.json()["errors"][0]["pointer"] == at
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("fields", "at"),
     [

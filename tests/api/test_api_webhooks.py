@@ -75,6 +75,7 @@ async def test_one_that_was_let_be_says_so(world: Any, http: httpx2.AsyncClient)
     ] == "2026-03-01T12:00:00Z"
 
 
+@pytest.mark.one_case_real
 @pytest.mark.parametrize(
     ("body", "at"),
     [
