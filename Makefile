@@ -22,6 +22,8 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 REPORT = --junitxml=build/reports/$@.xml -o junit_suite_name=$(shell git describe --always --dirty --exclude='*' --abbrev=40)
 CLAIMS = $(PY) scripts/claims.py build/reports
 LOCAL := not controlplane and not node and not reliability
+# Folders with tests on a real kube-apiserver: each test process imports all files that it is given.
+ON_REAL := $(addprefix tests/,api attack chart contract e2e embedded operator)
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
 # Threads that spin take the cores from the other test processes.
@@ -62,7 +64,7 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8 $(REPORT)
+	$(PYTEST) $(ON_REAL) -m "controlplane and not reliability" -rs --durations=8 $(REPORT)
 
 test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are in `make test` too
 	$(PY) -m pytest $(ATTACK) -rs $(REPORT)
