@@ -164,7 +164,7 @@ def test_fit_and_rows_follow_the_targets() -> None:
     ("targets", "at", "words"),
     [
         ({"categorical": {"region": {"x": 0.5}}}, "categorical/region/x", "no such level"),
-        ({"categorical": {"regoin": {"n": 0.5}}}, "categorical/regoin", 'Did you mean "region"?'),
+        ({"categorical": {"regionn": {"n": 0.5}}}, "categorical/regionn", 'Did you mean "region"?'),
         ({"categorical": {"region": {"n": 0.5, "s": 0.5}}}, "categorical/region", '"region" (w)'),
         ({"categorical": {"region": {"n": 0.9, "s": 0.4}}}, "categorical/region", "sum to 1.3"),
         ({"categorical": {"sex": {"f": 0.5, "m": 0.3}}}, "categorical/sex", "sum to 0.8"),

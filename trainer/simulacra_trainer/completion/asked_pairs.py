@@ -185,7 +185,7 @@ def _of_groups(
                 " model's table, which has their figure. Leave the pair out."
             )
             faults.append(fault(detail, at, i))
-        if not _common(plan, *known, {pair.x, pair.y}):
+        if not _common(plan, known[0], known[1], {pair.x, pair.y}):
             faults.append(fault("No column is answered beside both.", at, i))
         if isinstance(pair, ImpossibleCell | SignedPair):
             faults += _of_levels(pair, x, y, at, i)
@@ -241,8 +241,8 @@ def _planned(
     for at, _, pair in named:
         names = frozenset((pair.x, pair.y))
         if names not in pairs:
-            known = (~np.isnan(groups[name].values) for name in (pair.x, pair.y))
-            through = _common(plan, *known, {pair.x, pair.y})
+            known = [~np.isnan(groups[name].values) for name in (pair.x, pair.y)]
+            through = _common(plan, known[0], known[1], {pair.x, pair.y})
             pairs[names] = AskedPair(place[pair.x], place[pair.y], through, False, Stated())
         pairs[names] = _with_statement(pairs[names], pair, at, groups, place)
     schema = plan.schema.model_copy(update={"relations": []})

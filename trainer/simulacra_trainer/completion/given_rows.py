@@ -127,8 +127,8 @@ def _others(raw: pa.Table | RawTable, names: Collection[str]) -> dict[str, pa.Ar
         return {}
     part = _part(raw, present)
     read = read_columns(part, state(NOTHING_STATED, present))
-    kinds = (pa.types.is_dictionary, pa.types.is_integer, pa.types.is_floating)
-    kinds = (*kinds, pa.types.is_timestamp)
+    of_type = pa.types
+    kinds = (of_type.is_dictionary, of_type.is_integer, of_type.is_floating, of_type.is_timestamp)
     values = {one.schema.name: one.values for one in read if one.values is not None}
     return {
         name: of.combine_chunks() if isinstance(of, pa.ChunkedArray) else of
