@@ -13,7 +13,7 @@ from pydantic import Field
 from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, Timestamp, VerdictKind
 from simulacra_schema.questions.effect import Estimate, Population, Precision
 
-Method = Literal["aipw", "aipw-window"]
+Method = Literal["aipw", "aipw-window", "dml"]
 Origin = Literal["request", "tiers", "required", "proposed"]
 AuthorKind = Literal["client", "automatic"]
 CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
@@ -227,8 +227,8 @@ class EffectResult(KubeModel):
         answered: whom the answer is for; None for all of the population.
         effective_rows: of the smaller arm (Kish).
         naive: difference of the two arms' means, without adjustment for confounding.
-        method: aipw: rows with exactly the two values; aipw-window: a model of all rows, corrected
-            by those near the two numbers.
+        method: aipw: rows with exactly the two values; dml: a curve of all rows; aipw-window: of
+            earlier releases, a model of all rows, corrected by those near the two numbers.
         adjustment: columns adjusted for: those stated to come before the treatment, or without
             statements the learned causes.
         alternatives: one entry for each adjustment set left open, the chosen one first; empty

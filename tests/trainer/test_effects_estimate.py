@@ -342,7 +342,7 @@ def test_numeric_treatment_is_compared_by_a_model_of_all_rows() -> None:
     graph = CausalGraph(order=["z", "t", "y"], parent_lists={"z": [], "t": ["z"], "y": ["z", "t"]})
     request = _request(value=1.0, baseline="-1", before=["z"], after=["y"])
     result = estimate_effect(table, schema, graph, request, seed=0)
-    assert result.method == "aipw-window"
+    assert result.method == "dml"
     assert result.estimate.low <= 4.0 <= result.estimate.high
     assert abs(result.estimate.effect - 4.0) < 0.3
     assert result.naive > 5.5

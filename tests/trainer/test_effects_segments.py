@@ -36,7 +36,6 @@ def _scores(rng: np.random.Generator, shift: float = 0.0) -> Scores:
         arm_weights=(2 * arms[0], 2 * arms[1]),
         representer=2.0 * sign,
         residual=outcome,
-        rival=None,
     )
 
 
@@ -118,7 +117,6 @@ def test_segments_count_persons_and_not_their_rows() -> None:
         arm_weights=(2 * arms[0], 2 * arms[1]),
         representer=np.where(treated, 2.0, -2.0),
         residual=noise,
-        rival=None,
         units=np.arange(n) // 40,
     )
     table = pa.table({"g": pa.array(name).dictionary_encode()})
@@ -187,7 +185,6 @@ def _chosen(scores: Scores, rows: np.ndarray) -> Scores:
         arm_weights=(scores.arm_weights[0][rows], scores.arm_weights[1][rows]),
         representer=scores.representer[rows],
         residual=scores.residual[rows],
-        rival=None,
     )
 
 

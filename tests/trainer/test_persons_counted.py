@@ -171,7 +171,6 @@ def scores(value: np.ndarray, persons: np.ndarray | None = None) -> Scores:
         arm_weights=(ones, ones),
         representer=ones,
         residual=ones,
-        rival=None,
         units=persons,
     )
 

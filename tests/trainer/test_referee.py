@@ -58,7 +58,7 @@ def _intervals(done: Any) -> list[tuple[float, float]]:
 
 
 def test_levels_numbers_and_options_are_adjusted_for(tmp_path: Path) -> None:
-    dose = {"treatment": "dose", "value": 2.0, "baseline": 0.0, "method": "aipw-window"}
+    dose = {"treatment": "dose", "value": 2.0, "baseline": 0.0, "method": "dml"}
     done = _run(tmp_path, _sheet({}, dose), _table())
     (low, high), (dose_low, dose_high) = _intervals(done)
     assert low < 1 < high < low + 0.5

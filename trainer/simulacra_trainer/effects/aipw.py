@@ -15,22 +15,25 @@ the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from simulacra_schema.questions.effect import Population
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Contrast, Flags
+from simulacra_trainer.effects.models.doses import Doses
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.models.fold_models import (
     Fold,
     arm_outcomes,
-    dosed_outcomes,
+    expected_outcome,
+    expected_terms,
     folds_by_arm,
     propensities,
 )
 from simulacra_trainer.effects.scores import Scores
+from simulacra_trainer.effects.slopes import Slopes, sloped, straight
 
 FOLDS = 5
 CLIP = 0.02
@@ -42,35 +45,34 @@ class Predictions:
 
     Attributes:
         propensity: of each arm, float64 [2, n].
-        target, own: outcome at the arms' values and at the row's own treatment, float64 [2, n].
-        rival: target and own of a model of the windows alone; None unless the design has windows.
+        target, own: outcome at the arms' values and at the row's own treatment, float64 [2, n]; of
+            a numeric treatment own is given the adjustment columns alone.
+        slopes: of a numeric treatment; None where rows with exactly the two values are compared.
     """
 
     propensity: Floats
     target: Floats
     own: Floats
-    rival: tuple[Floats, Floats] | None = None
+    slopes: Slopes | None = None
 
 
 def predict(
     contrast: Contrast,
     features: Features,
-    dosed: Features | None,
+    doses: Doses | None,
     seed: int,
     bases: Bases,
     folds: int = FOLDS,
 ) -> Predictions:
     """Return the out-of-fold predictions for all rows.
 
-    In a window design the outcome model learns from all rows, with the treatment as a column, and
-    only the residual is weighted within the windows. A model of the windows alone, with the
-    distance from the arm's value as a linear column, gives a rival estimate.
+    For a numeric treatment the models learn from all rows what the adjustment columns alone expect
+    of the outcome and of the treatment's terms (`slopes`).
 
     Args:
         contrast: n rows.
         features: adjustment columns of these rows.
-        dosed: of 3n rows: adjustment columns and the treatment as observed, at the value, and at
-            the baseline; None unless the design has windows.
+        doses: of a numeric treatment; None where rows with exactly the two values are compared.
         seed: of folds and validation rows.
         bases: of the nuisance models, shared by the cross-fits of these columns.
         folds: number of folds.
@@ -79,19 +81,22 @@ def predict(
     rng = np.random.default_rng(seed)
     fold_of = folds_by_arm(contrast, rng, folds)
     propensity, target, own = np.ones((2, n)), np.zeros((2, n)), np.zeros((2, n))
-    rival_target, rival_own = np.zeros((2, n)), np.zeros((2, n))
+    left = None if doses is None else doses.terms.copy()
     for k in range(folds):
         learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
         if not held.size:
             continue
         fold = Fold(contrast, features, learn, held, rng, bases)
         propensity[:, held] = propensities(fold)
-        rival_target[:, held], rival_own[:, held] = arm_outcomes(fold)
-        if dosed is not None:
-            target[:, held], own[:, held] = dosed_outcomes(fold, dosed)
-    if dosed is None:
-        return Predictions(propensity, rival_target, rival_own)
-    return Predictions(propensity, target, own, (rival_target, rival_own))
+        if doses is None or left is None:
+            target[:, held], own[:, held] = arm_outcomes(fold)
+        else:
+            own[:, held] = expected_outcome(fold)
+            left[:, held] -= expected_terms(fold, doses.terms)
+    if doses is None or left is None:
+        return Predictions(propensity, target, own)
+    target = own + straight(contrast.outcome - own[0], left, doses)
+    return Predictions(propensity, target, own, Slopes(left, doses.gaps, doses.crossed))
 
 
 def aipw_scores(
@@ -109,16 +114,6 @@ def aipw_scores(
         answered: bool [n], rows of the population that the effect is for; None for all. The
             weights of these alone are normalized, and all others score 0.
     """
-    found = _scores(contrast, predictions, population, answered)
-    if predictions.rival is None:
-        return found
-    rival = Predictions(predictions.propensity, *predictions.rival)
-    return replace(found, rival=_scores(contrast, rival, population, answered).value)
-
-
-def _scores(
-    contrast: Contrast, predictions: Predictions, population: Population, answered: Flags | None
-) -> Scores:
     n = contrast.outcome.size
     arms = np.array([contrast.value.rows, contrast.baseline.rows])
     least = np.array([_clip(n, float(rows.mean())) for rows in arms])[:, None]
@@ -137,19 +132,22 @@ def _scores(
     normalized = weights * (n * mass / totals)
     difference = (signs * (predictions.target + update)).sum(axis=0)
     expected = float(np.sum(survey * (factors**2 * clipped).sum(axis=0))) / n
-    return Scores(
+    found = Scores(
         value=tilt * difference + (signs * normalized * residual).sum(axis=0),
         tilt=tilt,
         propensities=(clipped[0], clipped[1]),
         arm_weights=(survey * weights[0], survey * weights[1]),
         representer=(signs * normalized).sum(axis=0) / max(mass, 1e-300),
         residual=residual.sum(axis=0),
-        rival=None,
         weights=contrast.weights,
         units=contrast.units,
         shifts=contrast.shifts,
         square=expected / mass**2 if mass > 0.0 else 0.0,
     )
+    if predictions.slopes is None:
+        return found
+    residual = inside * (contrast.outcome - predictions.own[0])
+    return sloped(found, predictions.slopes, residual, inside)
 
 
 def _weights(population: Population, arms: Flags, propensity: Floats) -> tuple[Floats, Floats]:

@@ -218,10 +218,10 @@ def warnings_of(
             f"Nobody placed {len(timing.unknown)} columns. Only the {MAX_OPEN} that move the effect"
             " most were tried."
         )
-    if found.runs and estimator.method == "aipw-window":
+    if found.runs and estimator.method == "dml":
         yield (
-            "The treatment is a number. A model of all rows compares the two values; rows near"
-            " them correct it."
+            "The treatment is a number. A smooth curve of all rows compares the two values; a jump"
+            " between them is rounded off."
         )
     arm = estimator.contrast.value.rows
     if given := clusters_treated(estimator.table, estimator.schema, arm):

@@ -17,7 +17,8 @@ from simulacra_trainer.cell_keys import Keys, noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, Predictions, aipw_scores, predict
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Contrast, Flags, read_contrast
-from simulacra_trainer.effects.models.features import Features, build_features
+from simulacra_trainer.effects.models.doses import Doses, spline_terms
+from simulacra_trainer.effects.models.features import Features, build_features, crossing_columns
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 
 CROSS_FITS = 3
@@ -48,7 +49,7 @@ class Estimator:
         self.schema = schema
         self.request = request
         self.seed = seed
-        self.method: Method = "aipw" if self.contrast.design == "levels" else "aipw-window"
+        self.method: Method = "aipw" if self.contrast.design == "levels" else "dml"
         arms = (self.contrast.value, self.contrast.baseline)
         self.smallest_arm = min(int(arm.rows.sum()) for arm in arms)
         self.in_range = all(arm.in_range for arm in arms)
@@ -94,19 +95,23 @@ class Estimator:
     ) -> list[Predictions]:
         # The same set gives the same numbers in whatever order its columns were named.
         columns = [name for name in self.table.column_names if name in columns]
-        features, asked = self.features(columns), self.request
-        dosed = None
-        if self.method == "aipw-window":
-            dosed = self.dosed(columns, [float(asked.value), float(asked.baseline)])
+        features = self.features(columns)
+        doses = self._doses(columns) if self.method == "dml" else None
         bases = {} if bases is None else bases
         return [
-            predict(self.contrast, features, dosed, self.seed + run, bases, folds)
+            predict(self.contrast, features, doses, self.seed + run, bases, folds)
             for run in range(count)
         ]
 
     def features(self, columns: list[str]) -> Features:
         """Return the features of adjustment columns."""
         return build_features(self.table, self.schema, columns)
+
+    def _doses(self, columns: list[str]) -> Doses:
+        asked = np.array([float(self.request.value), float(self.request.baseline)])
+        terms, at = spline_terms(as_floats(self.table.column(self.request.treatment)), asked)
+        crossed = crossing_columns(self.table, self.schema, columns)
+        return Doses(terms, at, crossed)
 
     def dosed(self, columns: list[str], doses: Sequence[float]) -> Features:
         """Return the features of (K + 1) n rows: treatment as observed, then at each of K doses."""

@@ -28,11 +28,11 @@ class Scores:
         arm_weights: of both arms, survey weights included; 0 outside the arm.
         representer: float64 [n], weight of each row's residual in the effect (Riesz representer).
         residual: float64 [n], outcome minus its prediction; 0 outside both arms.
-        rival: values from a model of the windows alone; None unless the design has windows.
         weights: survey weights, float64 [n]; None if there are none.
         units: cluster or person of each row, int64 [n]; None where each row is one alone.
         shifts: of the replicate weights, float64 [n, replicates]; None without.
         square: expected square of the representer, given the propensities.
+        hidden: error of the effect that the rows' scores do not show, such as that of smoothing.
     """
 
     value: Floats
@@ -41,11 +41,11 @@ class Scores:
     arm_weights: Pair
     representer: Floats
     residual: Floats
-    rival: Floats | None
     weights: Floats | None = None
     units: Ints | None = None
     shifts: Floats | None = None
     square: float = 0.0
+    hidden: float = 0.0
 
     def effective_units(self, rows: Flags | None = None) -> float:
         """Return the persons or clusters that the smaller arm's weights are worth (Kish, 1965).
@@ -101,22 +101,21 @@ class Part:
         effect: over some rows.
         influence: float64 [rows, units or replicates], 0 outside; their squares add up to the
             variance.
-        rival: distance to the rival estimate; 0 without one.
+        hidden: error that the influence does not show.
     """
 
     effect: float
     influence: Floats
-    rival: float = 0.0
+    hidden: float = 0.0
 
     @property
     def variance(self) -> float:
         """Variance of the effect within the cross-fit."""
-        return float(np.sum(self.influence**2)) + self.rival**2
+        return float(np.sum(self.influence**2)) + self.hidden**2
 
     def minus(self, other: Part) -> Part:
-        """Return the difference of two effects of the same cross-fit."""
-        influence = self.influence - other.influence
-        return Part(self.effect - other.effect, influence, self.rival - other.rival)
+        """Return the difference of two effects of the same cross-fit, which hide the same."""
+        return Part(self.effect - other.effect, self.influence - other.influence)
 
 
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
@@ -154,16 +153,13 @@ def part_of(scores: Scores, rows: Flags | None = None) -> Part:
 
     With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
     several rows a person or cluster, it is the variance of their sums (Liang & Zeger, 1986), with
-    replicate weights that of the replicates, whose predictions are those of all rows. In a window
-    design the distance to the rival estimate is a second part of the error.
+    replicate weights that of the replicates, whose predictions are those of all rows.
     """
     weights = _weights_inside(scores, rows)
     total = max(float(np.sum(weights * scores.tilt)), 1e-300)
     effect = float(np.sum(weights * scores.value)) / total
     influence = summed(row_influence(scores, rows), scores.units, scores.shifts)
-    if scores.rival is None:
-        return Part(effect, influence)
-    return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
+    return Part(effect, influence, scores.hidden)
 
 
 def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:

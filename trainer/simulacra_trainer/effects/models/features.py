@@ -86,10 +86,7 @@ def build_features(
     is_level = np.array([schema_kind(schema, name) in LEVEL_KINDS for name in columns], np.bool_)
     parts: list[list[Floats]] = []
     for k, name in enumerate(columns):
-        if is_level[k]:
-            bins[k], found = _level_features(level_positions(table, name))
-        else:
-            bins[k], found = _number_features(as_floats(table.column(name)), observed)
+        bins[k], found = _column_features(table, name, bool(is_level[k]), observed)
         parts.append(found)
     linear = [part for found in parts for part in found]
     # A number enters products with its scaled value (the first part), a category with indicators.
@@ -102,6 +99,24 @@ def build_features(
     trees = TreeRows(np.ascontiguousarray(bins[:, :observed]), is_level)
     always = np.empty((n, 0))
     return Features(_columns(linear, n), _columns(products, n), always, bins, trees, np.arange(n))
+
+
+def crossing_columns(table: pa.Table, schema: TableSchema, columns: list[str]) -> Floats:
+    """Return what products cross of all columns, float64 [n, d]: scaled numbers and indicators."""
+    parts: list[Floats] = []
+    for name in columns:
+        is_level = schema_kind(schema, name) in LEVEL_KINDS
+        found = _column_features(table, name, is_level, None)[1]
+        parts += found if is_level else found[:1]
+    return _columns(parts, table.num_rows)
+
+
+def _column_features(
+    table: pa.Table, name: str, is_level: bool, observed: int | None
+) -> tuple[Bins, list[Floats]]:
+    if is_level:
+        return _level_features(level_positions(table, name))
+    return _number_features(as_floats(table.column(name)), observed)
 
 
 def _columns(parts: list[Floats], n: int) -> Floats:

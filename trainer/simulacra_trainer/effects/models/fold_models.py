@@ -1,4 +1,4 @@
-"""Nuisance predictions of one fold: propensities, and outcomes in each arm or at doses.
+"""Nuisance predictions of one fold: propensities, outcomes in each arm or at doses, and terms.
 
 The smaller arm's outcome model knows what the larger arm's predicts for a row, as the X-learner's
 does (Kuenzel et al., PNAS 116, 2019): most of an outcome is the same in both arms, and alone the
@@ -82,10 +82,10 @@ def propensity(fold: Fold, arm: Arm, target_name: str) -> Floats:
 
 
 def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
-    """Return the held rows' outcomes that the arms' models expect, float64 [2, held] each.
+    """Return the held rows' outcomes that the arms' models expect, as of `outcomes_near`.
 
-    As of `outcomes_near`. In a window design the model of all rows is the one that shares what the
-    arms have in common; here each arm stays alone, as where the arms are too unlike.
+    Returns:
+        float64 [2, held] each.
     """
     contrast, held = fold.contrast, fold.held
     arms, every = (contrast.value, contrast.baseline), np.arange(contrast.outcome.size)
@@ -94,10 +94,9 @@ def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
     b = 1 - a
     lender = outcomes_near(replace(fold, held=every), arms[a], f"outcome {a}")
     target[a], own[a] = lender[0][held], lender[1][held]
-    if contrast.design == "levels":
-        lent = _calibrate(lender[0], contrast.outcome)
-        if _reach(lent, fold, arms[b], arms[a]) <= MAX_REACH:
-            fold = replace(fold, features=fold.features.with_always(lent))
+    lent = _calibrate(lender[0], contrast.outcome)
+    if _reach(lent, fold, arms[b], arms[a]) <= MAX_REACH:
+        fold = replace(fold, features=fold.features.with_always(lent))
     target[b], own[b] = outcomes_near(fold, arms[b], f"outcome {b}")
     return target, own
 
@@ -157,3 +156,24 @@ def dosed_outcomes(fold: Fold, dosed: Features) -> tuple[Floats, Floats]:
     starts = range(0, dosed.at.size, contrast.outcome.size)
     found = [model.predict(dosed.rows(fold.held + start)) for start in starts]
     return np.array(found[1:]), found[0]
+
+
+def expected_terms(fold: Fold, terms: Floats) -> Floats:
+    """Return what each term of the treatment is expected to be in the held rows, [k, held].
+
+    terms: float64 [k, n].
+    """
+    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
+    models = (
+        fit_nuisance(train, term[fold.learn], fold.rng, fold.bases, f"term {k}")
+        for k, term in enumerate(terms)
+    )
+    return np.array([model.predict(test) for model in models])
+
+
+def expected_outcome(fold: Fold) -> Floats:
+    """Return the held rows' outcomes that the adjustment columns alone expect, float64 [held]."""
+    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
+    outcome = fold.contrast.outcome[fold.learn]
+    model = fit_nuisance(train, outcome, fold.rng, fold.bases, "outcome of all rows")
+    return model.predict(test)

@@ -1,0 +1,153 @@
+"""The effect of a numeric treatment: residuals of the outcome on residuals of a spline.
+
+What the adjustment columns leave of the outcome is regressed on what they leave of the treatment's
+spline and of its first term times each column, all predicted by models that were fit without the
+row (Robinson, Econometrica 56, 1988; Chernozhukov et al., Double/debiased machine learning, 2018).
+All rows count, not only those near the two values. The effect is the regression's contrast, over
+the rows asked about.
+
+How curved the treatment's effect is, the data say: the spline's terms beyond the first have normal
+coefficients whose deviation is averaged over, from far below an error (a line) to free, by
+marginal likelihood and a uniform prior (Gelman, Bayesian Analysis 1, 2006). So a line costs less
+than a free curve, and the error knows what the smoothing may hide (Bayesian intervals of smoothing
+splines; Nychka, JASA 83, 1988; Marra & Wood, Scandinavian Journal of Statistics 39, 2012). Choosing
+the curve by a test instead, or a prior that favors lines, misses effects that are barely curved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from simulacra_trainer.effects.models.doses import Doses
+from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.effects.scores import Scores, kish
+
+PENALTY = 1.0
+"""Ridge penalty on standardized products of the treatment with columns, in units of rows."""
+DEVIATIONS = 25
+"""Deviations of the curvature that are averaged over, in equal steps of the logarithm, from a tenth
+of an error to a standard deviation of the residual; each counts by its step, so all are alike."""
+MAX_LEVERAGE = 0.9
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Residuals of a numeric treatment.
+
+    Attributes:
+        terms: of its spline, minus what the adjustment columns expect, float64 [k, n].
+        gaps: what each term differs by between value and baseline, float64 [k].
+        crossed: columns that the slope may differ by, float64 [n, d].
+    """
+
+    terms: Floats
+    gaps: Floats
+    crossed: Floats
+
+
+def straight(residual: Floats, left: Floats, doses: Doses) -> Floats:
+    """Return what least squares adds to the outcome at the value and at the baseline, [2, n].
+
+    Args:
+        residual: of the outcome, given the adjustment columns, float64 [n].
+        left: what these leave of the terms, float64 [k, n].
+        doses: of the n rows.
+    """
+    slope = np.linalg.lstsq(left.T, residual, rcond=None)[0]
+    added: Floats = doses.asked.T @ slope[:, None] - slope @ (doses.terms - left)
+    return added
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """The regression with one deviation of the curvature.
+
+    Attributes:
+        evidence: log of the marginal likelihood times the prior, up to a constant.
+        effect: of each row, float64 [n].
+        weight: of each row's residual in the effect, float64 [n].
+        left: of the outcome, float64 [n].
+        leverage: of each row, float64 [n].
+        hidden: expected square of what smoothing takes from the effect.
+    """
+
+    evidence: float
+    effect: Floats
+    weight: Floats
+    left: Floats
+    leverage: Floats
+    hidden: float
+
+
+def sloped(scores: Scores, slopes: Slopes, residual: Floats, inside: Floats) -> Scores:
+    """Return the scores of the effect of a numeric treatment.
+
+    Args:
+        scores: of rows near the two values, whose weights say how many they are worth.
+        slopes: of the n rows.
+        residual: of the outcome, given the adjustment columns, float64 [n].
+        inside: 1 for the rows that the effect is for, else 0, float64 [n].
+    """
+    survey = inside if scores.weights is None else scores.weights * inside
+    total, tilt = max(float(survey.sum()), 1e-300), survey * scores.tilt
+    mass = max(float(tilt.sum()), 1e-300)
+    crossed = inside[:, None] * (slopes.crossed - tilt @ slopes.crossed / mass)
+    weights = survey * (kish(survey) / total)
+    curves = [*_curves(slopes, crossed, residual, weights)]
+    evidence = np.array([curve.evidence for curve in curves])
+    shares = np.exp(evidence - evidence.max())
+    shares /= shares.sum()
+    weight, left, effect = (
+        shares @ np.array([getattr(curve, part) for curve in curves])
+        for part in ("weight", "left", "effect")
+    )
+    # Jackknife-like residuals (HC3; MacKinnon & White, 1985), because a few rows bend a curve.
+    moves = np.array([c.weight * c.left / (1.0 - c.leverage) for c in curves]) * inside
+    move = shares @ moves
+    middle = float(tilt @ effect) / mass
+    effects = np.array([float(tilt @ curve.effect) / mass for curve in curves])
+    hidden = np.array([curve.hidden for curve in curves]) + (effects - middle) ** 2
+    spread = np.sum((weights * moves) ** 2, axis=1) - float(np.sum((weights * move) ** 2))
+    # The effect weighs rows by survey weight over `mass`, the regression by `weights`.
+    scale = mass * kish(survey) / total
+    return replace(
+        scores,
+        value=scores.tilt * effect + inside * scale * (move - float(survey @ move) / total),
+        representer=inside * weight * scale * inside.size / mass,
+        residual=inside * left,
+        square=float(np.sum(survey * (weight * scale) ** 2)) * inside.size / mass**2,
+        hidden=float(np.sqrt(max(float(shares @ (hidden + spread)), 0.0))),
+    )
+
+
+def _curves(slopes: Slopes, crossed: Floats, residual: Floats, weights: Floats) -> Iterator[_Curve]:
+    """Yield the regression with each deviation of the curvature; rows of weight 0 do not count."""
+    k, d = slopes.terms.shape[0], crossed.shape[1]
+    rows = max(float(weights.sum()), 1.0)
+    design = np.column_stack([slopes.terms.T, slopes.terms[0][:, None] * crossed])
+    unit = np.sqrt(np.maximum(weights @ design**2 / rows, 1e-12))
+    design, asked = design / unit, np.append(slopes.gaps, np.zeros(d)) / unit
+    by_row = slopes.gaps[0] * crossed / unit[k:]
+    gram, moment = design.T @ (weights[:, None] * design), design.T @ (weights * residual)
+    ridge = np.append(np.full(k, 1e-6), np.full(d, PENALTY))
+    free = np.linalg.solve(gram + np.diag(ridge), np.column_stack([gram, moment]))
+    left = residual - design @ free[:, -1]
+    noise = float(weights @ left**2) / max(rows - float(np.trace(free[:, :-1])), 1.0)
+    noise = max(noise, 1e-300)
+    bends = np.append(np.arange(k) > 0, np.zeros(d)).astype(np.float64)
+    for deviation in np.geomspace(0.1 / np.sqrt(rows), 1.0, DEVIATIONS if k > 1 else 1):
+        inverse = np.linalg.inv(gram + np.diag(ridge + bends / deviation**2))
+        slope, pull = inverse @ moment, inverse @ asked
+        fit = float(moment @ slope) / noise + float(np.linalg.slogdet(inverse)[1])
+        leverage = weights * np.einsum("ij,ij->i", design @ inverse, design)
+        yield _Curve(
+            evidence=0.5 * fit - (k - 2) * float(np.log(deviation)),
+            effect=float(asked[:k] @ slope[:k]) + by_row @ slope[k:],
+            weight=design @ pull,
+            left=residual - design @ slope,
+            leverage=np.minimum(leverage, MAX_LEVERAGE),
+            hidden=noise * float(np.sum(bends * (pull / deviation) ** 2)),
+        )
