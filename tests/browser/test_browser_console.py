@@ -161,7 +161,7 @@ def test_upload_describe_generate_download_and_erase(
     assert stated["job_prestige"] == [""]
     expect(raked).to_contain_text("40 %")
     expect(rules.get_by_role("row", name="stated")).to_contain_text("never babies")
-    expect(page.get_by_text("600 rows, 21 columns")).to_be_visible()
+    expect(page.get_by_text("600 rows, 22 columns")).to_be_visible()  # raked weight too
     expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()
     page.get_by_label("Keep for").select_option("7 days")
     expect(page.get_by_text(re.compile("erased in 6 d"))).to_be_visible()
