@@ -24,7 +24,8 @@ CLASSES = 6
 MOST_VALUES = 12
 """Distinct whole numbers that count as levels: codes of a scale, or numbers of children."""
 BY_CHANCE = 4.0
-"""Rows that a level would have on average, from which on its absence is no chance."""
+BY_CHANCE_OF_FEW = 11.0
+"""The same where answers of fewer than five rows are left out."""
 QUANTILES = np.linspace(0.05, 0.95, 13)
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +39,7 @@ class Question:
         levels, shares: of the answers in their order, and their shares of all answers, 0..1;
             empty for numbers.
         quantiles: of a number at QUANTILES; empty for levels.
+        chance: rows that a level would have on average, from which on its absence is no chance.
         place: in the questionnaire, 0 first, 1 last.
         missing: share of the rows without an answer.
         rows: with an answer.
@@ -53,6 +55,7 @@ class Question:
     rows: int
     label: str | None = None
     quantiles: tuple[float, ...] = ()
+    chance: float = BY_CHANCE
     tables: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
@@ -72,7 +75,9 @@ class Question:
 
     def _beside(self, other: Question) -> bool:
         own = zip(self.keys, self.shares, strict=True)
-        return any(key not in other.keys and share * other.rows > BY_CHANCE for key, share in own)
+        return any(
+            key not in other.keys and share * other.rows > other.chance for key, share in own
+        )
 
 
 def quantiles_of_bands(edges: Sequence[float], shares: Sequence[float]) -> tuple[float, ...]:
@@ -85,12 +90,13 @@ def quantiles_of_bands(edges: Sequence[float], shares: Sequence[float]) -> tuple
 
 
 def spelled(level: str) -> str:
-    """Return a level without capitals, spaces and signs; numbers as they count."""
-    text = unicodedata.normalize("NFKC", level).casefold().strip()
+    """Return a level without capitals, spaces and signs; numbers as they count, 18-34 as it is."""
+    text = "".join(unicodedata.normalize("NFKC", level).casefold().split())
     try:
         return f"{float(text):g}"
     except ValueError:
-        return "".join(filter(str.isalnum, text)) or text
+        bare = "".join(filter(str.isalnum, text))
+        return text if bare.isdigit() else bare or text
 
 
 @dataclass(frozen=True)
