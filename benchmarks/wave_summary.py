@@ -25,15 +25,17 @@ import pyarrow.parquet as pq
 
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import TableSchema
-from simulacra_schema.wave_summary import SummaryWave
+from simulacra_schema.wave_summary import SummaryWave, WaveSummary
 from simulacra_trainer.in_process import read_described
 from simulacra_trainer.report.attackers.attacks import auc
 from simulacra_trainer.waves import disclosure
 from simulacra_trainer.waves.carried import carried_questions
 from simulacra_trainer.waves.moves import verdicts
 from simulacra_trainer.waves.report import asked_in, changes
+from simulacra_trainer.waves.restated import restated
 from simulacra_trainer.waves.shares import sample_in
-from simulacra_trainer.waves.summary import edges_in, questions_of, wave_summary
+from simulacra_trainer.waves.summary import questions_of, wave_summary
+from simulacra_trainer.waves.told_tables import shape_of
 
 BANNERS = {
     "gss": ["female", "black", "region", "reg16"],
@@ -50,10 +52,14 @@ def coded(table: pa.Table, schema: TableSchema, wave: SummaryWave) -> dict[str, 
     """Return the answers of each row to the questions of a summary, -1 where missing."""
     sample = sample_in(table, schema, np.zeros(table.num_rows, np.int64), ["1"])
     found = {}
-    for question in questions_of(sample, edges_in([wave])):
+    told = {one.name: one.levels for one in wave.questions}
+    sample, _, edges = restated(sample, WaveSummary(waves=[wave]))
+    for question in questions_of(sample, edges):
         codes = np.full(table.num_rows, -1, np.int64)
-        codes[question.known] = question.codes
-        found[question.column.name] = codes
+        levels = told.get(name := question.column.name, [])
+        place = [levels.index(one) if one in levels else -1 for one in shape_of(question).levels]
+        codes[question.known] = np.array(place)[question.codes]
+        found[name] = codes
     return found
 
 

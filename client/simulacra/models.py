@@ -246,11 +246,12 @@ class Report(Document):
     waves: Json | None
 
     def moved(self) -> Iterator[str]:
-        """Yield what moved between the waves of a survey, a sentence an answer; nothing without."""
+        """Yield what moved between the waves of a survey, and which questions are to confirm."""
         if waves := self.get("waves"):
             yield waves["sentence"]
             words = ("moved", "probably moved")
             yield from (one["sentence"] for one in waves["answers"] if one["verdict"] in words)
+            yield from waves.get("to_confirm", ())
 
     def drawn(self) -> Iterator[str]:
         """Yield what the sampling points and strata leave of the rows; nothing without them."""

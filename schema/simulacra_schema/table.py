@@ -114,7 +114,10 @@ class PublishedLevels(KubeModel):
 
 
 class EarlierQuestion(KubeModel):
-    """What a question was called in earlier waves, and its levels by their value now."""
+    """What a question was called in earlier waves, and its levels by their value now.
+
+    question: empty of one of its own, where a summary may have another of this name.
+    """
 
     question: str
     levels: dict[str, list[str]] = Field(default_factory=dict)

@@ -130,6 +130,10 @@ class WaveSummary(_Part):
         """The labels of the waves, the earliest first."""
         return [one.label for one in self.waves]
 
+    def questions(self) -> dict[str, SummaryQuestion]:
+        """Return each question as its newest wave has it, by name."""
+        return {one.name: one for wave in self.waves for one in wave.questions}
+
     def content(self) -> bytes:
         """Return the bytes that are stored and whose digest is signed."""
         return canonical(self.model_dump(mode="json"))

@@ -149,18 +149,26 @@ def test_another_file_is_no_summary(tmp_path: Path) -> None:
 def test_a_local_fit_takes_the_summary_of_the_one_before(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
 
-    def wave(share: float) -> pa.Table:
+    def wave(share: float, likes: str = "likes") -> pa.Table:
         return pa.table(
             {
                 "sex": rng.choice(["f", "m"], 300),
                 "aware": np.where(rng.random(300) < share, "yes", "no"),
-                "likes": rng.choice(["a", "b", "c"], 300),
+                likes: rng.choice(["a", "b", "c"], 300, p=[0.2, 0.3, 0.5]),
             }
         )
 
     first = simulacra.fit(wave(0.3))
     path = tmp_path / "first.wave.json"
     path.write_text(json.dumps(first.summary()))
-    second = simulacra.fit(wave(0.7), earlier=path)
-    assert any(line.startswith("aware: ") for line in [*second.report().moved()][1:])
+    later = wave(0.7, "Q2")
+    second = simulacra.fit(later, earlier=path)
+    told = [*second.report().moved()]
+    assert any(line.startswith("aware: ") for line in told[1:])
+    assert any(line.startswith("Q2 looks like the question likes of earlier") for line in told[1:])
+    assert "Q2" not in {one["column"] for one in second.report().waves["answers"]}
+    assert flags_of(second.schema)["Q2"] == ("--renamed Q2=likes", "if it is")
     assert [one["label"] for one in second.summary()["summary"]["waves"]] == ["1", "2"]
+    stated = simulacra.fit(later, earlier=path, renamed={"Q2": "likes"}).report()
+    assert stated.waves["to_confirm"] == []
+    assert "Q2" in {one["column"] for one in stated.waves["answers"]}

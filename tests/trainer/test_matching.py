@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from simulacra_intake.errors import InputError
-from simulacra_intake.matching.compare import compare_questions
 from simulacra_intake.matching.match import Match, match_questions
 from simulacra_intake.matching.questions import (
     QUANTILES,
@@ -21,11 +20,10 @@ from simulacra_intake.matching.questions import (
 )
 from simulacra_schema.description import parse_description
 from simulacra_schema.questions.knowledge import Knowledge
-from simulacra_schema.table import EarlierQuestion
+from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.in_process import read_described
 from simulacra_trainer.waves.report import waves_report
-
-SCALE = {"1": "1", "2": "2", "3": "3"}
+from simulacra_trainer.waves.summary import wave_summary
 
 
 def wave(seed: int, rows: int = 800) -> dict[str, Any]:
@@ -111,24 +109,105 @@ def test_labels_decide_where_names_are_numbers() -> None:
     assert pairs == {("Q0", "Q1"), ("Q1", "Q2"), ("Q2", "Q3")}
 
 
-def test_a_summary_is_compared_where_sure_or_stated_and_asked_about_elsewhere() -> None:
-    banner = ["age", "party", "uses", "region"]
-    earlier = rows_of(wave(1)).questions(banner)
-    newest = renamed(wave(2), {"prices": "Q7"}) | {"taxes": 4 - wave(2)["taxes"]}
-    rows = rows_of(newest).questions(banner)
-    before = compare_questions(earlier, rows, {})
-    kept = {"age", "party", "uses", "region", "schools"}
-    assert {one.newest for one in before.pairs} == kept
-    assert {(one.earlier, one.newest) for one in before.ask} == {
-        ("taxes", "taxes"),
-        ("prices", "Q7"),
+def yes_no(seed: int) -> dict[str, Any]:
+    """Return a wave in which few questions have one scale, so that names are not taken for given
+    to another."""
+    found = wave(seed)
+    return found | {"schools": np.minimum(found["schools"], 2)}
+
+
+@pytest.fixture(scope="module")
+def summary() -> WaveSummary:
+    clean = read_described(pa.table(yes_no(1)), parse_description({"x-simulacra": BANNER})).clean
+    return wave_summary(clean.table, clean.schema, Knowledge())
+
+
+BANNER = {"version": 1, "banner": ["uses", "party", "region", "schools"]}
+CHANGED = renamed(yes_no(2), {"prices": "Q7"}) | {
+    "taxes": 4 - yes_no(2)["taxes"],
+    "region": np.char.upper(yes_no(2)["region"]),
+    "uses": np.where(yes_no(2)["uses"] == "yes", "always", "never"),
+}
+
+
+def after(summary: WaveSummary, table: dict[str, Any], said: dict[str, Any]) -> Any:
+    """Return a clean table after a summary, and the part `waves` of its report."""
+    fields = [{"name": name, "x-simulacra": of} for name, of in said.items()]
+    stated = parse_description({"fields": fields, "x-simulacra": BANNER})
+    clean = read_described(pa.table(table), stated, None, summary).clean
+    return clean, waves_report(clean.table, clean.schema, Knowledge(), seed=0, earlier=summary)
+
+
+def test_with_a_summary_what_is_in_doubt_is_asked_and_not_compared(summary: WaveSummary) -> None:
+    clean, report = after(summary, CHANGED, {})
+    asked = {one.name: one.earlier for one in clean.schema.columns if one.to_confirm == "earlier"}
+    assert {name: of.question for name, of in asked.items()} == {
+        "taxes": "taxes",
+        "Q7": "prices",
+        "uses": "uses",
     }
-    turned = EarlierQuestion(question="taxes", levels={"1": ["3"], "2": ["2"], "3": ["1"]})
-    said = {"taxes": turned, "Q7": EarlierQuestion(question="prices"), "uses": None}
-    after = compare_questions(earlier, rows, said)
-    assert {one.newest for one in after.pairs} == kept - {"uses"} | {"taxes", "Q7"}
-    assert after.levels["taxes"] == {"3": "1", "2": "2", "1": "3"}
-    assert (after.levels["Q7"], after.ask) == (SCALE, [])
+    assert not any(of.stated for of in asked.values())
+    compared = {one["column"] for one in report["answers"]}
+    assert compared == {"age", "party", "region", "schools"}
+    told = dict(one.split(" ", 1) for one in report["to_confirm"])
+    assert told.keys() == asked.keys()
+    assert "another question than taxes of earlier waves (the scale may be turned)" in told["taxes"]
+    assert "looks like the question prices of earlier waves" in told["Q7"]
+    carried = wave_summary(clean.table, clean.schema, Knowledge(), earlier=summary).waves[0]
+    assert {one.name for one in carried.questions} == compared | {"prices"}, "no doubt is handed on"
+
+
+def test_with_a_summary_what_is_stated_is_compared_and_handed_on(summary: WaveSummary) -> None:
+    said = {
+        "taxes": {"earlier": "taxes", "levels": {"1": "3", "2": "2", "3": "1"}},
+        "Q7": {"earlier": "prices"},
+        "uses": {"earlier": "uses", "levels": {"always": "yes", "never": "no"}},
+        "schools": {"earlier": False},
+    }
+    clean, report = after(summary, CHANGED, said)
+    assert report["to_confirm"] == []
+    answers = {f"{one['column']}: {one['answer']}": one for one in report["answers"]}
+    columns = {one["column"] for one in report["answers"]}
+    assert columns == {"age", "party", "region", "taxes", "Q7", "uses"}
+    assert all(one["verdict"] == "no sign" for one in answers.values())
+    assert answers["Q7: 2"]["sentence"].startswith("Q7 (prices before): 2 shows no sign")
+    assert "before" not in answers["taxes: 3"]
+    carried = wave_summary(clean.table, clean.schema, Knowledge(), earlier=summary)
+    first = {one.name: one for one in carried.waves[0].questions}
+    assert first.keys() == columns
+    assert first["taxes"].levels == ["3", "2", "1"]
+    assert set(first["uses"].levels) == {"always", "never"}
+    again, third = after(carried, CHANGED, {})
+    assert third["to_confirm"] == [], "it is stated once"
+    assert again.schema.find("Q7").earlier is None
+
+
+def test_exchanged_names_and_levels_that_became_one_are_stated(summary: WaveSummary) -> None:
+    table = renamed(yes_no(2), {"taxes": "prices", "prices": "taxes"})
+    table["region"] = np.where(table["region"] == "west", "south", table["region"])
+    said: dict[str, Any] = {"taxes": {"earlier": "prices"}, "prices": {"earlier": "taxes"}}
+    said["region"] = {"earlier": "region", "levels": {"south": ["south", "west"]}}
+    _, report = after(summary, table, said)
+    answers = {f"{one['column']}: {one['answer']}": one for one in report["answers"]}
+    assert {"taxes: 1", "prices: 1"} < answers.keys()
+    assert answers["taxes: 1"]["before"] == "prices"
+    (region,) = (one for one in answers.values() if one["column"] == "region")
+    assert abs(region["change"]) < 0.06
+
+
+def test_what_no_summary_has_is_refused_at_its_place(summary: WaveSummary) -> None:
+    said = {
+        "Q7": ({"earlier": "pricse"}, "earlier", 'has this question. Did you mean "prices"?'),
+        "taxes": ({"earlier": "taxes", "levels": {"1": "9"}}, "levels/1", "taxes has no such"),
+        "uses": ({"earlier": "uses"}, "earlier", "confirm how no..yes becomes always..never"),
+        "age": ({"earlier": "party"}, "earlier", "One of both holds numbers"),
+    }
+    with pytest.raises(InputError) as caught:
+        after(summary, CHANGED, {name: of[0] for name, of in said.items()})
+    told = {one.pointer: one.detail for one in caught.value.errors}
+    for at, (_, path, detail) in enumerate(said.values()):
+        assert detail in told.pop(f"/fields/{at}/x-simulacra/{path}")
+    assert not told
 
 
 def test_numbers_of_a_summary_are_bands() -> None:

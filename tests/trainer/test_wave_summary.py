@@ -180,9 +180,12 @@ def test_a_summary_stays_within_its_size(tracker: Tracker) -> None:
 
 def test_a_table_without_waves_is_one_and_linked_rows_have_none(tmp_path: Path) -> None:
     plain = {name: of for name, of in survey(1).items() if name != "quarter"}
+    plain["kids"] = np.where(np.arange(SIZE) < 3, 2, np.arange(SIZE) % 3 // 2 * 3)
     clean = read(tmp_path, plain, banner=["likes"])
     found = wave_summary(clean.table, clean.schema, Knowledge())
     assert (found.labels, found.column, found.waves[0].banner) == (["1"], None, ["likes"])
+    kids = next(one for one in found.waves[0].questions if one.name == "kids")
+    assert (kids.levels, kids.edges) == (["0", "3"], None), "2 is of three persons"
     assert label_of(clean.schema, found) == (None, "2")
     named = read(tmp_path, survey(3), found)
     assert label_of(named.schema, None) == ("quarter", "2026-Q3")

@@ -11,6 +11,7 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.description import Description, DescriptionProblem, property_path
 from simulacra_schema.description_parts import EXTENSION, FieldDescription
 from simulacra_schema.did_you_mean import closest
+from simulacra_schema.wave_summary import WaveSummary
 
 MAX_PROBLEMS = 100
 Path = tuple[str | int, ...]
@@ -84,13 +85,13 @@ class Statements:
         columns: statements of the columns of the table.
         weights: the column of survey weights.
         problems: collects what the data contradict.
-        is_next_wave: a summary of earlier waves came with the table, so one wave is enough.
+        earlier: the summary of earlier waves that came with the table; one wave is enough then.
     """
 
     columns: Mapping[str, Statement]
     weights: str | None
     problems: Problems
-    is_next_wave: bool = False
+    earlier: WaveSummary | None = None
 
     def of(self, name: str) -> Statement | None:
         """Return the statement about a column."""

@@ -34,7 +34,7 @@ _MANY = f"{{count}} waves, and {MAX_WAVES} at most can be compared. Group them, 
 def as_waves(column: CleanColumn, statements: Statements) -> CleanColumn:
     """Return the stated column of waves as levels in order; problems go to the statements."""
     statement = statements.columns[column.schema.name]
-    if column.schema.kind == "constant" and statements.is_next_wave:
+    if column.schema.kind == "constant" and statements.earlier is not None:
         column.note(NEXT)
         return column
     found = _in_order(column)

@@ -1,4 +1,7 @@
-"""Questions that a file with several waves has under two names: stated, or to confirm."""
+"""Questions that a file, or a summary of earlier waves, has under another name: stated, or asked.
+
+What a summary has is asked about in `simulacra_trainer.waves.matched`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ from simulacra_intake.matching.questions import Rows, both_tabulated, few_values
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.table import EarlierQuestion
+from simulacra_schema.wave_summary import SummaryQuestion
 
 NO_WAVE = 'No column is the wave, so nothing is compared: state one by "role": "wave".'
 ITSELF = "This is the column itself. Name the one that has its answers of earlier waves."
+NO_SUCH = "The table has no such column.{near}"
+NEITHER = "Neither the summary nor the table has this question.{near}"
 NO_EARLIER = 'Say which question had these levels: "earlier".'
 NO_QUESTION = "Only columns of levels or numbers are compared; {name} is read as {kind}."
 OTHER_KIND = "One of both holds numbers, and the other words. Describe both alike, or leave it out."
@@ -29,7 +35,9 @@ OTHER_LEVELS = (
 )
 NO_LEVEL = "{name} has no such level.{near}"
 NOTE = "the question {name} of earlier waves: what moved compares both"
-LOOKS_LIKE = "looks like the question {name} of earlier waves ({reason}): confirm it, or leave it"
+CONFIRM = "confirm it, or leave it"
+LOOKS_LIKE = f"looks like the question {{name}} of earlier waves ({{reason}}): {CONFIRM}"
+MAY_DIFFER = f"may be another question than {{name}} of earlier waves ({{reason}}): {CONFIRM}"
 KINDS = ("categorical", "ordinal", "boolean", "integer", "numeric")
 MOST_PAIRS = 40
 """Pairs of waves between which questions are sought."""
@@ -43,26 +51,24 @@ def settle_earlier(columns: Sequence[CleanColumn], statements: Statements) -> No
     Problems go to the statements.
     """
     by_name = {column.schema.name: column for column in columns}
-    wave = next(
-        (c for c in columns if c.schema.role == "wave" and c.schema.kind == "ordinal"), None
-    )
-    spans = {} if wave is None else _spans(columns, wave)
+    waves = (c.values for c in columns if c.schema.role == "wave" and c.schema.kind == "ordinal")
+    wave = next((values for values in waves if values is not None), None)
+    codes = None if wave is None else wave.indices.to_numpy(zero_copy_only=False)
+    spans = _spans(columns, codes)
     for name, statement in statements.columns.items():
         if name in by_name and statement.has("earlier", "levels"):
-            _state(by_name, name, statement, spans if wave else None, statements)
-    if wave is not None and wave.values is not None:
-        codes = wave.values.indices.to_numpy(zero_copy_only=False)
+            _state(by_name, name, statement, spans, statements, is_one_wave=codes is None)
+    if codes is not None:
         _ask(by_name, codes, spans, statements)
 
 
-def _spans(columns: Sequence[CleanColumn], wave: CleanColumn) -> Spans:
-    assert wave.values is not None
-    codes = wave.values.indices.to_numpy(zero_copy_only=False)
+def _spans(columns: Sequence[CleanColumn], wave: Ints | None) -> Spans:
     found = {}
     for column in columns:
         schema, values = column.schema, column.values
         if values is None or schema.role is not None or schema.kind not in KINDS:
             continue
+        codes = np.zeros(len(values), np.int64) if wave is None else wave
         asked = codes[values.is_valid().to_numpy(zero_copy_only=False)]
         if asked.size:
             found[schema.name] = int(asked.min()), int(asked.max())
@@ -73,26 +79,42 @@ def _state(
     by_name: Mapping[str, CleanColumn],
     name: str,
     statement: Statement,
-    spans: Spans | None,
+    spans: Spans,
     statements: Statements,
+    *,
+    is_one_wave: bool,
 ) -> None:
-    """Set the stated earlier question of a column, or note why it cannot be."""
+    """Set the stated earlier question of a column, or note why it cannot be.
+
+    A column of the file is meant where the file has its waves, else a question of the summary.
+    """
     extension, add = statement.field.extension, statements.problems.add
     earlier, levels = extension.earlier, extension.levels or {}
     if not earlier:
         if levels:
             add(statement.at("levels"), NO_EARLIER)
+        elif statements.earlier is not None:
+            by_name[name].update(earlier=EarlierQuestion(question=""))
         return
-    problem = _problem(by_name, name, earlier, spans)
+    past = {} if statements.earlier is None else statements.earlier.questions()
+    is_of_file = earlier != name and earlier in by_name and not is_one_wave
+    of = None if is_of_file else past.get(earlier)
+    problem = _problem(
+        by_name, name, earlier, spans, past, is_one_wave=is_one_wave, is_carried=of is not None
+    )
     if problem is not None:
         add(statement.at("earlier"), problem)
         return
-    now, then = (few_values(by_name[one].values) for one in (name, earlier))
-    if pa.types.is_dictionary(now.type) != pa.types.is_dictionary(then.type):
+    is_number = of is not None and of.edges is not None
+    schema = by_name[name].schema
+    labels = {} if of is None else {one.value: one.label or one.value for one in schema.levels}
+    levels = {labels.get(level, level): names for level, names in levels.items()}
+    new = [labels.get(level, level) for level in _levels(by_name[name], is_number)]
+    old = _levels(by_name[earlier]) if of is None else [] if is_number else of.levels
+    if bool(new) != bool(old):
         add(statement.at("earlier"), OTHER_KIND)
         return
-    if pa.types.is_dictionary(now.type):
-        new, old = now.dictionary.to_pylist(), then.dictionary.to_pylist()
+    if new:
         unknown = [*_unknown_levels(name, earlier, levels, new, old)]
         for path, detail in unknown:
             add((*statement.at("levels"), *path), detail)
@@ -106,20 +128,33 @@ def _state(
 
 
 def _problem(
-    by_name: Mapping[str, CleanColumn], name: str, earlier: str, spans: Spans | None
+    by_name: Mapping[str, CleanColumn],
+    name: str,
+    earlier: str,
+    spans: Spans,
+    past: Mapping[str, SummaryQuestion],
+    *,
+    is_one_wave: bool,
+    is_carried: bool,
 ) -> str | None:
     """Return why a column cannot be the earlier name of another; None if it can."""
-    if earlier == name:
-        return ITSELF
-    if earlier not in by_name:
-        others = [one for one in by_name if one != name]
-        return f"The table has no such column.{closest(earlier, others)}"
-    if spans is None:
+    if not is_carried and (earlier == name or earlier not in by_name):
+        near = closest(earlier, [one for one in dict.fromkeys([*past, *by_name]) if one != name])
+        return (NEITHER if past else ITSELF if earlier == name else NO_SUCH).format(near=near)
+    if not is_carried and is_one_wave:
         return NO_WAVE
-    for one in (name, earlier):
+    for one in (name,) if is_carried else (name, earlier):
         if one not in spans:
             return NO_QUESTION.format(name=one, kind=by_name[one].schema.kind)
-    return NOT_EARLIER.format(name=earlier) if spans[earlier][1] >= spans[name][0] else None
+    is_late = not is_carried and spans[earlier][1] >= spans[name][0]
+    return NOT_EARLIER.format(name=earlier) if is_late else None
+
+
+def _levels(column: CleanColumn, is_number: bool = False) -> list[str]:
+    """Return the levels of a question, none of numbers; few whole ones are levels unless said."""
+    assert column.values is not None, "it is a question"
+    values = column.values if is_number else few_values(column.values)
+    return values.dictionary.to_pylist() if pa.types.is_dictionary(values.type) else []
 
 
 def _unknown_levels(

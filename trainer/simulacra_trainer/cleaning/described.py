@@ -48,10 +48,13 @@ def clean_described(
             DescriptionMismatch with all errors of a description that the data contradict.
     """
     names = settle_unnamed(raw)[0].column_names
-    statements = replace(state(description, names, weights), is_next_wave=earlier is not None)
+    statements = replace(state(description, names, weights), earlier=earlier)
     clean = clean_table(raw, statements=statements)
     if earlier is not None:
         check_order(earlier, clean.schema)
+        from simulacra_trainer.waves.matched import ask_about_earlier  # imports the engine
+
+        ask_about_earlier(clean.table, clean.schema, earlier)
     layout = layout_of(raw.schema, description)
     document = complete(clean.schema, names, layout, description, statements, clean.proposals)
     return DescribedTable(clean, document)

@@ -16,9 +16,9 @@ from simulacra_intake.rows_of_persons import Ints
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.wave_summary import SummaryQuestion, WaveSummary
 from simulacra_trainer.waves.composition import Margin
-from simulacra_trainer.waves.same_questions import match_questions
+from simulacra_trainer.waves.restated import restated
 from simulacra_trainer.waves.shares import Bools, Estimate, Parts, Question, Sample, estimate
-from simulacra_trainer.waves.summary import edges_in, questions_of
+from simulacra_trainer.waves.summary import questions_of
 from simulacra_trainer.waves.told_tables import shape_of
 
 
@@ -68,19 +68,18 @@ class CarriedQuestion(Question):
 
 
 def carried_questions(sample: Sample, summary: WaveSummary) -> list[Question]:
-    """Return the questions of the newest rows, with those earlier answers that match them.
+    """Return the questions of the newest rows, with their earlier answers; none in doubt.
 
     Waves are those of the summary, then those of the sample.
     """
-    own = questions_of(sample, edges_in(summary.waves[-1:]))
+    sample, waves, edges = restated(sample, summary)
+    own = questions_of(sample, edges)
     shapes = {one.column.name: shape_of(one) for one in own}
     past: dict[str, list[_Past]] = {name: [] for name in shapes}
-    for wave in summary.waves:
+    for wave in waves:
         named = {one.name: one for one in wave.questions}
-        same = match_questions(wave.questions, [*shapes.values()])
         for name, shape in shapes.items():
-            earlier = named.get(same.get(name, ""))
-            past[name].append(_past_of(shape, earlier))
+            past[name].append(_past_of(shape, named.get(name)))
     return [CarriedQuestion(one, past[one.column.name]) for one in own]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.persons.cross_sections import FEWEST_ROWS
+from simulacra_intake.persons.renamed import CONFIRM
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.questions.segments import MoveVerdict
@@ -82,7 +83,7 @@ def waves_report(
         background = background_of(sample, knowledge)
         asked = asked_in(sample)
         if earlier is not None and carried:
-            found["carried"] = earlier.labels
+            found |= {"carried": earlier.labels, "to_confirm": _to_confirm(schema)}
             asked = carried_questions(sample, earlier)
             if before < len(carried):  # of rows that are gone only margins are known
                 known = {one.column.name for one in asked if has_margin(one, before)}
@@ -106,6 +107,13 @@ class _Waves(NamedTuple):
     carried: int
     tested: Sequence[int]
     shown: Ints
+
+
+def _to_confirm(schema: TableSchema) -> list[str]:
+    """Return which questions may be those of earlier waves: nothing compares them yet."""
+    doubtful = {one.name for one in schema.columns if one.earlier and not one.earlier.stated}
+    notes = (one for one in schema.cleaning if one.column in doubtful)
+    return [f"{one.column} {one.action}" for one in notes if one.action.endswith(CONFIRM)]
 
 
 def asked_in(sample: Sample) -> list[Question]:
@@ -232,7 +240,8 @@ def answer_name(question: Question, level: int) -> str:
 def _before(column: ColumnSchema) -> dict[str, str]:
     """Return the name under which a question was asked before; nothing where it kept its name."""
     of = column.earlier
-    return {"before": of.question} if of is not None and of.stated else {}
+    is_other = of is not None and of.stated and of.question not in ("", column.name)
+    return {"before": of.question} if of is not None and is_other else {}
 
 
 def _lines(question: Question, level: int, shown: Ints) -> dict[str, Any]:

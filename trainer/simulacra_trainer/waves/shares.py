@@ -101,7 +101,7 @@ def sample_in(table: pa.Table, schema: TableSchema, wave: Ints, levels: Sequence
     if replicates is not None:
         replicates = replicates / np.where(weights > 0, weights, np.inf)[:, None]
     return Sample(
-        *with_earlier_names(table, schema),
+        *(with_earlier_names(table, schema) if len(levels) > 1 else (table, schema)),
         wave,
         levels,
         clusters,
@@ -117,12 +117,16 @@ def sample_in(table: pa.Table, schema: TableSchema, wave: Ints, levels: Sequence
 def with_earlier_names(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, TableSchema]:
     """Return a table and schema in which questions have the answers of their earlier names.
 
-    The columns of those names are left out. What is to confirm stays apart.
+    The columns of those names are left out. What is to confirm stays apart, as does what a summary
+    of earlier waves has under such a name.
     """
     earlier = {
         one.name: one.earlier
         for one in schema.columns
-        if one.earlier and one.earlier.stated and one.name in table.column_names
+        if one.earlier
+        and one.earlier.stated
+        and one.earlier.question not in ("", one.name)
+        and one.name in table.column_names
     }
     if not earlier:
         return table, schema

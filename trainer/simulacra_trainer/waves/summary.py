@@ -23,12 +23,12 @@ from simulacra_schema.wave_summary import (
     MAX_CONTENT_BYTES,
     MOST_BANNERS,
     MOST_WAVES,
-    SummaryWave,
     WaveSummary,
 )
 from simulacra_trainer.design import CLASSES
 from simulacra_trainer.waves.disclosure import CAPS, attack
 from simulacra_trainer.waves.labels import label_of
+from simulacra_trainer.waves.restated import restated
 from simulacra_trainer.waves.shares import (
     Question,
     Sample,
@@ -72,8 +72,8 @@ def wave_summary(
     if schema.subject() is not None:
         return WaveSummary(waves=[], reason=LINKED)
     sample = sample_of(table, schema) or one_wave(table, schema, earlier)
-    carried = [] if earlier is None else earlier.waves
-    asked = questions_of(sample, edges_in(carried[-1:]))
+    sample, carried, edges = restated(sample, earlier)
+    asked = questions_of(sample, edges)
     named = {one.column.name: one for one in asked}
     few = schema.banner or [one.name for one in background_of(sample, knowledge)]
     few = [name for name in few if name in named and named[name].count <= BANNER_LEVELS]
@@ -124,11 +124,6 @@ def background_of(sample: Sample, knowledge: Knowledge) -> list[ColumnSchema]:
         and not Question(sample, one).is_of_waves
     ]
     return kept[:MOST_BACKGROUND]
-
-
-def edges_in(waves: Sequence[SummaryWave]) -> dict[str, Sequence[float]]:
-    """Return the bands of numbers, by question."""
-    return {q.name: q.edges for wave in waves for q in wave.questions if q.edges is not None}
 
 
 def questions_of(sample: Sample, edges: Mapping[str, Sequence[float]]) -> list[Question]:

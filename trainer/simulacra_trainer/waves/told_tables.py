@@ -37,18 +37,17 @@ def _levels(question: Question) -> list[str]:
 
 
 def shape_of(question: Question) -> SummaryQuestion:
-    """Return name and levels of a question, and of its newest answers the hits of each hundred."""
+    """Return name and levels of a question, and nothing of its answers."""
     edges = None if question.edges is None else [*map(float, question.edges)]
     none: list[float | None] = [None] * question.count
-    hits = [round(100.0 * float(share), 1) for share in question.shares[-1]]
     return SummaryQuestion(
         name=question.column.name,
         label=question.column.label,
         levels=_levels(question),
         edges=edges,
-        respondents=100,
+        respondents=0,
         worth=0,
-        hits=[*hits],
+        hits=none,
         effects=none,
         freedom=none,
     )
@@ -63,6 +62,23 @@ def rows_of_wave(sample: Sample, at: int, questions: Mapping[str, Question]) -> 
         full[question.known] = question.codes
         codes[name] = full[rows]
     return WaveRows(sample, at, rows, questions, codes)
+
+
+def fingerprint_of(questions: Sequence[SummaryQuestion]) -> str:
+    """Return the SHA-256 of names, labels and levels."""
+    return digest_of([[one.name, one.label, one.levels] for one in questions])
+
+
+def seen_in(wave: WaveRows, banner: Sequence[str]) -> list[SummaryQuestion]:
+    """Return what a summary would say of a wave, without errors: enough to match questions."""
+    found = []
+    for name, question in wave.questions.items():
+        rows = int((wave.codes[name] >= 0).sum())
+        hits = [round(rows * float(share), 1) for share in question.shares[wave.at]]
+        by = {one: _by(wave, name, one) for one in banner if one != name}
+        update = {"respondents": rows, "hits": hits, "by": by}
+        found.append(shape_of(question).model_copy(update=update))
+    return found
 
 
 def _crossed(wave: WaveRows, name: str, by: str) -> tuple[Ints, Ints]:
@@ -135,7 +151,7 @@ def told_wave(wave: WaveRows, banner: Sequence[str], found: float) -> SummaryWav
         label=sample.levels[wave.at],
         rows=max(rows.size + float(noise), 0.0),
         clusters=None if clusters == rows.size else clusters,
-        fingerprint=digest_of([[one.name, one.label, one.levels] for one in questions]),
+        fingerprint=fingerprint_of(questions),
         attack=round(found, 3),
         banner=list(banner),
         questions=questions,

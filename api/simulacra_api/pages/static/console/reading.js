@@ -52,10 +52,13 @@ function Menu({ label, value, known, onChange }) {
   return html`<select aria-label=${label} value=${value} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
 }
 
-/** The menu of what a question was called: a question of its own, or an earlier column. */
+/** The question of a summary of earlier waves that a column looks like. */
+const proposed = (field) => /question (?:than )?(.+) of earlier waves \(/.exec(why(field))?.[1];
+
+/** The menu of what a question was called: a question of its own, or an earlier one. */
 function Earlier({ field, names, onChange }) {
   const { earlier, levels: _, ...rest } = own(field);
-  const known = [["", "as now"], ["false", "of its own"], ...names.filter((name) => name !== field.name).map((name) => [name, name])];
+  const known = [["", "as now"], ["false", "of its own"], ...[...new Set([proposed(field), ...names.filter((name) => name !== field.name)])].filter(Boolean).map((name) => [name, name])];
   const change = (value) => onChange({ ...field, [EXTENSION]: value === "" ? rest : { ...rest, earlier: value === "false" ? false : value } });
   return html`<td><${Menu} label=${`Earlier question of ${field.name}`} value=${String(earlier ?? "")} known=${known} onChange=${change} /></td>`;
 }
@@ -107,7 +110,7 @@ export function Reading({ session, dataset, before, onFit }) {
   if (!open) return html`<p class="notice">${advice(dataset)}</p><${Rules} extension=${extension} heading="h2" /><${Targets} extension=${extension} heading="h2" />`;
   const held = dataset.status === "held";
   const fields = shown.schema.fields;
-  const names = fields.some((field) => roleOf(field) === "wave") && fields.map((field) => field.name); // only waves have earlier questions
+  const names = fields.some((field) => roleOf(field) === "wave" || proposed(field)) && fields.map((field) => field.name); // only waves, and what a summary came with, have earlier questions
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
     <${Failure} problem=${refused} />

@@ -43,6 +43,7 @@ export function Waves({ of }) {
   const small = of.waves.filter((one) => !one.tested).map((one) => one.wave);
   return html`<section aria-labelledby="waves-title"><h2 id="waves-title">Waves</h2><p>${of.sentence}</p>
     ${small.length > 0 && html`<p class="quiet">Waves of fewer than 100 rows are not tested: ${small.join(", ")}.</p>`}
+    ${of.to_confirm?.length > 0 && html`<h3>To confirm</h3><p>Not compared before you say so under “Read as”, or at the next upload.</p><ul>${of.to_confirm.map((one) => html`<li key=${one}>${one}</li>`)}</ul>`}
     ${shown.length > 0 && html`<p class="quiet">Shares of real rows; bands are their 95 % intervals, intervals of changes hold together.</p>`}
     <ul class="cards pictures">${shown.map((one) => html`<li key=${`${one.column}: ${one.answer}`} class="card column"><h3>${one.column}: ${one.answer}</h3><p class="quiet">${one.verdict}</p><${Line} of=${one} waves=${of.waves} /><p>${one.sentence}</p></li>`)}</ul>
     ${of.answers.length > shown.length && html`<div><button onClick=${() => setAll(true)}>Show all ${number(of.answers.length)} answers</button></div>`}</section>`;
