@@ -105,6 +105,11 @@ def test_waves_have_a_menu_of_earlier_questions(console: Callable[..., MockedCon
     alone.show(f"datasets/{DATASET}")
     expect(alone.page.get_by_label("Role of how_much_do_you_agree_2")).to_be_visible()
     expect(alone.page.get_by_label(menu)).to_have_count(0)
+    note = "looks like the question Q7 of earlier waves (the name is another): confirm it"
+    found["schema"]["fields"][2]["x-simulacra"] = {"evidence": {"type": note}}
+    after = console(answers)  # a summary came with the table
+    after.show(f"datasets/{DATASET}")
+    after.page.get_by_label(menu).select_option("Q7")
     found["schema"]["fields"][0]["x-simulacra"] = {"role": "wave"}
     one = console(answers)
     one.show(f"datasets/{DATASET}")
@@ -235,6 +240,7 @@ def test_what_moved_is_a_line_and_a_sentence_an_answer(
     expect(lines.locator(".line")).to_have_count(2)  # a wave of few persons parts the line
     expect(one.page.get_by_text("how_much_do_you_agree_0 rose.")).to_be_visible()
     expect(one.page.get_by_text("not tested: 2025-Q2")).to_be_visible()
+    expect(one.page.get_by_text("Q9 looks like the question Q7")).to_be_visible()
     one.page.get_by_role("button", name="Show all 31 answers").click()
     expect(lines).to_have_count(31)
     assert_accessible(one.tab, f"waves-{width}")

@@ -130,4 +130,5 @@ def waves() -> Json:
         "background": ["age"],
         "answers": answers,
         "sentence": "Wave 2025-Q4 beside wave 2025-Q3: of 31 answers 1 moved.",
+        "to_confirm": ["Q9 looks like the question Q7 of earlier waves (the name is another)"],
     }
