@@ -120,6 +120,22 @@ def test_assumed_measured_and_contradicted() -> None:
     assert "do not contradict" in right.text
 
 
+@pytest.mark.parametrize(
+    ("stated", "fails"),
+    [
+        ({"impossible": [{**PAIR[0], "levels": ["high", "yes"]}]}, "impossible cell"),
+        ({"sign": [{**PAIR[0], "levels": ["high", "yes"], "sign": "negative"}]}, "sign"),
+    ],
+)
+def test_respondents_refute_a_statement(stated: dict[str, Any], fails: str) -> None:
+    """60 of 250 gave both answers; a share of 0, or one on the wrong side, was called measured."""
+    given = without(people(400, 2, 3.0), 250)
+    plain, one = (report(DONORS, given, **of).pairs[0] for of in ({"pairs": PAIR}, stated))
+    assert (plain.verdict, one.verdict) == ("measured", "contradicted")
+    assert f"The stated {fails} fails" in one.text
+    assert one.cells == plain.cells
+
+
 def test_no_cell_tells_a_count_under_five() -> None:
     """One person more or less in a rare cell changes nothing in what is said of it."""
     told = []

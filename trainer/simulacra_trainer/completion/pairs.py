@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -111,7 +111,7 @@ def _looked_at(plan: PairPlan, halves: Booleans, seed: int) -> _Rows:
     answer[plan.first + rng.permutation(n - plan.first)[:MAX_LOOKED_AT]] = True
     both = np.zeros(n, np.bool_)
     for pair in plan.pairs:
-        both[np.flatnonzero(plan.together(pair))[:MAX_LOOKED_AT]] = True
+        both[rng.permutation(np.flatnonzero(plan.together(pair)))[:MAX_LOOKED_AT]] = True
     at = np.flatnonzero(answer | both)
     return _Rows(at, answer[at], plan.weights[at], halves[:, at], plan.units[at])
 
@@ -152,7 +152,9 @@ def _answer(
     learned: tuple[_Learned, _Learned],
     rows: _Rows,
     rng: np.random.Generator,
+    refuted: Sequence[str] = (),
 ) -> PairAnswer:
+    """Return what may be said of a pair; refuted: names of its statements that fail."""
     x, y = learned
     each = np.array(
         [
@@ -175,9 +177,20 @@ def _answer(
         both = together[rows.at]
         codes = [plan.cells.values[j][rows.at[both]].astype(np.int64) for j in (pair.x, pair.y)]
         over = _Overlap(codes, x.unseen[both], y.unseen[both], weights[both], rows.units[both])
-        contradicted = pair.independent and over.depends(rng) < LEVEL
-        verdict = "contradicted" if contradicted else "measured"
         figure, low, high, few = over.corrected(figure, errors[1], persons)
+        stated = pair.stated
+        fails = {"impossible cell": any(not few[cell] for cell in stated.never)}
+        signs = [
+            *(high[c] < least[c] for c in stated.above),
+            *(low[c] > most[c] for c in stated.below),
+        ]
+        fails["sign"] = any(signs)
+        if any(fails.values()):
+            refuted = [name for name, has_failed in fails.items() if has_failed]
+            return _answer(plan, replace(pair, stated=Stated()), learned, rows, rng, refuted)
+        if pair.independent and over.depends(rng) < LEVEL:
+            refuted = [*refuted, "independence"]
+        verdict = "contradicted" if refuted else "measured"
     elif pair.independent:
         verdict = "assumed"
         low, high = figure - REACH * errors[1], figure + REACH * errors[1]
@@ -188,7 +201,7 @@ def _answer(
         x=plan.cells.codecs[pair.x].name,
         y=plan.cells.codecs[pair.y].name,
         verdict=verdict,
-        text=_text(verdict, persons, independent=pair.independent),
+        text=_text(verdict, persons, refuted, independent=pair.independent),
         together=None if 0 < together.sum() < MIN_PERSONS else round(persons, 1),
         through=[plan.cells.codecs[k].name for k in pair.through],
         width=round(float((most - least).mean()), DIGITS),
@@ -320,7 +333,9 @@ def _drawn(shares: Floats, rng: np.random.Generator) -> Indices:
     return np.minimum((u[:, None] > ends).sum(axis=1), shares.shape[1] - 1)
 
 
-def _text(verdict: PairVerdict, persons: float, *, independent: bool) -> str:
+def _text(
+    verdict: PairVerdict, persons: float, refuted: Sequence[str], *, independent: bool
+) -> str:
     """Return what the verdict rests on, in words."""
     both = f"{persons:,.0f} respondents answered both"
     match verdict:
@@ -328,9 +343,11 @@ def _text(verdict: PairVerdict, persons: float, *, independent: bool) -> str:
             held = " They do not contradict the stated independence." if independent else ""
             return f"Measured: {both}; the models of all rows correct their share.{held}"
         case "contradicted":
+            why = ", and they go together beyond the common columns" * ("independence" in refuted)
+            fails = "fails" if len(refuted) == 1 else "fail"
             return (
-                f"Contradicted: {both}, and they go together beyond the common columns. The stated"
-                " independence fails; the measured figures stand."
+                f"Contradicted: {both}{why}. The stated {' and '.join(refuted)} {fails}; the"
+                " measured figures stand."
             )
         case "assumed":
             return (
