@@ -102,6 +102,20 @@ def test_a_summary_tells_each_wave_and_no_rows(tracker: Tracker) -> None:
     assert numbers == [round(one) for one in numbers], "ends of bands are no person's values"
 
 
+def test_nothing_tells_how_few_did_not_answer(tmp_path: Path) -> None:
+    """Without clusters, degrees of freedom were the persons who answered, less one."""
+    waves = joined(survey(1), survey(2))
+    likes = waves["likes"].astype(object)
+    likes[:3] = None
+    table = {name: of for name, of in waves.items() if name not in ("point", "w")}
+    clean = read(tmp_path, table | {"likes": likes})
+    found = wave_summary(clean.table, clean.schema, Knowledge(), seed=1)
+    for wave in found.waves:
+        told = [q for q in wave.questions if None not in q.hits]
+        assert {of for q in told for of in q.freedom} == {400.0}
+        assert all(hits == round(hits) for q in told for hits in q.hits if hits is not None)
+
+
 def test_no_cell_of_few_persons_follows_from_the_others() -> None:
     persons = np.array([[50.0, 3.0, 40.0], [60.0, 70.0, 80.0], [90.0, 85.0, 95.0]])
     told = told_cells(persons)

@@ -174,9 +174,11 @@ def _question(wave: WaveRows, name: str, banner: Sequence[str]) -> SummaryQuesti
         share, worth = question.exact[at, level], question.worth[at]
         parts = question.parts(level, {at: 1.0}, None)
         effect = parts.variance * worth / max(share * (1.0 - share), 1e-12)
-        hits.append(round(float(question.shares[at, level]) * respondents, 1))
+        # Not finer than the noise: degrees of freedom, or tenths of persons, would tell how many
+        # answered, and of two questions how few did not.
+        hits.append(float(round(float(question.shares[at, level]) * respondents)))
         effects.append(float(f"{effect:.3g}"))
-        freedom.append(float(f"{parts.freedom:.3g}"))
+        freedom.append(float(f"{parts.freedom * respondents / max(keys.size, 1):.2g}"))
     by = {one: _by(wave, name, one) for one in banner if one != name}
     told = {"respondents": respondents, "hits": hits, "effects": effects, "freedom": freedom}
     told["worth"] = round(float(question.worth[at]) * respondents / max(keys.size, 1), 1)
