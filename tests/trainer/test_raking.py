@@ -137,6 +137,8 @@ def test_trimming_holds_with_the_margins_and_is_told() -> None:
     worth = effective_rows(weights)
     assert f"60 rows are worth {worth:.3g} of equal weight" in notes
     assert "no weight is above 2.5 times the mean: 12 % of the rows were trimmed" in notes
+    few = read(people(w=1 + 6.0 * (np.arange(60) % 20 == 0)), targets, weights="w").clean.schema
+    assert any("fewer than 5 rows were trimmed" in note.action for note in few.cleaning)
     told = weights_of(found.clean.table, found.clean.schema)
     assert told is not None
     assert told["raked_to"] == ["region", "sex"]

@@ -17,6 +17,7 @@ from simulacra_intake.columns.weights import NOTE
 from simulacra_intake.description.statements import Problems, Statements
 from simulacra_intake.limits import MIN_ROWS
 from simulacra_intake.replicate_weights import replicates_in
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_intake.survey_weights import Floats, Ints, effective_rows
 from simulacra_schema.conditions import ConditionSet, check_conditions
 from simulacra_schema.description_parts import EXTENSION
@@ -37,7 +38,7 @@ FEW_EFFECTIVE, LARGE = 0.3, 10.0
 SHOWN = 5
 NAME = "raked weight"
 RAKED = "raked to the stated shares of {columns}: {rows} rows are worth {worth:.3g} of equal weight"
-TRIMMED = "no weight is above {trim:g} times the mean: {share:.2g} % of the rows were trimmed"
+TRIMMED = "no weight is above {trim:g} times the mean: {rows} were trimmed"
 FEW = "the targets leave less than 30 % effective rows: check them, or state trim"
 MUCH = "the largest weights are above 10 times the median: check the targets, or state trim"
 _BOUNDS = "A target is one share; give share instead of min and max."
@@ -251,8 +252,11 @@ def _notes(targets: Targets, free: Floats, weights: Floats) -> Iterator[str]:
     columns, worth = ", ".join(targets.columns()), effective_rows(weights)
     yield RAKED.format(columns=columns, rows=weights.size, worth=worth)
     if targets.trim is not None:
-        share = 100.0 * float(np.mean(free > targets.trim * free.mean()))
-        yield TRIMMED.format(trim=targets.trim, share=share)
+        above = free > targets.trim * free.mean()
+        rows = f"{100.0 * float(above.mean()):.2g} % of the rows"
+        if 0 < above.sum() < MIN_PERSONS:
+            rows = f"fewer than {MIN_PERSONS} rows"
+        yield TRIMMED.format(trim=targets.trim, rows=rows)
     if worth < FEW_EFFECTIVE * weights.size:
         yield FEW
     if weights.max() > LARGE * np.median(weights[weights > 0]):
