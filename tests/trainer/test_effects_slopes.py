@@ -64,6 +64,8 @@ def test_row_with_twice_the_weight_counts_as_two_and_rows_outside_do_not_count()
     tilted = replace(_scores(300), tilt=inside)
     apart = [part_of(sloped(tilted, slopes, y, inside)).effect for y in (outcome, wild)]
     assert apart[0] == apart[1]
+    nobody = sloped(_scores(300, np.zeros(300)), slopes, outcome, np.ones(300))
+    assert nobody.square == 0.0  # that they are too few is said elsewhere
 
 
 @pytest.mark.parametrize(

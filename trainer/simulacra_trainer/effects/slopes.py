@@ -118,7 +118,7 @@ def sloped(scores: Scores, slopes: Slopes, residual: Floats, inside: Floats) -> 
         value=scores.tilt * effect + inside * scale * (move - float(survey @ move) / total),
         representer=inside * weight * scale * inside.size / mass,
         residual=inside * left,
-        square=float(np.sum(survey * (weight * scale) ** 2)) * inside.size / mass**2,
+        square=float(np.sum(survey * (weight * scale / mass) ** 2)) * inside.size,
         hidden=float(np.sqrt(max(float(shares @ (hidden + spread)), 0.0))),
     )
 
