@@ -172,7 +172,7 @@ def _of_groups(
         known = [~np.isnan(of.values) for of in (x, y)]
         for side, one, rows in (("x", x, known[0]), ("y", y, known[1])):
             if rows.sum() < MIN_DONORS:
-                detail = f"{rows.sum()} respondents answered {one.name}; {MIN_DONORS} are needed."
+                detail = f"Fewer than {MIN_DONORS} respondents answered {one.name}."
                 faults.append(fault(detail, at, i, side))
             elif len(one.levels) < 2:
                 detail = f"{one.name} has no two groups of {MIN_PERSONS} persons."

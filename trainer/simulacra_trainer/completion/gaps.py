@@ -246,9 +246,7 @@ def _of_size(plan: Plan, options: GivenOptions) -> list[FieldError]:
         known = int((~np.isnan(cells.values[j][: cells.donors])).sum())
         if known < MIN_DONORS:
             name = cells.codecs[j].name
-            found.append(
-                fault(f"{name}: {known} donors answered; at least {MIN_DONORS} are needed.")
-            )
+            found.append(fault(f"Fewer than {MIN_DONORS} donors answered {name}. Leave it out."))
     if not cells.is_nested and len(targets) > MAX_MIXED_COLUMNS:
         found.append(
             fault(
