@@ -116,6 +116,17 @@ def test_nothing_tells_how_few_did_not_answer(tmp_path: Path) -> None:
         assert all(hits == round(hits) for q in told for hits in q.hits if hits is not None)
 
 
+def test_a_wave_of_one_sampling_point_has_an_error(tmp_path: Path) -> None:
+    """Its points' totals do not vary, so its answers were taken for exact."""
+    waves = joined(survey(1), survey(2, point=np.repeat("z", SIZE)))
+    clean = read(tmp_path, waves)
+    found = wave_summary(clean.table, clean.schema, Knowledge(), seed=1)
+    of_points, of_one = ({one.name: one for one in wave.questions} for wave in found.waves)
+    assert of_points["sex"].freedom == [39.0, 39.0]
+    assert of_one["sex"].freedom == [1.0, 1.0]
+    assert all(0.8 < effect < 1.3 for effect in of_one["sex"].effects if effect is not None)
+
+
 def test_no_cell_of_few_persons_follows_from_the_others() -> None:
     persons = np.array([[50.0, 3.0, 40.0], [60.0, 70.0, 80.0], [90.0, 85.0, 95.0]])
     told = told_cells(persons)

@@ -252,6 +252,8 @@ class Question:
             group = visits == own
             within = crossed([strata[group]], int(group.sum()))
             part = variance_of_totals(totals[group], within)
+            if within.size == 1:  # one point has no error between points: that of its persons
+                part = float(np.sum(scores[group[at.reshape(-1)]] ** 2))
             variance += part
             squares += part**2 / max(int(np.sum(np.bincount(within) - 1)), 1)
         return variance, variance**2 / squares if squares > 0 else 1.0
