@@ -240,8 +240,13 @@ def _array(cells: list[Any]) -> Any:
     if is_whole:
         cells = [None if cell is None else int(cell) for cell in cells]
     if any(isinstance(cell, str) for cell in cells):
-        cells = [f"{cell:g}" if isinstance(cell, float) else cell and str(cell) for cell in cells]
+        cells = [None if cell is None else _words(cell) for cell in cells]
     return optional("pyarrow").array(cells)
+
+
+def _words(cell: Any) -> str:
+    """Return a cell as its text; a whole number without a point, all of its digits."""
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
 
 
 def _read_sav(path: Path) -> Any:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from simulacra.models import Json
 
 SIGNS = ("positive", "negative")
-_WORD = r'"(?:[^"]|"")+"|[^*="]+'
-_PAIR = re.compile(rf"({_WORD})(?:=({_WORD}))?\*({_WORD})(?:=({_WORD}))?")
-Pairs = Iterable[str | Mapping[str, object]]
+_WORD = r'\s*("(?:[^"]|"")+"|[^*="\s][^*="]*)\s*'
+_PAIR = re.compile(rf"{_WORD}(?:={_WORD})?\*{_WORD}(?:={_WORD})?")
+Pairs = str | Mapping[str, object] | Iterable[str | Mapping[str, object]]
+"""One pair or several; a pair is a line, or a mapping as the service has it."""
 
 
 def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
@@ -29,6 +30,7 @@ def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
     pair, sign = line, None
     if signed:
         pair, _, sign = line.rpartition(":")
+        sign = sign.strip()
         if sign not in SIGNS:
             raise ValueError(f'"{line}": end it with :positive or :negative.')
     sides = _PAIR.fullmatch(pair)
@@ -42,6 +44,7 @@ def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
 
 
 def _plain(word: str) -> str:
+    word = word.strip()
     quoted = len(word) > 1 and word[0] == word[-1] == '"'
     return word[1:-1].replace('""', '"') if quoted else word
 
@@ -51,8 +54,19 @@ def stated_pairs(
 ) -> Json:
     """Return the statements that are there, by field."""
     fields = {"pairs": pairs, "independent": independent, "sign": sign, "impossible": impossible}
-    found = {
-        name: [pair_of(line, signed=name == "sign") for line in lines or ()]
-        for name, lines in fields.items()
-    }
-    return {name: lines for name, lines in found.items() if lines}
+    found: Json = {}
+    for name, given in fields.items():
+        lines = [given] if isinstance(given, str | Mapping) else given or ()
+        if of := [pair_of(line, signed=name == "sign") for line in lines]:
+            _check_levels(name, of)
+            found[name] = of
+    return found
+
+
+def _check_levels(name: str, pairs: Iterable[Json]) -> None:
+    for one in pairs:
+        said = f"{name} {one.get('x')}*{one.get('y')}"
+        if name in ("pairs", "independent") and "levels" in one:
+            raise ValueError(f"{said}: write x*y without levels; it is about all of them.")
+        if name == "impossible" and "levels" not in one:
+            raise ValueError(f"{said}: name the two answers that never meet, x=Yes*y=No.")

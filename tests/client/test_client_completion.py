@@ -118,13 +118,32 @@ def test_a_workbook_and_an_spss_file_are_read_as_the_service_reads_them(tmp_path
     assert found["f"].to_pylist() == [0.5, 1.0, None], "half of it has no label"
 
 
+def test_numbers_among_texts_of_a_workbook_keep_all_digits(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": ["x", 1234567.0, 0.1234567, None], "a": [1.0, 2.0, 3.0, 4.0]})
+    rows.to_excel(tmp_path / "rows.xlsx", index=False)
+    assert read_rows(tmp_path / "rows.xlsx")["id"].to_pylist() == [
+        "x", "1234567", "0.1234567", None,
+    ]  # fmt: skip
+
+
+def test_one_pair_needs_no_list_and_spaces_around_its_names_do_not_count() -> None:
+    for given in ("x * y", {"x": "x", "y": "y"}, [' x*"y" ']):
+        assert stated_pairs(given, None, None, None) == {"pairs": [{"x": "x", "y": "y"}]}
+    sign = stated_pairs(None, None, "x = Yes * y = No: positive", None)["sign"]
+    assert sign == [{"x": "x", "y": "y", "levels": ["Yes", "No"], "sign": "positive"}]
+    with pytest.raises(ValueError, match=r"independent x\*y: write x\*y without levels"):
+        stated_pairs(None, "x=1*y=2", None, None)
+    with pytest.raises(ValueError, match=r"impossible x\*y: name the two answers"):
+        stated_pairs(None, None, None, "x*y")
+
+
 def test_pairs_are_written_as_lines_and_found_either_way_round() -> None:
     assert pair_of("x*y") == {"x": "x", "y": "y"}
     signed = {"x": "q", "y": "r", "levels": ["a b", "no"], "sign": "negative"}
     assert pair_of("q=a b*r=no:negative", signed=True) == signed
     assert pair_of({"x": "a*b", "y": "c"}) == {"x": "a*b", "y": "c"}
     assert pair_of('"a*""b"*c') == {"x": 'a*"b', "y": "c"}
-    for line in ("x", "x*y*z", "x=1*y", "*y"):
+    for line in ("x", "x*y*z", "x=1*y", "*y", " *y"):
         with pytest.raises(ValueError, match=r"write x\*y"):
             pair_of(line)
     with pytest.raises(ValueError, match=":positive or :negative"):

@@ -24,6 +24,7 @@ from simulacra.commands.output import is_for_people, note, print_result, say, wa
 from simulacra.commands.session import connected, continue_with
 from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
 from simulacra.local_state import source_of
+from simulacra.pair_lines import stated_pairs
 
 app = typer.Typer()
 
@@ -84,14 +85,13 @@ def complete(
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         format_of(output, WRITTEN)
+        pairs = stated_pairs(pair, independent, sign, impossible)
         dataset_id = dataset_of(client, dataset_id)
         path = given or _own_file(client, dataset_id)
         rows = read_rows(path)
         seconds = None if retention_hours is None else round(retention_hours * 3600)
         kept: dict[str, Any] = {"retention_seconds": seconds, "key": key}
         options: dict[str, Any] = {"fill_codes": fill_codes, "unknown": unknown, "seed": seed}
-        options |= {"pairs": pair, "independent": independent}
-        options |= {"sign": sign, "impossible": impossible}
         sent = client.send_given(dataset_id, path, rows.num_rows, **kept)
         if sent is not None:
             wait_with_progress(client, sent.job_id, as_json)
@@ -101,6 +101,7 @@ def complete(
             columns=columns(columns_) or None,
             implicates=implicates,
             **options,
+            **pairs,
             **kept,
         )
         wait_with_progress(client, started.job_id, as_json)

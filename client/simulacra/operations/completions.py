@@ -103,6 +103,7 @@ def complete(
         JobFailed: the rows cannot be completed; the message says why.
     """
     key = key_header(key)["Idempotency-Key"]
+    stated = stated_pairs(pairs, independent, sign, impossible)
     with ExitStack() as stack:
         path: Path = yield LocalWork(lambda: stack.enter_context(tables.as_file(source)))
         rows: Any = yield LocalWork(lambda: read_rows(path))
@@ -117,10 +118,7 @@ def complete(
         implicates=implicates,
         fill_codes=fill_codes,
         unknown=unknown,
-        pairs=pairs,
-        independent=independent,
-        sign=sign,
-        impossible=impossible,
+        **stated,
         seed=seed,
         retention_seconds=retention_seconds,
         key=key,
