@@ -228,7 +228,8 @@ class Corrections:
                 self._makers[f"{at}/quotas/{number}"] = f"{said}, quota {number + 1}"
         if self._trim is not None:
             own["targets"] = own.get("targets", {}) | {"trim": self._trim}
-            self._makers[f"{at}/trim"] = self.named("trim", self._trim)
+            said = self._makers[f"{at}/trim"] = self.named("trim", self._trim)
+            self._makers.setdefault(at, said)
 
     def _replicate_weights(self, text: str) -> Json:
         """Return the part `design` of a text PATTERN=METHOD or PATTERN=brr:FAY."""
@@ -283,7 +284,7 @@ class Corrections:
         )
         pairs = renamed if isinstance(renamed, Mapping) else {now: old for now, _, old in cut}
         for column, earlier in pairs.items():
-            maker = self.named("renamed", f"{column}={earlier or ''}")
+            maker = self.named("renamed", f"{column}={earlier or ''}".removeprefix("="))
             if not column or not isinstance(column, str) or earlier is True:
                 example = self.named("renamed", "Q9=Q7")
                 raise ValueError(f"{maker}: write COL=EARLIER, such as {example}.")

@@ -32,16 +32,26 @@ def targets_of(targets: TargetShares, said: str) -> Json:
     elif is_sheet(str(targets)):
         return _of_sheet(Path(targets), said)
     else:
-        text = str(targets)
+        text = str(targets).strip()
         try:
             found = json.loads(
                 text if text.startswith("{") else Path(text).read_text(encoding="utf-8")
             )
+        except FileNotFoundError:
+            raise ValueError(f"{said}: there is no such file.") from None
         except (OSError, ValueError):
             found = {}
-    if not isinstance(found, dict) or not found:
+    is_whole = isinstance(found, dict) and found.keys() <= {*PARTS}
+    parts: Json = found if is_whole else {"categorical": found}
+    if not parts or not _are_shares(parts):
         raise ValueError(f'{said}: give a sheet, or JSON such as {{"region": {{"north": 0.3}}}}.')
-    return found if found.keys() <= {*PARTS} else {"categorical": found}
+    return parts
+
+
+def _are_shares(parts: Json) -> bool:
+    shares = parts.get("categorical", {})
+    of_levels = isinstance(shares, Mapping) and all(isinstance(s, Mapping) for s in shares.values())
+    return of_levels and isinstance(parts.get("quotas", []), list)
 
 
 def _of_sheet(path: Path, said: str) -> Json:

@@ -731,9 +731,15 @@ def test_targets_are_read_from_a_sheet_or_json_and_named_in_errors(tmp_path: Pat
         document = Corrections(targets=given).into(None)
         assert document is not None
         assert document["x-simulacra"]["targets"] == {"categorical": of_region}
-    for wrong in (tmp_path / "none.json", {}, tmp_path / "none.csv"):
-        with pytest.raises(ValueError, match="targets="):
+    for wrong in ({}, {"region": 0.3}, {"quotas": 0.3}, '{"region": 0.3}', tmp_path):
+        with pytest.raises(ValueError, match=r"targets=.*: give a sheet, or JSON"):
             Corrections(targets=wrong, trim=2).into(None)
+    for none in (tmp_path / "none.json", tmp_path / "none.csv"):
+        with pytest.raises(ValueError, match=r"targets=.*: there is no such file"):
+            Corrections(targets=none).into(None)
+    alone = Corrections(trim=2)
+    alone.into(None)
+    assert alone.in_words(at) == "trim=2", "shares are missing"
 
 
 def test_a_cluster_takes_the_place_of_another_in_the_present_description() -> None:

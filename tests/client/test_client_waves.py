@@ -107,7 +107,7 @@ def test_an_earlier_name_is_stated_by_flag_argument_and_proposal() -> None:
         assert document is not None
         assert document["fields"] == [{"name": "Q9", "x-simulacra": {"earlier": False}}]
     with pytest.raises(
-        ValueError, match="renamed='=Q9': write COL=EARLIER, such as renamed='Q9=Q7'"
+        ValueError, match="renamed='Q9': write COL=EARLIER, such as renamed='Q9=Q7'"
     ):
         Corrections(renamed="Q9")
     columns = [
