@@ -33,9 +33,10 @@ KINDS = {
 _COMPARED = re.compile(r"(.+?)\s*(<=|>=|≤|≥|<|>)\s*(.+)")
 _PLUS = re.compile(r"(.+?)\s+([+-])\s*([\d.]+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_OUTSIDE_QUOTES = r'(?=(?:[^"]*"[^"]*")*[^"]*$)'
-_COMMA = re.compile(rf",{_OUTSIDE_QUOTES}")
-_COMMA_OR_AND = re.compile(rf"(?:,| and ){_OUTSIDE_QUOTES}")
+OUTSIDE_QUOTES = r'(?=(?:[^"]*"[^"]*")*[^"]*$)'
+"""Behind a character of a pattern: it stands in no double quotes."""
+_COMMA = re.compile(rf",{OUTSIDE_QUOTES}")
+_COMMA_OR_AND = re.compile(rf"(?:,| and ){OUTSIDE_QUOTES}")
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 

@@ -17,6 +17,7 @@ import simulacra
 from simulacra import Client, Connection
 from simulacra.async_client import AsyncClient
 from simulacra.cli import app
+from simulacra.commands.options import blocks_of
 from simulacra.corrections import Corrections
 from simulacra.errors import ApiError, JobFailed
 from simulacra.mcp_server import Tools
@@ -188,15 +189,18 @@ def test_usual_order_is_asked_with_the_flag_that_confirms_it(
     service: tuple[Path, type[Service]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "/v1/datasets/ds-111111111111111111111111/usual-order"
-    usual = {"blocks": [["age"], ["a, b"]], "reasons": [], "unplaced": ["x"], "question": "Is it?"}
+    usual = {"blocks": [["age"], ["a, b", "c;d"]], "unplaced": ["x"], "question": "Is it?"}
     monkeypatch.setitem(ANSWERS, path, usual)
     wanted = ("knowledge", "ds-111111111111111111111111", "--usual-order")
     done = run(*wanted, "-c", service[0])
     assert done.exit_code == 0, done.stderr
     told = " ".join(done.stderr.split())
     assert "Is it?" in told
-    assert """--blocks 'age;"a, b"'""" in told
+    assert """--blocks 'age;"a, b","c;d"'""" in told
+    assert blocks_of('age;"a, b","c;d"') == usual["blocks"]
     assert "no word or wave places: x" in told
+    monkeypatch.setitem(ANSWERS, path, usual | {"blocks": [["age"]]})
+    assert "--blocks" not in run(*wanted, "-c", service[0]).stderr, "one block is no order"
 
 
 def test_graph_says_what_it_rests_on_and_which_columns_look_like_background(

@@ -58,7 +58,7 @@ def knowledge(
 def confirming(usual: Mapping[str, Any], table: str) -> Iterator[str]:
     """Yield the question about a usual order, and the flag that confirms or corrects it."""
     yield usual["question"]
-    if usual["blocks"]:
+    if len(usual["blocks"]) > 1:  # one block tells no order
         blocks = ";".join(",".join(cell(name) for name in block) for block in usual["blocks"])
         yield f"  for one answer: add --blocks {shlex.quote(blocks)} to effect or sheet"
         yield f"  for the model: simulacra refit {table} --blocks {shlex.quote(blocks)}"
@@ -68,7 +68,7 @@ def confirming(usual: Mapping[str, Any], table: str) -> Iterator[str]:
 
 def cell(name: str) -> str:
     """Return a name as `--blocks` has it: quoted where it holds a comma, as in CSV."""
-    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
+    return '"' + name.replace('"', '""') + '"' if {*name} & {*',;"'} else name
 
 
 def claims(graph: Mapping[str, Any]) -> Iterator[str]:

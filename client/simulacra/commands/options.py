@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -13,8 +14,10 @@ import typer
 from simulacra.models import Json
 from simulacra.operations.generations import Format
 from simulacra.operations.questions import Population
+from simulacra.rule_lines import OUTSIDE_QUOTES
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+_SEMICOLON = re.compile(f";{OUTSIDE_QUOTES}")
 
 
 def json_file(*names: str, help: str) -> Any:  # noqa: A002
@@ -120,8 +123,11 @@ Whose = Annotated[Population | None, typer.Option(help="Whose average effect; al
 
 
 def blocks_of(text: str | None) -> list[list[str]]:
-    """Return the blocks of a text with semicolons between them, and commas within."""
-    found = [columns(part.strip()) for part in (text or "").split(";")]
+    """Return the blocks of a text with semicolons between them, and commas within.
+
+    A name that has one of these is quoted as in CSV.
+    """
+    found = [columns(part.strip()) for part in _SEMICOLON.split(text or "")]
     return [block for block in found if block]
 
 
