@@ -107,6 +107,9 @@ async def test_what_this_installation_did_not_sign_for_the_tenant_is_refused(
         found = await refused(http, key, earlier)
         assert found[:3] == (422, "simio_summary_invalid", "/earlier"), (detail, found)
         assert detail in found[3]
+    plan = {"bytes": 10, "sha256": "0" * 64, "earlier": large}
+    begun = await http.post("/v1/uploads", json=plan, headers={"Idempotency-Key": key})
+    assert (begun.status_code, begun.json()["code"]) == (422, "simio_summary_invalid"), begun.text
     assert (await upload(http, key, "{")).status_code == 400
     assert (await upload(http, key, good)).status_code == 202, "nothing was made of the others"
 

@@ -24,11 +24,14 @@ from simulacra_api.http.problems import Problem, invalid_field, problem_response
 from simulacra_api.log import REQUEST_ID
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import MAX_JSON_BYTES
+from simulacra_schema.wave_summary import MAX_SUMMARY_BYTES
 
 UPLOAD_PATH = "/v1/datasets"
 PIECES_PATH = "/v1/uploads/"
+MAX_PLAN_BYTES = MAX_JSON_BYTES + 2 * MAX_SUMMARY_BYTES
+"""Of a body that begins an upload: a description, and a wave summary as a file is written."""
 BODY_SECONDS = 30.0
-"""From the head of a request to the end of its body, 1 MiB at most."""
+"""From the head of a request to the end of its body."""
 _ACCESS = logging.getLogger("simulacra_api.access")
 _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -110,6 +113,8 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     is_piece = method == "PATCH" and path.startswith(PIECES_PATH)
     if is_piece or (method == "POST" and path == UPLOAD_PATH):
         return receive
+    is_plan = method == "POST" and f"{path}/" == PIECES_PATH
+    limit = MAX_PLAN_BYTES if is_plan else MAX_JSON_BYTES
     taken = 0
     deadline: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
 
@@ -122,7 +127,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
             detail = f"The body took more than {BODY_SECONDS:.0f} seconds."
             raise HTTPException(408, detail) from None
         taken += len(message.get("body", b""))
-        if taken > MAX_JSON_BYTES:
+        if taken > limit:
             raise HTTPException(413)
         if not message.get("more_body"):  # what follows is the news that the client has left
             deadline = None
