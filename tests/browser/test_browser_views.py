@@ -121,6 +121,45 @@ def test_waves_have_a_menu_of_earlier_questions(console: Callable[..., MockedCon
     assert sent["earlier"] == "how_much_do_you_agree_1"
 
 
+def test_shares_join_those_that_are_stated(console: Callable[..., MockedConsole]) -> None:
+    answers = views() | {PATH: dataset(source_kept=True), f"{PATH}/description": description(3)}
+    one = console(answers, "phone")
+    one.show(f"datasets/{DATASET}")
+    field = one.page.get_by_label("Shares of the population as JSON")
+    add = one.page.get_by_role("button", name="Add shares")
+    quota = '{"where": {"age": {"max": 29}, "region": "north"}, "share": 0.06}'
+    for text in ('{"sex": {"f": 0.51}}', f'{{"quotas": [{quota}], "trim": 5}}'):
+        field.fill(text)
+        add.click()
+    rows = one.page.get_by_role("region", name="Shares of the population").get_by_role("rowheader")
+    expect(rows).to_have_text(["sex: f", "age: ..29, region: north"])
+    for text in ('{"sex": 0.51}', "5", "{}"):
+        field.fill(text)
+        add.click()
+        expect(one.page.get_by_role("alert")).to_contain_text("Write the shares as JSON")
+        expect(rows).to_have_count(2)
+
+
+def test_pairs_are_named_and_removed_on_a_phone(console: Callable[..., MockedConsole]) -> None:
+    given = dataset(dataset_id="ds-" + "9" * 24, purpose="given", rows=100)
+    one = console(views() | {"/v1/datasets": listed(dataset(), given)}, "phone")
+    one.show(f"datasets/{DATASET}/complete")
+    page = one.page
+    page.get_by_label("Rows", exact=True).select_option(index=1)
+    for stated in ("nothing", "only the common columns connect them"):
+        page.get_by_label("Column of the given rows").fill("status")
+        page.get_by_label("Column of this table").fill("owns_gun")
+        page.get_by_label("What you state of them").select_option(stated)
+        page.get_by_role("button", name="Add the pair").press("Enter")
+    pairs = page.get_by_role("list", name="Pairs").get_by_role("listitem")
+    expect(pairs).to_have_count(2)
+    expect(pairs.last).to_contain_text("status × owns_gun: only the common columns connect them")
+    assert_accessible(one.tab, "pairs-phone")
+    pairs.last.get_by_role("button").press("Enter")
+    expect(pairs).to_have_count(1)
+    expect(page.get_by_label("Column of the given rows")).to_be_focused()
+
+
 @pytest.mark.parametrize("place", ["sheets", "effects"])
 def test_answers_fit_a_phone(console: Callable[..., MockedConsole], place: str) -> None:
     one = console(views(), "phone")

@@ -2,6 +2,7 @@
 import { Clock, Failure, Status, number, percent, unfinished, useAction, when } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
 import { named } from "./names.js";
+import { Chips, without } from "./chips.js";
 import { useLoad, usePolling } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -53,14 +54,15 @@ function Pairs({ of, onChange }) {
   const [x, setX] = useState("");
   const [y, setY] = useState("");
   const [stated, setStated] = useState("pairs");
+  const isThere = of.some((one) => one.x === x.trim() && one.y === y.trim() && one.stated === stated);
   const add = () => { onChange([...of, { x: x.trim(), y: y.trim(), stated }]); setX(""); setY(""); };
-  return html`<fieldset><legend>Pairs that nobody answered together</legend>
+  return html`<fieldset class="tier"><legend>Pairs that nobody answered together</legend>
     <p class="quiet">A column that only the given rows have, and one of this table. Bounds say what the common columns allow.</p>
-    <div class="field"><label for="pair-x">Column of the given rows</label><input id="pair-x" value=${x} onInput=${(event) => setX(event.target.value)} /></div>
-    <div class="field"><label for="pair-y">Column of this table</label><input id="pair-y" value=${y} onInput=${(event) => setY(event.target.value)} /></div>
-    <div class="field"><label for="pair-stated">What you state of them</label><select id="pair-stated" value=${stated} onChange=${(event) => setStated(event.target.value)}>${Object.entries(STATED).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></div>
-    <button type="button" disabled=${!x.trim() || !y.trim()} onClick=${add}>Add the pair</button>
-    <ul>${of.map((one, at) => html`<li key=${at}>${one.x} × ${one.y}: ${STATED[one.stated]} <button type="button" aria-label=${`Remove ${one.x} × ${one.y}`} onClick=${() => onChange(of.filter((_, k) => k !== at))}>Remove</button></li>`)}</ul></fieldset>`;
+    <div class="effect-form"><div class="field"><label for="pair-x">Column of the given rows</label><input id="pair-x" value=${x} onInput=${(event) => setX(event.target.value)} /></div>
+      <div class="field"><label for="pair-y">Column of this table</label><input id="pair-y" value=${y} onInput=${(event) => setY(event.target.value)} /></div>
+      <div class="field"><label for="pair-stated">What you state of them</label><select id="pair-stated" value=${stated} onChange=${(event) => setStated(event.target.value)}>${Object.entries(STATED).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></div>
+      <div><button type="button" disabled=${!x.trim() || !y.trim() || isThere} onClick=${add}>Add the pair</button></div></div>
+    <${Chips} label="Pairs" texts=${of.map((one) => `${one.x} × ${one.y}${one.stated === "pairs" ? "" : `: ${STATED[one.stated]}`}`)} last="pair-x" onRemove=${(at) => onChange(without(of, at))} /></fieldset>`;
 }
 
 /** Pairs as the service has them. */
@@ -102,9 +104,9 @@ export function Complete({ session, dataset }) {
   const [made, failure, look] = useLoad(() => session.list(`/v1/generations?limit=100&dataset_id=${dataset.dataset_id}`), [session, dataset.dataset_id]);
   const completions = (made ?? []).filter((one) => one.given);
   usePolling(completions.some((one) => unfinished(one.status)), look);
-  return html`<h2>Complete rows</h2><p class="quiet">Missing answers are filled several times, each time by a model of another half of the respondents. The file has the filled cells only, with their row numbers: join it to your own.</p>
+  return html`<section aria-labelledby="complete-title"><h2 id="complete-title">Complete rows</h2><p class="quiet">Missing answers are filled several times, each time by a model of another half of the respondents. The file has the filled cells only, with their row numbers: join it to your own.</p>
     <${Failure} problem=${problem ?? trouble ?? failure} />
-    ${schema && datasets && html`<${Form} session=${session} dataset=${dataset} schema=${schema} given=${datasets.filter((one) => one.purpose === "given")} again=${again} onMade=${(one) => { location.hash = `#/generations/${one.generation_id}`; }} />`}
+    ${schema && datasets && html`<${Form} session=${session} dataset=${dataset} schema=${schema} given=${datasets.filter((one) => one.purpose === "given")} again=${again} onMade=${(one) => { location.hash = `#/generations/${one.generation_id}`; }} />`}</section>
     ${completions.length > 0 && html`<section aria-labelledby="completed-title"><h2 id="completed-title">Completions</h2><ul class="items">${completions.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span><span class="name">${one.given.dataset_id ?? "Own gaps"}</span><span class="quiet id">${one.generation_id}</span></span><${Status} of=${one.status} />
       <span class="quiet">${one.created_at ? when(one.created_at) : ""}</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul></section>`}`;
 }

@@ -4,7 +4,18 @@ import { html, useState } from "../vendor/preact.js";
 const EXAMPLE = "{\"region\": {\"north\": 0.3, \"south\": 0.7}}";
 const PARTS = ["categorical", "quotas", "trim"];
 const percent = (share) => `${Number((100 * share).toPrecision(4))} %`;
-const valueOf = (part) => part?.levels?.join(" or ") ?? JSON.stringify(part);
+
+const isObject = (one) => one !== null && typeof one === "object" && !Array.isArray(one);
+/** A part of a cell as `simulacra upload --targets` writes it. */
+const valueOf = (part) => isObject(part) ? part.levels?.join(" or ") ?? `${part.min ?? part.earliest ?? ""}..${part.max ?? part.latest ?? ""}` : [part].flat().join(" or ");
+
+/** The targets with those that are added, which take the place of others of the same column. */
+function joined(targets, given) {
+  const added = isObject(given) && Object.keys(given).every((key) => PARTS.includes(key)) ? given : { categorical: given };
+  const { categorical = {}, quotas = [] } = added;
+  if (![categorical, ...Object.values(categorical)].every(isObject) || !Array.isArray(quotas) || !Object.keys(added).length) throw new SyntaxError();
+  return { ...targets, ...added, categorical: { ...targets.categorical, ...categorical }, quotas: [...(targets.quotas ?? []), ...quotas] };
+}
 
 function Line({ cell, share }) {
   return html`<tr><th scope="row">${cell}</th><td>${percent(share)}</td></tr>`;
@@ -19,8 +30,7 @@ export function Targets({ extension, heading = "h3", onChange }) {
   const set = (next) => { onChange({ ...extension, targets: next }); setText(""); setProblem(""); };
   const add = () => {
     try {
-      const given = JSON.parse(text);
-      set(Object.keys(given).every((key) => PARTS.includes(key)) ? given : { ...targets, categorical: { ...targets?.categorical, ...given } });
+      set(joined(targets ?? {}, JSON.parse(text)));
     } catch {
       setProblem(`Write the shares as JSON, such as ${EXAMPLE}.`);
     }
