@@ -172,3 +172,4 @@ def test_a_local_fit_takes_the_summary_of_the_one_before(tmp_path: Path) -> None
     stated = simulacra.fit(later, earlier=path, renamed={"Q2": "likes"}).report()
     assert stated.waves["to_confirm"] == []
     assert "Q2" in {one["column"] for one in stated.waves["answers"]}
+    assert second.usual_order()["blocks"][0] == ["sex"]

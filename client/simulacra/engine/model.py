@@ -288,6 +288,15 @@ class Model:
             raise ValueError(getattr(found, "reason", None) or "Fit the model again to get it.")
         return Document(summary=found.model_dump(mode="json"))
 
+    def usual_order(self) -> Document:
+        """Return the usual order of the columns, which nobody has confirmed: `Client.usual_order`.
+
+        Give its blocks to `estimate` or `sheet` if that is the order.
+        """
+        from simulacra_schema.usual_order import usual_order
+
+        return Document(usual_order(self._trained.schema).model_dump(mode="json"))
+
     def save(self, directory: str | Path) -> None:
         """Write the model into a directory, which is made if missing.
 
