@@ -18,13 +18,13 @@ function Ask({ session, dataset, schema, onMade }) {
   const wave = !schema.columns.some((one) => one.role === "subject") && columns.find((one) => one.role === "wave");
   const [first, setFirst] = useState([(columns.find((one) => one !== wave) ?? columns[0])?.name, ""]);
   const [second, setSecond] = useState(["", ""]);
-  const [question, setQuestion] = useState(columns[1]?.name);
+  const [question, setQuestion] = useState("");
   const [when, setWhen] = useState(["", ""]);
   const isBeside = wave && first[0] !== wave.name && second[0] !== wave.name;
   const parts = [first, second, ...(isBeside ? [when] : [])].filter(([name]) => name);
   const others = (...taken) => columns.filter((one) => !taken.includes(one.name));
   const asked = others(...parts.map(([name]) => name));
-  const shown = asked.some((one) => one.name === question) ? question : asked[0]?.name;
+  const shown = asked.some((one) => one.name === question) ? question : (asked.find((one) => one !== wave) ?? asked[0])?.name;
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/segments`, {
     segment: parts.map(([column, level]) => ({ column, levels: level ? [level] : [] })), questions: [shown],
   })));
