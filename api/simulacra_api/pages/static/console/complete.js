@@ -78,10 +78,10 @@ const ends = (cell) => `${percent(cell.least, 1)} to ${percent(cell.most, 1)}`;
 /** The cells of a pair with their bounds as bars, and the figure as a mark where there is one. */
 function PairCells({ of }) {
   const title = `${of.x} × ${of.y}: ${of.verdict}`;
-  return html`<h3>${title}</h3><p>${of.text} The bounds are ${percent(of.width, 1)} wide, ${percent(of.plain, 1)} without common columns.</p>
+  return html`<h3>${title}</h3><p>${of.text} On average the bounds are ${number(100 * of.width, 1)} points apart, ${number(100 * of.plain, 1)} without the common columns.</p>
     <div class="scroll" tabindex="0" role="region" aria-label=${title}><table><caption class="quiet">Share of all rows that gives both answers.</caption>
       <thead><tr><th scope="col">${of.x}</th><th scope="col">${of.y}</th><th scope="col">At least, at most</th><th scope="col">Drawn</th><th scope="col">Figure</th></tr></thead>
-      <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.x}</th><td>${cell.y}</td><td>${ends(cell)}</td>
+      <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.x}</th><td>${cell.y}</td><td class="bounds">${ends(cell)}</td>
         <td><svg width="160" height="16" viewBox="0 0 160 16" role="img" aria-label=${ends(cell)}><rect x="0" y="7" width="160" height="2" fill="currentColor" opacity=".2" /><rect x=${160 * cell.least} y="4" width=${Math.max(160 * (cell.most - cell.least), 1)} height="8" fill="currentColor" opacity=".5" />${cell.figure != null && html`<rect x=${160 * cell.figure - 1} y="0" width="2" height="16" fill="currentColor" />`}</svg></td>
         <td>${cell.figure == null ? (of.verdict === "open" ? "not known" : "fewer than five persons") : `${percent(cell.figure, 1)} (${percent(cell.low, 1)} to ${percent(cell.high, 1)})`}</td></tr>`)}</tbody></table></div>`;
 }
