@@ -14,7 +14,7 @@ REACH = 2.0
 """Numbers count up to this many times the knots' range beyond them: a code of 99999 among ages must
 not bend the curve."""
 LEAST_APART = 1e-8
-"""Smallest eigenvalue of the terms' correlations from which they are told apart."""
+"""Smallest eigenvalue of the terms' correlations from which they can be separated."""
 
 
 @dataclass(frozen=True)
