@@ -129,17 +129,19 @@ def judged(
     cells, pairs = [], []
     for pair, one, met in zip(plan.pairs, answers, measured, strict=True):
         truth = {
-            (c.x, c.y): float(((whole[one.x] == c.x) & (whole[one.y] == c.y)).mean())
+            (c.first, c.second): float(
+                ((whole[one.first] == c.first) & (whole[one.second] == c.second)).mean()
+            )
             for c in one.cells
         }
-        far = max(abs(truth[c.x, c.y] - (c.figure or 0.0)) for c in one.cells)
+        far = max(abs(truth[c.first, c.second] - (c.figure or 0.0)) for c in one.cells)
         naive = _naive(with_both[N : N + OVERLAP], one)
-        of_population = frechet(whole[one.x], whole[one.y])
+        of_population = frechet(whole[one.first], whole[one.second])
         pairs.append([met.verdict == "contradicted", naive, far, one.plain, of_population])
         signed = _signed(plan, pair, one, truth, seed)
         known = {(m.x, m.y): m for m in met.cells}
         for c, (low, high) in zip(one.cells, signed, strict=True):
-            share, m = truth[c.x, c.y], known.get((c.x, c.y))
+            share, m = truth[c.first, c.second], known.get((c.first, c.second))
             if share > 0 and m is not None:
                 cells.append([share, c.least, c.most, low, high, c.low, c.high, m.low, m.high])
     return {"cells": cells, "pairs": pairs, "seconds": spent}
@@ -156,10 +158,10 @@ def _signed(
 ) -> list[tuple[float, float]]:
     """Return the bounds of each cell with its own true sign stated."""
     levels = [plan.cells.codecs[j].levels for j in (pair.x, pair.y)]
-    places = [(levels[0].index(c.x), levels[1].index(c.y)) for c in one.cells]
+    places = [(levels[0].index(c.first), levels[1].index(c.second)) for c in one.cells]
     asked = []
     for place, c in zip(places, one.cells, strict=True):
-        more = truth[c.x, c.y] >= (c.figure or 0.0)
+        more = truth[c.first, c.second] >= (c.figure or 0.0)
         asked.append(replace(pair, stated=Stated([place] if more else [], [] if more else [place])))
     found = product.answer_pairs(replace(plan, pairs=asked), STRENGTH, seed)
     return [(a.cells[i].least, a.cells[i].most) for i, a in enumerate(found)]
@@ -169,7 +171,7 @@ def _naive(rows: pd.DataFrame, one: Any) -> bool:
     """Return whether counts differ from those under independence given z at the level .05."""
     k, found, freedom = len(rows), 0.0, 0
     for c in one.cells:
-        count = int(((rows[one.x] == c.x) & (rows[one.y] == c.y)).sum())
+        count = int(((rows[one.first] == c.first) & (rows[one.second] == c.second)).sum())
         if k * c.figure >= 5:
             found, freedom = found + (count - k * c.figure) ** 2 / (k * c.figure), freedom + 1
     return bool(freedom > 1 and found > chi2.ppf(0.95, freedom - 1))

@@ -85,7 +85,7 @@ class Completed:
 
     @property
     def pairs(self) -> list[dict[str, Any]]:
-        """What may be said of each pair: x, y, verdict, text, and cells with least and most."""
+        """What may be said of each pair: both columns, verdict, text, and cells with bounds."""
         return list(self.report.get("pairs", ()))
 
     def pair(self, x: str, y: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Completed:
             KeyError: the completion was not asked about it.
         """
         for one in self.pairs:
-            if {one["x"], one["y"]} == {x, y}:
+            if {one["first"], one["second"]} == {x, y}:
                 return one
         raise KeyError(f"{x} and {y} are no pair of this completion; ask with pairs=")
 
@@ -113,7 +113,9 @@ class Completed:
             column = pa.array([number] * one.num_rows, pa.int32())
             parts.append(one.add_column(0, name, column))
         table = pa.concat_tables(parts)
-        assumed = [f"{one['x']} * {one['y']}" for one in self.pairs if one["verdict"] == "assumed"]
+        assumed = [
+            f"{one['first']} * {one['second']}" for one in self.pairs if one["verdict"] == "assumed"
+        ]
         if not assumed:
             return table
         said = {**(table.schema.metadata or {}), "simulacra.assumed": "\n".join(assumed)}
@@ -148,7 +150,7 @@ class Completed:
             yield f"{said}{held}."
         for one in self.pairs:
             bounds = f"bounds {one['width']:.3f} wide, {one['plain']:.3f} without common columns"
-            yield f"{one['x']} * {one['y']}: {bounds}. {one['text']}"
+            yield f"{one['first']} * {one['second']}: {bounds}. {one['text']}"
         yield from report.get("warnings", ())
 
     def _implicates(self) -> list[Any]:

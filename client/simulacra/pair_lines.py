@@ -15,7 +15,7 @@ Pairs = str | Mapping[str, object] | Iterable[str | Mapping[str, object]]
 
 
 def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
-    """Return a pair as the service has it: x, y, the levels it is about, and its sign.
+    """Return a pair as the service has it: first, second, the levels it is about, and its sign.
 
     Args:
         line: `x*y` or `x=Yes*y=No`; of a sign `x*y:positive`. A name with a star or an equals sign
@@ -37,7 +37,7 @@ def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
     if sides is None or (sides[2] is None) != (sides[4] is None):
         raise ValueError(f'"{line}": write x*y, or x=Yes*y=No for two of their levels.')
     x, x_level, y, y_level = (side and _plain(side) for side in sides.groups())
-    found: Json = {"x": x, "y": y}
+    found: Json = {"first": x, "second": y}
     if x_level is not None:
         found["levels"] = [x_level, y_level]
     return found | ({"sign": sign} if sign else {})
@@ -65,7 +65,7 @@ def stated_pairs(
 
 def _check_levels(name: str, pairs: Iterable[Json]) -> None:
     for one in pairs:
-        said = f"{name} {one.get('x')}*{one.get('y')}"
+        said = f"{name} {one.get('first')}*{one.get('second')}"
         if name in ("pairs", "independent") and "levels" in one:
             raise ValueError(f"{said}: write x*y without levels; it is about all of them.")
         if name == "impossible" and "levels" not in one:

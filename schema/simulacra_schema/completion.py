@@ -42,21 +42,26 @@ PairVerdict = Literal["measured", "assumed", "open", "contradicted"]
 
 
 class Pair(KubeModel):
-    """Two columns that nobody, or few, answered together."""
+    """Two columns that nobody, or few, answered together.
+
+    Not x and y: kubectl reads a key `y` of YAML as true.
+    """
 
     model_config = ConfigDict(
-        json_schema_extra=cel_rules(("self.x != self.y", "a pair has two columns; name another"))
+        json_schema_extra=cel_rules(
+            ("self.first != self.second", "a pair has two columns; name another")
+        )
     )
 
-    x: ColumnName = Field(description="A column of the given rows, or of the model.")
-    y: ColumnName = Field(description="The other column.")
+    first: ColumnName = Field(description="A column of the given rows, or of the model.")
+    second: ColumnName = Field(description="The other column.")
 
 
 class ImpossibleCell(Pair):
     """Two answers that nobody gives together."""
 
     levels: list[Level] = Field(
-        min_length=2, max_length=2, description="Answers of x and y that never meet."
+        min_length=2, max_length=2, description="Answers of both, the first first, that never meet."
     )
 
 
@@ -70,8 +75,8 @@ class SignedPair(Pair):
         default=None,
         min_length=2,
         max_length=2,
-        description="Answers of x and y that the sign is about. Without them, larger numbers or "
-        "later levels of x go with larger ones of y (positive), or with smaller ones.",
+        description="Answers of both that the sign is about. Without them, larger numbers or later "
+        "levels of the first go with larger ones of the second (positive), or with smaller ones.",
     )
 
 
@@ -138,7 +143,7 @@ class GivenOptions(KubeModel):
     @property
     def in_pairs(self) -> set[str]:
         """The columns of all pairs."""
-        return {name for _, _, pair in self.all_pairs() for name in (pair.x, pair.y)}
+        return {name for _, _, pair in self.all_pairs() for name in (pair.first, pair.second)}
 
 
 class Held(AnswerPart):
@@ -198,8 +203,8 @@ class SeenHalf(AnswerPart):
 class PairCell(AnswerPart):
     """A cell of a pair: the share of all respondents who give both answers, 0..1."""
 
-    x: str
-    y: str
+    first: str
+    second: str
     figure: float | None = Field(
         description="Null while the pair is open, and where fewer than five persons gave both."
     )
@@ -212,8 +217,8 @@ class PairCell(AnswerPart):
 class PairAnswer(AnswerPart):
     """What may be said of two columns that nobody, or few, answered together."""
 
-    x: ColumnName
-    y: ColumnName
+    first: ColumnName
+    second: ColumnName
     verdict: PairVerdict
     text: str = Field(description="What it rests on, in words.")
     together: float | None = Field(

@@ -118,8 +118,8 @@ async def test_a_completion_names_its_rows_and_has_their_label(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     given = await _given(world, http)
-    sign = {"x": "price", "y": "spend", "sign": "positive", "levels": ["5", "low"]}
-    stated = {"pairs": [{"x": "price", "y": "city"}], "sign": [sign]}
+    sign = {"first": "price", "second": "spend", "sign": "positive", "levels": ["5", "low"]}
+    stated = {"pairs": [{"first": "price", "second": "city"}], "sign": [sign]}
     options = {"columns": ["price"], "implicates": 5, **stated}
     asked = {"given": {"dataset_id": given, **options}, "seed": 3}
     answer = await _ask(http, ready, asked, key)
@@ -167,15 +167,15 @@ async def test_its_own_gaps_are_filled_without_another_dataset(
         ({"given": {"columns": ["price", "price"]}}, ["/given/columns/1"]),
         ({"given": {"columns": []}}, ["/given/columns"]),
         ({"given": {"implicates": 1}}, ["/given/implicates"]),
-        ({"given": {"pairs": [{"x": "price", "y": "price"}]}}, ["/given/pairs/0/y"]),
-        ({"given": {"pairs": [{"x": "price"}]}}, ["/given/pairs/0/y"]),
+        ({"given": {"pairs": [{"first": "price", "second": "price"}]}}, ["/given/pairs/0/second"]),
+        ({"given": {"pairs": [{"first": "price"}]}}, ["/given/pairs/0/second"]),
         ({"given": {"independent": []}}, ["/given/independent"]),
         (
-            {"given": {"sign": [{"x": "price", "y": "z", "sign": "more"}]}},
+            {"given": {"sign": [{"first": "price", "second": "z", "sign": "more"}]}},
             ["/given/sign/0/sign"],
         ),
         (
-            {"given": {"impossible": [{"x": "price", "y": "z", "levels": ["1"]}]}},
+            {"given": {"impossible": [{"first": "price", "second": "z", "levels": ["1"]}]}},
             ["/given/impossible/0/levels"],
         ),
         ({"given": {"implicates": 51}}, ["/given/implicates"]),

@@ -127,10 +127,10 @@ def test_numbers_among_texts_of_a_workbook_keep_all_digits(tmp_path: Path) -> No
 
 
 def test_one_pair_needs_no_list_and_spaces_around_its_names_do_not_count() -> None:
-    for given in ("x * y", {"x": "x", "y": "y"}, [' x*"y" ']):
-        assert stated_pairs(given, None, None, None) == {"pairs": [{"x": "x", "y": "y"}]}
+    for given in ("x * y", {"first": "x", "second": "y"}, [' x*"y" ']):
+        assert stated_pairs(given, None, None, None) == {"pairs": [{"first": "x", "second": "y"}]}
     sign = stated_pairs(None, None, "x = Yes * y = No: positive", None)["sign"]
-    assert sign == [{"x": "x", "y": "y", "levels": ["Yes", "No"], "sign": "positive"}]
+    assert sign == [{"first": "x", "second": "y", "levels": ["Yes", "No"], "sign": "positive"}]
     with pytest.raises(ValueError, match=r"independent x\*y: write x\*y without levels"):
         stated_pairs(None, "x=1*y=2", None, None)
     with pytest.raises(ValueError, match=r"impossible x\*y: name the two answers"):
@@ -138,11 +138,11 @@ def test_one_pair_needs_no_list_and_spaces_around_its_names_do_not_count() -> No
 
 
 def test_pairs_are_written_as_lines_and_found_either_way_round() -> None:
-    assert pair_of("x*y") == {"x": "x", "y": "y"}
-    signed = {"x": "q", "y": "r", "levels": ["a b", "no"], "sign": "negative"}
+    assert pair_of("x*y") == {"first": "x", "second": "y"}
+    signed = {"first": "q", "second": "r", "levels": ["a b", "no"], "sign": "negative"}
     assert pair_of("q=a b*r=no:negative", signed=True) == signed
-    assert pair_of({"x": "a*b", "y": "c"}) == {"x": "a*b", "y": "c"}
-    assert pair_of('"a*""b"*c') == {"x": 'a*"b', "y": "c"}
+    assert pair_of({"first": "a*b", "second": "c"}) == {"first": "a*b", "second": "c"}
+    assert pair_of('"a*""b"*c') == {"first": 'a*"b', "second": "c"}
     for line in ("x", "x*y*z", "x=1*y", "*y", " *y"):
         with pytest.raises(ValueError, match=r"write x\*y"):
             pair_of(line)
@@ -150,7 +150,14 @@ def test_pairs_are_written_as_lines_and_found_either_way_round() -> None:
         pair_of("x*y", signed=True)
     asked = {"pairs": ["x*y"], "independent": None, "sign": [], "impossible": ["x=1*y=2"]}
     assert stated_pairs(**asked).keys() == {"pairs", "impossible"}
-    pair = {"x": "a", "y": "new", "verdict": "open", "width": 0.1, "plain": 0.2, "text": "Open."}
+    pair = {
+        "first": "a",
+        "second": "new",
+        "verdict": "open",
+        "width": 0.1,
+        "plain": 0.2,
+        "text": "Open.",
+    }
     one = Completed(GIVEN, FILLED, {**REPORT, "pairs": [pair]})
     assert one.pair("new", "a") == one.pairs[0] == pair
     assert "a * new: bounds 0.100 wide, 0.200 without common columns. Open." in one.sentences()

@@ -47,7 +47,7 @@ SPECS: dict[str, Object] = {
     "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
 }
 CHANGES: dict[str, Object] = {
-    "Dataset": {"weights": "a", "purpose": "Given"},
+    "Dataset": {"weights": "a", "purpose": "Given", "earlier": {"sha256": "b" * 64}},
     "Model": {
         "datasetRef": {"name": "ds-2"},
         "family": "forest",
@@ -76,6 +76,7 @@ CHANGES: dict[str, Object] = {
         "baseline": {"number": 3},
         "outcome": "c",
         "segment": "c",
+        "blocks": [["c"], ["d"]],
         "before": ["d"],
         "after": ["e"],
         "dontKnow": ["f"],
@@ -92,6 +93,7 @@ CHANGES: dict[str, Object] = {
         "modelRef": {"name": "mdl-2"},
         "outcome": "c",
         "levers": [{"column": "a"}],
+        "blocks": [["c"], ["d"]],
         "before": ["d"],
         "after": ["e"],
         "dontKnow": ["f"],
@@ -326,9 +328,18 @@ WRONG: list[tuple[str, Object, str]] = [
     ("Dataset", {"purpose": "Given", "weights": "a"}, "weights is of a fit"),
     ("Dataset", {"purpose": "Given", "hold": True}, "leave out hold and keepSource"),
     ("Dataset", {"purpose": "Given", "keepSource": True}, "leave out hold and keepSource"),
+    (
+        "Dataset",
+        {"purpose": "Given", "earlier": {"sha256": "b" * 64}},
+        "earlier waves are of a fit",
+    ),
     ("GenerationJob", {"given": {}}, "give rowCount, persons or given"),
     ("GenerationJob", {"given": {}}, "give given rows or conditions and interventions"),
-    ("GenerationJob", {"given": {"pairs": [{"x": "a", "y": "a"}]}}, "a pair has two columns"),
+    (
+        "GenerationJob",
+        {"given": {"pairs": [{"first": "a", "second": "a"}]}},
+        "a pair has two columns",
+    ),
     ("GenerationJob", {"conditions": {"numeric": {"a": {}}}}, "give min, max or both"),
     ("GenerationJob", {"conditions": {"numeric": {"a": {"min": 2, "max": 1}}}}, "min is above max"),
     (

@@ -1,7 +1,7 @@
 """Tasks and results fit an environment variable and a termination message."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,7 @@ from simulacra_crds.tasks import (
     result_name,
 )
 from simulacra_schema.base import MAX_FIGURES
+from simulacra_schema.completion import PairVerdict
 from simulacra_schema.questions.fit import check_strict
 
 
@@ -76,6 +77,7 @@ def test_every_bound_of_a_result_has_room_for_what_the_product_makes() -> None:
         "artefacts[].key_arn": 256,  # as long as in the Tenant's spec
         "source.sha256": 64,
         "description.sha256": 64,
+        "given.pairs": len(get_args(PairVerdict)),
         "figures": 21 + 3 * 10,  # a fit, and three layers that are tested on their own
     }
     most |= {

@@ -62,6 +62,10 @@ COMPANIONS: dict[str, dict[str, Schema]] = {
     ".quotas[]": {"min": {"share": None}, "max": {"share": None}},
     ".required[]": {},
     ".forbidden[]": {},
+    ".pairs[]": {},
+    ".independent[]": {},
+    ".sign[]": {},
+    ".impossible[]": {},
     ".levers[]": {
         "value": {"baseline": {"number": 5.5}},
         "baseline": {"value": {"number": 5.5}},
@@ -86,6 +90,7 @@ EITHER = {
     "has(self.earliest) || has(self.latest)].filter(one, one).size() == 1": {"min": 1},
     "has(self.share) != (has(self.min) || has(self.max))": {"share": 0.5},
     "self.source != self.target": {"source": "a", "target": "b"},
+    "self.first != self.second": {"first": "a", "second": "b"},
     "self.treatment != self.outcome": {
         "treatment": "t",
         "outcome": "o",
@@ -249,11 +254,12 @@ def _array(path: str, schema: Schema, place: Place, bound: Callable[..., Bound])
         return made
 
     yield bound("maxItems", items(schema["maxItems"]), items(schema["maxItems"] + 1))
-    if schema.get("minItems"):
-        yield bound("minItems", items(1), [])
+    least = schema.get("minItems", 0)
+    if least:
+        yield bound("minItems", items(least), items(least - 1))
     if keys or schema.get("x-kubernetes-list-type") == "set":
         yield bound("unique", items(2), items(1) * 2)
-    yield from _walk(f"{path}[]", inner, lambda value: place([value]))
+    yield from _walk(f"{path}[]", inner, lambda value: place([value, *items(max(least, 1) - 1)]))
 
 
 def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:

@@ -278,7 +278,7 @@ def told(upload: Frame, column: str) -> Iterator[str]:
 
 def open_pair(pairs: list[Json], x: str, y: str) -> Iterator[str]:
     """Look that an open pair has bounds, which a table meets, and no figure."""
-    if [(one["x"], one["y"], one["verdict"]) for one in pairs] != [(x, y, "open")]:
+    if [(one["first"], one["second"], one["verdict"]) for one in pairs] != [(x, y, "open")]:
         yield f"{x} and {y} are not the one open pair"
         return
     cells = pairs[0]["cells"]
@@ -289,7 +289,7 @@ def open_pair(pairs: list[Json], x: str, y: str) -> Iterator[str]:
     if not sum(c["least"] for c in cells) - 0.01 <= 1 <= sum(c["most"] for c in cells) + 0.01:
         yield f"{x} and {y}: bounds that no table meets"
     for level in ("odd", "even"):  # half the rows each
-        some = [cell for cell in cells if cell["x"] == level]
+        some = [cell for cell in cells if cell["first"] == level]
         if not sum(c["least"] for c in some) - 0.01 <= 0.5 <= sum(c["most"] for c in some) + 0.01:
             yield f"{x} and {y}: bounds without the half that says {level}"
 

@@ -72,7 +72,7 @@ class Sdk:
         return Made(str(rows.generation_id), repr(rows))
 
     def complete(self, dataset: str, given: Path, output: Path, column: str, beside: str) -> Json:
-        pair = {"x": beside, "y": column}
+        pair = {"first": beside, "second": column}
         asked: Json = {"columns": [column], "pairs": [pair], "implicates": 2, "seed": 1}
         done = self._client.complete(dataset, given, **asked)
         pyarrow.parquet.write_table(done.long(), output)

@@ -34,11 +34,11 @@ CELLS_MET = {
 }
 SHUFFLED = pd.DataFrame({"y": ["a", "b"] * 50, "z": ["c", "c", "d", "d"] * 25})
 CELLS_OF_PAIR = [
-    {"x": x, "y": y, "figure": None, "low": None, "least": 0.1, "most": 0.4}
+    {"first": x, "second": y, "figure": None, "low": None, "least": 0.1, "most": 0.4}
     for x in ("odd", "even")
     for y in ("f", "m")
 ]
-OPEN = {"x": "x", "y": "y", "verdict": "open", "cells": CELLS_OF_PAIR}
+OPEN = {"first": "x", "second": "y", "verdict": "open", "cells": CELLS_OF_PAIR}
 LONG = pd.concat(
     [ROWS[["x"]].assign(sex=None if one == 0 else "f", implicate=one) for one in range(3)],
     ignore_index=True,

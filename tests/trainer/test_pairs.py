@@ -55,16 +55,16 @@ def without(given: Columns, known: int = 0) -> dict[str, Any]:
 
 def shares(of: Columns, one: PairAnswer) -> np.ndarray:
     """Return the true shares of the cells of x by y."""
-    return np.array([np.mean((of["x"] == c.x) & (of["y"] == c.y)) for c in one.cells])
+    return np.array([np.mean((of["x"] == c.first) & (of["y"] == c.second)) for c in one.cells])
 
 
-PAIR = [{"x": "x", "y": "y"}]
+PAIR = [{"first": "x", "second": "y"}]
 DONORS, GIVEN = people(500, 1, 1.0), people(400, 2, 1.0)
 TRUTH = people(200_000, 3, 1.0)
 
 
 def test_an_open_pair_has_bounds_and_no_figure_and_a_sign_narrows_them() -> None:
-    found = report(DONORS, without(GIVEN), pairs=[{"x": "spend", "y": "y"}, *PAIR])
+    found = report(DONORS, without(GIVEN), pairs=[{"first": "spend", "second": "y"}, *PAIR])
     spend, one = found.pairs
     assert (spend.verdict, one.verdict) == ("open", "open")
     assert all(c.figure is c.low is c.high is None for c in [*spend.cells, *one.cells])
@@ -73,21 +73,21 @@ def test_an_open_pair_has_bounds_and_no_figure_and_a_sign_narrows_them() -> None
     truth = shares(TRUTH, one)
     assert all(c.least <= share <= c.most for c, share in zip(one.cells, truth, strict=True))
     assert found.summary.pairs == {"open": 2}
-    assert [c.x for c in spend.cells[::2]] == ["below 0.5", "0.5 to 1.9", "1.9 and above"] or (
-        spend.cells[0].x.startswith("below")
+    assert [c.first for c in spend.cells[::2]] == ["below 0.5", "0.5 to 1.9", "1.9 and above"] or (
+        spend.cells[0].first.startswith("below")
     )
-    sign = [{"x": "y", "y": "x", "sign": "positive", "levels": ["yes", "high"]}]
-    never = [{"x": "x", "y": "y", "levels": ["low", "yes"]}]
+    sign = [{"first": "y", "second": "x", "sign": "positive", "levels": ["yes", "high"]}]
+    never = [{"first": "x", "second": "y", "levels": ["low", "yes"]}]
     signed, cut = (
         report(DONORS, without(GIVEN), **stated).pairs[0]
         for stated in ({"sign": sign}, {"impossible": never})
     )
     assert signed.width < 0.85 * one.width
-    at = {(c.y, c.x): (c.least, c.most) for c in signed.cells}
+    at = {(c.second, c.first): (c.least, c.most) for c in signed.cells}
     for c, share in zip(one.cells, truth, strict=True):
-        least, most = at[c.x, c.y]
+        least, most = at[c.first, c.second]
         assert least <= share <= most
-    low = next(c for c in cut.cells if (c.x, c.y) == ("low", "yes"))
+    low = next(c for c in cut.cells if (c.first, c.second) == ("low", "yes"))
     assert (low.least, low.most) == (0, 0)
 
 
@@ -145,7 +145,7 @@ def test_no_cell_tells_a_count_under_five() -> None:
         for i in known[count:]:
             given["x"][i] = "mid"
         one = report(DONORS, given, pairs=PAIR).pairs[0]
-        told.append(next(c for c in one.cells if (c.x, c.y) == ("high", "no")))
+        told.append(next(c for c in one.cells if (c.first, c.second) == ("high", "no")))
     assert [c.figure for c in told] == [None, None]
     assert [c.low for c in told] == [c.least for c in told]
     assert all(c.high is not None and c.high > 5 / 250 for c in told)
@@ -212,23 +212,27 @@ def test_what_cannot_be_asked_is_refused_with_its_pointer() -> None:
     given = without(GIVEN)
     found = pointers(
         given,
-        pairs=[{"x": "spent", "y": "y"}, {"x": "y", "y": "y"}],
-        independent=[{"x": "x", "y": "z"}],
+        pairs=[{"first": "spent", "second": "y"}, {"first": "y", "second": "y"}],
+        independent=[{"first": "x", "second": "z"}],
     )
-    assert found.keys() == {"/given/pairs/0/x", "/given/pairs/1/y", "/given/independent/0/y"}
-    assert 'Did you mean "spend"?' in found["/given/pairs/0/x"]
+    assert found.keys() == {
+        "/given/pairs/0/first",
+        "/given/pairs/1/second",
+        "/given/independent/0/second",
+    }
+    assert 'Did you mean "spend"?' in found["/given/pairs/0/first"]
     found = pointers(
         given,
-        pairs=[{"x": "age", "y": "y"}],
+        pairs=[{"first": "age", "second": "y"}],
         sign=[
-            {"x": "x", "y": "y", "sign": "positive"},
-            {"x": "x", "y": "y", "sign": "negative", "levels": ["low", "maybe"]},
+            {"first": "x", "second": "y", "sign": "positive"},
+            {"first": "x", "second": "y", "sign": "negative", "levels": ["low", "maybe"]},
         ],
     )
     assert found.keys() == {"/given/pairs/0", "/given/sign/0/levels", "/given/sign/1/levels/1"}
     assert "answered together by 500 persons" in found["/given/pairs/0"]
     few = {**given, "x": [*given["x"][:30], *[None] * 370]}
-    said = pointers(few, pairs=PAIR)["/given/pairs/0/x"]
+    said = pointers(few, pairs=PAIR)["/given/pairs/0/first"]
     assert said == "Fewer than 50 respondents answered x."  # not how few
 
 

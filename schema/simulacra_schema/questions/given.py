@@ -46,9 +46,9 @@ def given_faults(given: GivenOptions, schema: TableSchema) -> Iterator[Fault]:
         if wrong is not None:
             yield wrong.at("given", "columns", at)
     for field, at, pair in given.all_pairs():
-        for side, name in (("x", pair.x), ("y", pair.y)):
+        for side, name in (("first", pair.first), ("second", pair.second)):
             column = schema.find(name)
             if column is not None and (not column.learned or column.is_of_design):
                 yield _UNLEARNED.at("given", field, at, side)
-        if pair.x == pair.y:
-            yield _SAME.at("given", field, at, "y")
+        if pair.first == pair.second:
+            yield _SAME.at("given", field, at, "second")

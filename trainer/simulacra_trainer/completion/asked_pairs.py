@@ -113,13 +113,13 @@ def _grouped(
     place = {codec.name: j for j, codec in enumerate(plan.cells.codecs)}
     found: dict[str, Groups] = {}
     faults = []
-    if len({frozenset((pair.x, pair.y)) for _, _, pair in named}) > MAX_PAIRS:
+    if len({frozenset((pair.first, pair.second)) for _, _, pair in named}) > MAX_PAIRS:
         faults.append(fault(f"More than {MAX_PAIRS} pairs. Ask for them in parts.", "pairs"))
     for at, i, pair in named:
-        if pair.x == pair.y:
-            detail = f'"{pair.x}" stands twice in the pair. Name another column.'
-            faults.append(fault(detail, at, i, "y"))
-        for side, name in (("x", pair.x), ("y", pair.y)):
+        if pair.first == pair.second:
+            detail = f'"{pair.first}" stands twice in the pair. Name another column.'
+            faults.append(fault(detail, at, i, "second"))
+        for side, name in (("first", pair.first), ("second", pair.second)):
             if name in place:
                 column = plan.schema.columns[place[name]]
                 found[name] = _of_column(column, plan.cells.values[place[name]])
@@ -168,9 +168,9 @@ def _of_groups(
     """Return what the answers have against the pairs."""
     faults, weights, donors = [], _weights(plan), plan.cells.donors
     for at, i, pair in named:
-        x, y = groups[pair.x], groups[pair.y]
+        x, y = groups[pair.first], groups[pair.second]
         known = [~np.isnan(of.values) for of in (x, y)]
-        for side, one, rows in (("x", x, known[0]), ("y", y, known[1])):
+        for side, one, rows in (("first", x, known[0]), ("second", y, known[1])):
             if rows.sum() < MIN_DONORS:
                 detail = f"Fewer than {MIN_DONORS} respondents answered {one.name}."
                 faults.append(fault(detail, at, i, side))
@@ -179,13 +179,13 @@ def _of_groups(
                 faults.append(fault(detail, at, i, side))
         both = (known[0] & known[1])[:donors]
         count = effective_rows(weights[:donors][both]) if both.any() else 0.0
-        if count >= MIN_TOGETHER and all(schema.find(name) for name in (pair.x, pair.y)):
+        if count >= MIN_TOGETHER and all(schema.find(name) for name in (pair.first, pair.second)):
             detail = (
-                f"{pair.x} and {pair.y} were answered together by {count:,.0f} persons of the"
-                " model's table, which has their figure. Leave the pair out."
+                f"{pair.first} and {pair.second} were answered together by {count:,.0f} persons of"
+                " the model's table, which has their figure. Leave the pair out."
             )
             faults.append(fault(detail, at, i))
-        if not _common(plan, known[0], known[1], {pair.x, pair.y}):
+        if not _common(plan, known[0], known[1], {pair.first, pair.second}):
             faults.append(fault("No column is answered beside both.", at, i))
         if isinstance(pair, ImpossibleCell | SignedPair):
             faults += _of_levels(pair, x, y, at, i)
@@ -239,11 +239,13 @@ def _planned(
         units[cells.donors :] += cells.donors
     pairs: dict[frozenset[str], AskedPair] = {}
     for at, _, pair in named:
-        names = frozenset((pair.x, pair.y))
+        names = frozenset((pair.first, pair.second))
         if names not in pairs:
-            known = [~np.isnan(groups[name].values) for name in (pair.x, pair.y)]
-            through = _common(plan, known[0], known[1], {pair.x, pair.y})
-            pairs[names] = AskedPair(place[pair.x], place[pair.y], through, False, Stated())
+            known = [~np.isnan(groups[name].values) for name in (pair.first, pair.second)]
+            through = _common(plan, known[0], known[1], {pair.first, pair.second})
+            pairs[names] = AskedPair(
+                place[pair.first], place[pair.second], through, False, Stated()
+            )
         pairs[names] = _with_statement(pairs[names], pair, at, groups, place)
     schema = plan.schema.model_copy(update={"relations": []})
     return PairPlan(
@@ -264,8 +266,8 @@ def _with_statement(
         return replace(known, independent=True)
     if not isinstance(pair, ImpossibleCell | SignedPair):
         return known
-    x, y = groups[pair.x].levels, groups[pair.y].levels
-    turned, stated = known.x != place[pair.x], known.stated
+    x, y = groups[pair.first].levels, groups[pair.second].levels
+    turned, stated = known.x != place[pair.first], known.stated
 
     def cell(a: int, b: int) -> Cell:
         return (b, a) if turned else (a, b)

@@ -198,8 +198,8 @@ def _answer(
         low, high = (np.clip(end, least, most) for end in (low, high))
         figure = np.clip(figure, low, high)
     return PairAnswer(
-        x=plan.cells.codecs[pair.x].name,
-        y=plan.cells.codecs[pair.y].name,
+        first=plan.cells.codecs[pair.x].name,
+        second=plan.cells.codecs[pair.y].name,
         verdict=verdict,
         text=_text(verdict, persons, refuted, independent=pair.independent),
         together=None if 0 < together.sum() < MIN_PERSONS else round(persons, 1),
@@ -224,8 +224,8 @@ def _cells(
             has = low is not None and not few[a, b]
             out.append(
                 PairCell(
-                    x=x,
-                    y=y,
+                    first=x,
+                    second=y,
                     figure=round(float(figure[a, b]), DIGITS) if has else None,
                     low=None if low is None else round(float(low[a, b]), DIGITS),
                     high=None if high is None else round(float(high[a, b]), DIGITS),

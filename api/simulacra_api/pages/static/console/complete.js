@@ -54,20 +54,20 @@ function Pairs({ of, onChange }) {
   const [x, setX] = useState("");
   const [y, setY] = useState("");
   const [stated, setStated] = useState("pairs");
-  const isThere = of.some((one) => one.x === x.trim() && one.y === y.trim() && one.stated === stated);
-  const add = () => { onChange([...of, { x: x.trim(), y: y.trim(), stated }]); setX(""); setY(""); };
+  const isThere = of.some((one) => one.first === x.trim() && one.second === y.trim() && one.stated === stated);
+  const add = () => { onChange([...of, { first: x.trim(), second: y.trim(), stated }]); setX(""); setY(""); };
   return html`<fieldset class="tier"><legend>Pairs that nobody answered together</legend>
     <p class="quiet">A column that only the given rows have, and one of this table. Bounds say what the common columns allow.</p>
     <div class="effect-form"><div class="field"><label for="pair-x">Column of the given rows</label><input id="pair-x" value=${x} onInput=${(event) => setX(event.target.value)} /></div>
       <div class="field"><label for="pair-y">Column of this table</label><input id="pair-y" value=${y} onInput=${(event) => setY(event.target.value)} /></div>
       <div class="field"><label for="pair-stated">What you state of them</label><select id="pair-stated" value=${stated} onChange=${(event) => setStated(event.target.value)}>${Object.entries(STATED).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></div>
       <div><button type="button" disabled=${!x.trim() || !y.trim() || isThere} onClick=${add}>Add the pair</button></div></div>
-    <${Chips} label="Pairs" texts=${of.map((one) => `${one.x} × ${one.y}${one.stated === "pairs" ? "" : `: ${STATED[one.stated]}`}`)} last="pair-x" onRemove=${(at) => onChange(without(of, at))} /></fieldset>`;
+    <${Chips} label="Pairs" texts=${of.map((one) => `${one.first} × ${one.second}${one.stated === "pairs" ? "" : `: ${STATED[one.stated]}`}`)} last="pair-x" onRemove=${(at) => onChange(without(of, at))} /></fieldset>`;
 }
 
 /** Pairs as the service has them. */
 function asked(pairs) {
-  const some = (stated) => pairs.filter((one) => one.stated === stated).map(({ x, y }) => ({ x, y }));
+  const some = (stated) => pairs.filter((one) => one.stated === stated).map(({ first, second }) => ({ first, second }));
   const sign = ["positive", "negative"].flatMap((kind) => some(kind).map((one) => ({ ...one, sign: kind })));
   const found = { pairs: some("pairs"), independent: some("independent"), sign };
   return Object.fromEntries(Object.entries(found).filter(([, list]) => list.length));
@@ -77,11 +77,11 @@ const ends = (cell) => `${percent(cell.least, 1)} to ${percent(cell.most, 1)}`;
 
 /** The cells of a pair with their bounds as bars, and the figure as a mark where there is one. */
 function PairCells({ of }) {
-  const title = `${of.x} × ${of.y}: ${of.verdict}`;
+  const title = `${of.first} × ${of.second}: ${of.verdict}`;
   return html`<h3>${title}</h3><p>${of.text} On average the bounds are ${number(100 * of.width, 1)} points apart, ${number(100 * of.plain, 1)} without the common columns.</p>
     <div class="scroll" tabindex="0" role="region" aria-label=${title}><table><caption class="quiet">Share of all rows that gives both answers.</caption>
-      <thead><tr><th scope="col">${of.x}</th><th scope="col">${of.y}</th><th scope="col">At least, at most</th><th scope="col">Drawn</th><th scope="col">Figure</th></tr></thead>
-      <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.x}</th><td>${cell.y}</td><td class="bounds">${ends(cell)}</td>
+      <thead><tr><th scope="col">${of.first}</th><th scope="col">${of.second}</th><th scope="col">At least, at most</th><th scope="col">Drawn</th><th scope="col">Figure</th></tr></thead>
+      <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.first}</th><td>${cell.second}</td><td class="bounds">${ends(cell)}</td>
         <td><svg width="160" height="16" viewBox="0 0 160 16" role="img" aria-label=${ends(cell)}><rect x="0" y="7" width="160" height="2" fill="currentColor" opacity=".2" /><rect x=${160 * cell.least} y="4" width=${Math.max(160 * (cell.most - cell.least), 1)} height="8" fill="currentColor" opacity=".5" />${cell.figure != null && html`<rect x=${160 * cell.figure - 1} y="0" width="2" height="16" fill="currentColor" />`}</svg></td>
         <td>${cell.figure == null ? (of.verdict === "open" ? "not known" : "fewer than five persons") : `${percent(cell.figure, 1)} (${percent(cell.low, 1)} to ${percent(cell.high, 1)})`}</td></tr>`)}</tbody></table></div>`;
 }
@@ -94,7 +94,7 @@ export function Completion({ of }) {
       <thead><tr><th scope="col">Column</th><th scope="col">Gaps</th><th scope="col">Filled</th><th scope="col">Left empty</th><th scope="col">Worth</th><th scope="col">Check</th></tr></thead>
       <tbody>${of.columns.map((one) => html`<tr><th scope="row">${one.column}</th><td>${number(one.gaps)}</td><td>${number(one.filled)}</td><td>${number(one.left_empty)}</td><td>${one.worth == null ? "unknown" : number(one.worth)}</td><td>${one.check ? percent(one.check.share) : "too few"}</td></tr>`)}</tbody></table></div>
     ${of.privacy && html`<p class=${`notice ${of.privacy.verdict === "passed" ? "good" : "warn"}`}>Filled rows are nearer to the respondents that their model saw in ${percent(of.privacy.nearness, 1)} of the cases; ${percent(of.privacy.bar)} is the bar.</p>`}
-    ${of.pairs?.length > 0 && html`<h2>Pairs that nobody answered together</h2>${of.pairs.map((one) => html`<${PairCells} key=${`${one.x} ${one.y}`} of=${one} />`)}`}
+    ${of.pairs?.length > 0 && html`<h2>Pairs that nobody answered together</h2>${of.pairs.map((one) => html`<${PairCells} key=${`${one.first} ${one.second}`} of=${one} />`)}`}
     ${of.warnings.map((text) => html`<p class="notice warn">${text}</p>`)}</section>`;
 }
 
