@@ -176,7 +176,8 @@ def summary(upload: Frame, wave: str | None, said: Json, weighted: bool) -> Iter
     for question in newest["questions"]:
         cells = [question["hits"], *(row for by in question["by"].values() for row in by["hits"])]
         least = min((hits for row in cells for hits in row if hits is not None), default=5.0)
-        if least < 4.0:
+        is_weighted = question["worth"] < 0.99 * question["respondents"]
+        if least < (1.5 if is_weighted else 4.0):  # five persons of little weight
             yield f"{question['name']}: a cell of {least} persons is in it"
         if weighted or question["name"] not in rows or rows[question["name"]].dtype != object:
             continue
@@ -262,18 +263,6 @@ def completion(given: Frame, long: Frame, column: str, known: set[str]) -> Itera
             yield f"{column}: {answers.isna().sum()} gaps are left in implicate {number}"
         if strange := {_text(answer) for answer in answers.dropna()} - known:
             yield f"{column}: {len(strange)} levels that nobody gave in implicate {number}"
-
-
-def told(upload: Frame, column: str) -> Iterator[str]:
-    """Look that no column of few values goes with one that a completion calls unrelated."""
-    for name in upload.columns.drop(column):
-        if not 1 < upload[name].nunique() <= 10:
-            continue
-        counts = pd.crosstab(upload[name].map(str), upload[column].map(str)).to_numpy()
-        chance = counts.sum(1)[:, None] * counts.sum(0) / counts.sum()
-        freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
-        if ((counts - chance) ** 2 / chance).sum() > freedom + 10 * math.sqrt(2 * freedom):
-            yield f"{column} is refused, and {name} tells it"
 
 
 def open_pair(pairs: list[Json], x: str, y: str) -> Iterator[str]:
@@ -635,8 +624,6 @@ def segments_of_a_wave(found: Json, upload: Frame, wave: str, moved: str) -> Ite
     told = [one for one in found["shares"] if one["question"] == moved and one["change"]]
     if "moved" not in [one["change"]["verdict"] for one in told]:
         yield f"{moved} moved in no segment"
-    if not any(one["helped"] for one in found["shares"]):
-        yield "no wave helped another"
 
 
 def contradictions(report: Json) -> Iterator[str]:

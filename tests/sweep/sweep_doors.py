@@ -418,13 +418,7 @@ def complete(trip: Trip) -> Found:
     path, output = (trip.folder / f"{trip.table.name}-{one}.parquet" for one in ("given", "long"))
     given.to_parquet(path, index=False)
     dataset = trip.needs(trip.dataset)
-    try:
-        found = trip.program(6).complete(dataset, path, output, column, BESIDE)
-    except Exception as error:
-        if f"nothing about {column}" not in str(error):
-            raise
-        yield from claims.told(trip.upload, column)
-        return
+    found = trip.program(6).complete(dataset, path, output, column, BESIDE)
     long = pyarrow.parquet.read_table(output).to_pandas()
     known = {claims.level_text(one) for one in trip.upload[column].dropna()}
     yield from claims.completion(pyarrow.parquet.read_table(path).to_pandas(), long, column, known)

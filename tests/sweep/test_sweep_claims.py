@@ -32,7 +32,6 @@ CELLS = [{"where": {"sex": {"levels": ["f"]}, "x": {"min": 0, "max": 900}}, "sha
 CELLS_MET = {
     "attainment": {"quotas": [{**CELLS[0], "rows": len(WOMEN), "attained": 1.0, "met": True}]}
 }
-SHUFFLED = pd.DataFrame({"y": ["a", "b"] * 50, "z": ["c", "c", "d", "d"] * 25})
 CELLS_OF_PAIR = [
     {"first": x, "second": y, "figure": None, "low": None, "least": 0.1, "most": 0.4}
     for x in ("odd", "even")
@@ -135,7 +134,6 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         LONG,
         LONG.assign(x=LONG["x"].where(LONG["implicate"] != 2, 0)),
     ),
-    "told": (lambda x: claims.told(x, "y"), SHUFFLED, SHUFFLED.assign(z=SHUFFLED["y"])),
     "open pair": (
         lambda pair: claims.open_pair([pair], "x", "y"),
         OPEN,

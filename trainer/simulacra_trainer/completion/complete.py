@@ -21,7 +21,7 @@ from simulacra_schema.completion import (
     SeenHalf,
 )
 from simulacra_trainer.completion.asked_pairs import plan_pairs
-from simulacra_trainer.completion.gain import refuse_without_gain
+from simulacra_trainer.completion.gain import untold
 from simulacra_trainer.completion.gaps import Plan, plan_gaps
 from simulacra_trainer.completion.given_rows import GivenRows
 from simulacra_trainer.completion.measure import common_columns, seen_half, worth
@@ -79,8 +79,7 @@ def complete(
     plan = plan_gaps(trained, given, options)
     asked = plan_pairs(trained, plan, given, options)
     strengths = _strengths(trained, plan)
-    if not plan.is_own:
-        refuse_without_gain(plan, strengths[0], seed)
+    warnings = [] if plan.is_own else untold(plan, strengths[0], seed)
     privacy = None
     for strength in strengths:
         fillings = fill_all(plan.cells, plan.schema, strength, options.implicates, seed, progress)
@@ -93,6 +92,7 @@ def complete(
     held = check(plan.cells, plan.schema, strength, seed, rows=not plan.is_own)
     columns = [_column(trained, plan, fillings, j, held.get(j)) for j in plan.asked]
     pairs = [] if asked is None else answer_pairs(asked, strength, seed)
+    unhelped = int(fillings.unhelped.sum())
     report = CompletionReport(
         rows=plan.rows,
         implicates=options.implicates,
@@ -104,7 +104,7 @@ def complete(
         common=[] if plan.is_own else list(common_columns(plan)),
         privacy=privacy,
         pairs=pairs,
-        warnings=[*_warnings(columns, privacy, int(fillings.unhelped.sum())), *_unknown(given)],
+        warnings=[*warnings, *_warnings(columns, privacy, unhelped), *_unknown(given)],
     )
     filled = _filled(trained, plan, fillings, seed)
     progress(1.0)

@@ -9,7 +9,6 @@ import numpy as np
 from simulacra_trainer.completion.cells import Indices
 from simulacra_trainer.completion.fill import Filler
 from simulacra_trainer.completion.gaps import Plan
-from simulacra_trainer.completion.given_rows import fault, invalid
 from simulacra_trainer.completion.rules import Rules
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
@@ -19,15 +18,12 @@ from simulacra_trainer.families.grid import level_grid, number_grid
 ANSWERED, SHOWN, STREAM = 0.5, 5, 59
 
 
-def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) -> None:
-    """Refuse given rows of which the common columns tell nothing about any column to fill.
+def untold(plan: Plan, strength: tuple[float, float], seed: int) -> list[str]:
+    """Return a warning if the common columns tell nothing about any column to fill, else nothing.
 
     Answers of one half of the donors are predicted by models of the other half, and the other way
     round. Their mean log-likelihood must exceed that of the shares
     alone by a standard error.
-
-    Raises:
-        InputError: no column to fill gains.
     """
     cells, first = plan.cells, plan.first
     filler = Filler(cells, Rules(cells, plan.schema), *strength)
@@ -38,7 +34,7 @@ def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) ->
         if all(part.mean() >= ANSWERED for part in (known[j, :first], known[j, first:]))
     ]
     if not common:  # rows of many forms: each has columns of its own
-        return
+        return []
     asked = [j for j in plan.asked if j not in filler.rules.computed and j not in common]
     for j in asked:
         rows = np.random.default_rng([seed, STREAM]).permutation(np.flatnonzero(known[j, :first]))
@@ -47,15 +43,15 @@ def refuse_without_gain(plan: Plan, strength: tuple[float, float], seed: int) ->
             [_gains(filler, j, common, learned, held) for learned, held in (halves, halves[::-1])]
         )
         if gains.mean() > gains.std() / np.sqrt(gains.size):
-            return
-    if asked:
-        names = ", ".join(cells.codecs[j].name for j in asked[:SHOWN])
-        one = len(common) == 1
-        count = f"{len(common)} {'column' if one else 'columns'} in common, which"
-        more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
-        tell = f"{count} {'tells' if one else 'tell'} nothing about {names}{more}."
-        detail = f"{tell} Give rows with more of the columns."
-        raise invalid([fault(detail)])
+            return []
+    if not asked:
+        return []
+    names = ", ".join(cells.codecs[j].name for j in asked[:SHOWN])
+    one = len(common) == 1
+    count = f"{len(common)} {'column' if one else 'columns'} in common, which"
+    more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
+    tell = f"{count} {'tells' if one else 'tell'} nothing about {names}{more}"
+    return [f"{tell}: they are filled by their shares alone. Give rows with more of the columns."]
 
 
 def _gains(
