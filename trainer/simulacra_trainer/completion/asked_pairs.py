@@ -32,9 +32,6 @@ from simulacra_trainer.families.codec import CATEGORY_KINDS, Codes, ColumnCodec,
 from simulacra_trainer.families.forest.growth.feature_screen import Screen
 from simulacra_trainer.trained_model import TrainedModel
 
-ANSWERED = 0.5
-"""Share of the respondents of a column who answered another, so that it is a common one."""
-
 
 @dataclass(frozen=True)
 class AskedPair:
@@ -185,7 +182,7 @@ def _of_groups(
                 " the model's table, which has their figure. Leave the pair out."
             )
             faults.append(fault(detail, at, i))
-        if not _common(plan, known[0], known[1], {pair.first, pair.second}):
+        if not plan.cells.answered_by_most(known, {pair.first, pair.second}):
             faults.append(fault("No column is answered beside both.", at, i))
         if isinstance(pair, ImpossibleCell | SignedPair):
             faults += _of_levels(pair, x, y, at, i)
@@ -242,7 +239,7 @@ def _planned(
         names = frozenset((pair.first, pair.second))
         if names not in pairs:
             known = [~np.isnan(groups[name].values) for name in (pair.first, pair.second)]
-            through = _common(plan, known[0], known[1], {pair.first, pair.second})
+            through = tuple(plan.cells.answered_by_most(known, {pair.first, pair.second}))
             pairs[names] = AskedPair(
                 place[pair.first], place[pair.second], through, False, Stated()
             )
@@ -293,13 +290,3 @@ def _weights(plan: Plan) -> Floats:
     if plan.cells.weights is not None:
         weights[: plan.cells.donors] = plan.cells.weights
     return weights
-
-
-def _common(plan: Plan, x: Booleans, y: Booleans, names: set[str]) -> tuple[int, ...]:
-    """Return the columns that most respondents of x, and most of y, answered."""
-    out = []
-    for j, (codec, values) in enumerate(zip(plan.cells.codecs, plan.cells.values, strict=True)):
-        known = ~np.isnan(values)
-        if codec.name not in names and all(known[of].mean() >= ANSWERED for of in (x, y)):
-            out.append(j)
-    return tuple(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,6 +14,8 @@ from simulacra_trainer.families.forest.growth.feature_screen import Screen
 
 Booleans = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
+ANSWERED = 0.5
+"""Share of some rows that answered a column, from which it is a common one."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,18 @@ class Cells:
         """Whether each set of gaps holds the one before, so that one pass is exact."""
         order = self.targets
         return all(not (self.gaps[a] & ~self.gaps[b]).any() for a, b in pairwise(order))
+
+    def answered_by_most(self, parts: Sequence[Booleans], but: Collection[str] = ()) -> list[int]:
+        """Return places of the columns that most rows of each part answered.
+
+        parts: of the rows, bool [n] each; but: names of columns that are left out.
+        """
+        return [
+            j
+            for j, (codec, values) in enumerate(zip(self.codecs, self.values, strict=True))
+            if codec.name not in but
+            and all((~np.isnan(values[part])).mean() >= ANSWERED for part in parts)
+        ]
 
     def coded(self) -> Codes:
         """Return the predictor codes of all cells, uint8 [p, n]."""

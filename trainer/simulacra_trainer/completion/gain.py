@@ -15,29 +15,25 @@ from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
 from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.grid import level_grid, number_grid
 
-ANSWERED, SHOWN, STREAM = 0.5, 5, 59
+SHOWN, STREAM = 5, 59
 
 
 def untold(plan: Plan, strength: tuple[float, float], seed: int) -> list[str]:
     """Return a warning if the common columns tell nothing about any column to fill, else nothing.
 
     Answers of one half of the donors are predicted by models of the other half, and the other way
-    round. Their mean log-likelihood must exceed that of the shares
-    alone by a standard error.
+    round. Their mean log-likelihood must exceed that of the shares alone by a standard error.
     """
     cells, first = plan.cells, plan.first
     filler = Filler(cells, Rules(cells, plan.schema), *strength)
-    known = ~np.stack([np.isnan(of) for of in cells.values])
-    common = [
-        j
-        for j in range(len(cells.codecs))
-        if all(part.mean() >= ANSWERED for part in (known[j, :first], known[j, first:]))
-    ]
+    is_given = np.arange(cells.rows) >= first
+    common = cells.answered_by_most((~is_given, is_given))
     if not common:  # rows of many forms: each has columns of its own
         return []
     asked = [j for j in plan.asked if j not in filler.rules.computed and j not in common]
     for j in asked:
-        rows = np.random.default_rng([seed, STREAM]).permutation(np.flatnonzero(known[j, :first]))
+        known = np.flatnonzero(~np.isnan(cells.values[j][:first]))
+        rows = np.random.default_rng([seed, STREAM]).permutation(known)
         halves = np.sort(rows[::2]), np.sort(rows[1::2])
         gains = np.concatenate(
             [_gains(filler, j, common, learned, held) for learned, held in (halves, halves[::-1])]
