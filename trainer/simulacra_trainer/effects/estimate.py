@@ -73,8 +73,7 @@ def estimate_effect(
     usual = presumed(timing, schema, request.treatment, contrast.outcome_column)
     if result.verdict.kind == "open" and usual is not None:
         own = find(estimator, usual, graph)
-        answer = as_usual(result_of(estimator, usual, own, whole_span(found, own)), result)
-        if answer is not result:
+        if (answer := as_usual(estimator, usual, own, found, result)) is not None:
             timing, found, result = usual, own, answer
     segments = _segments(estimator, found)
     result.segments = segments.effects
@@ -83,17 +82,27 @@ def estimate_effect(
     return result
 
 
-def as_usual(usual: EffectResult, openly: EffectResult) -> EffectResult:
-    """Return the answer that presumes the usual order, or the open one if its checks fail."""
-    if usual.verdict.kind != "usual order":
-        return openly
-    return usual.model_copy(update={"dont_know": openly.dont_know})
+def as_usual(
+    estimator: Estimator,
+    usual: ColumnTiming,
+    own: Findings,
+    found: Findings,
+    openly: EffectResult,
+) -> EffectResult | None:
+    """Return the answer that presumes the usual order; None if its checks fail.
 
-
-def whole_span(openly: Findings, usual: Findings) -> Span | None:
-    """Return the union of the effects whatever comes first, the usual order included."""
-    effects = [*openly.effects, *usual.effects]
-    return union(effects) if effects else None
+    Args:
+        estimator: of the question.
+        usual: the timing with that order.
+        own: found under it.
+        found: under what was stated alone.
+        openly: the open answer of that.
+    """
+    effects = [*found.effects, *own.effects]
+    answer = result_of(estimator, usual, own, union(effects) if effects else None)
+    if answer.verdict.kind != "usual order":
+        return None
+    return answer.model_copy(update={"dont_know": openly.dont_know})
 
 
 def result_of(

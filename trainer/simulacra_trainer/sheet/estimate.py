@@ -36,7 +36,6 @@ from simulacra_trainer.effects.estimate import (
     as_usual,
     result_of,
     warnings_of,
-    whole_span,
 )
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import check
@@ -193,9 +192,8 @@ def _answer(
         presuming, tried_so = one.usual
         widened = _widened(estimator, tried_so, critical)
         own = check(estimator, presuming, trained.graph, widened)
-        usual = result_of(estimator, presuming, own, whole_span(found, own))
-        if (chosen := as_usual(usual, answer)) is not answer:
-            timing, tried, found, answer = presuming, tried_so, own, chosen
+        if (usual := as_usual(estimator, presuming, own, found, answer)) is not None:
+            timing, tried, found, answer = presuming, tried_so, own, usual
     answer.warnings = [*warnings_of(estimator, timing, found, trained.graph)]
     answer = mask_unclaimed(answer)
     alone = [i for _, _, i in tried.found]
