@@ -44,8 +44,11 @@ def changes(
     """
     if cells.wave is None:
         return {}
-    before = _cells_before(cells)
-    p = {answer: _p_values(cells, shares, before, are_apart) for answer, shares in found.items()}
+    waves, levels = cells.groups[cells.wave], cells.levels[cells.wave]
+    position = np.arange(cells.size).reshape([len(known) for known in cells.levels])
+    # Cell of the same segment in the wave before; -1 in the first wave.
+    before = np.where(waves == 0, -1, np.roll(position, 1, axis=cells.wave).ravel())
+    p = {answer: _p_values(shares, waves, before, are_apart) for answer, shares in found.items()}
     # Of two answers the last stands for both: their tests are the same.
     same = {answer: [one for one in found if one[1] == answer[1]] for answer in found}
     stands = {answer: of[-1] if len(of) == 2 else answer for answer, of in same.items()}
@@ -60,7 +63,6 @@ def changes(
         return {}
     words = dict(zip(tests, words_of(np.array([p[of][at] for at, of in tests])), strict=True))
     z = float(ndtri(1.0 - ALARM / 2.0 / len(tests)))
-    waves, levels = cells.groups[cells.wave], cells.levels[cells.wave]
     moved = {}
     for at, answer in told:
         change, low, high = _interval(found[answer], at, int(before[at]), z)
@@ -119,23 +121,13 @@ def fab_p_values(change: Floats, error: Floats) -> Floats:
     return found
 
 
-def _cells_before(cells: Segmentation) -> Indices:
-    """Return the same segment's cell of the wave before, int [cells]; -1 in the first wave."""
-    sizes = [len(known) for known in cells.levels]
-    position = np.arange(cells.size).reshape(sizes)
-    before = np.roll(position, 1, axis=cells.wave).ravel()
-    return np.where(cells.groups[cells.wave or 0] == 0, -1, before)
-
-
-def _p_values(
-    cells: Segmentation, shares: CertifiedShares, before: Indices, are_apart: bool
-) -> Floats:
+def _p_values(shares: CertifiedShares, waves: Indices, before: Indices, are_apart: bool) -> Floats:
     """Return the p-value of each cell's change, float64 [cells]; nan where it is not told."""
-    p = np.full(cells.size, np.nan)
+    p = np.full(waves.size, np.nan)
     share = shares.own_share
     is_told = (before >= 0) & ~np.isnan(share) & ~np.isnan(share[before])
-    for wave in np.unique(cells.groups[cells.wave or 0][is_told]):
-        now = np.flatnonzero(is_told & (cells.groups[cells.wave or 0] == wave))
+    for wave in np.unique(waves[is_told]):
+        now = np.flatnonzero(is_told & (waves == wave))
         change, error = change_and_error(shares, now, before[now])
         test = fab_p_values if are_apart else two_sided
         p[now] = test(change, error)
