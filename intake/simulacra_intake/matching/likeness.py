@@ -102,10 +102,13 @@ def shared_levels(a: Question, b: Question) -> Places:
 
 
 def association(table: Floats) -> float:
-    """Return Cramer's V of a table of counts, less what chance alone gives."""
+    """Return `cramers_v`, 0 of a table of few rows."""
+    return cramers_v(table) if table.sum() >= FEWEST_ROWS else 0.0
+
+
+def cramers_v(table: Floats) -> float:
+    """Return Cramer's V of a table of some counts, less what chance alone gives."""
     n = float(table.sum())
-    if n < FEWEST_ROWS:
-        return 0.0
     expected = table.sum(1, keepdims=True) @ table.sum(0, keepdims=True) / n
     chi = float(np.sum((table - expected) ** 2 / np.maximum(expected, 1e-9)))
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)

@@ -91,9 +91,7 @@ def has_margin(question: Question, wave: int) -> bool:
 def margin_of(question: Question, wave: int) -> Margin:
     """Return a background column with its shares in an earlier wave."""
     assert isinstance(question, CarriedQuestion), "background columns are chosen by `has_margin`"
-    codes = np.full(question.known.size, -1, np.int64)
-    codes[question.known] = question.codes
-    return Margin(codes, question.shares[wave], float(question.worths[wave]))
+    return Margin(question.of_rows(), question.shares[wave], float(question.worths[wave]))
 
 
 def _past_of(shape: SummaryQuestion, earlier: SummaryQuestion | None) -> _Past:

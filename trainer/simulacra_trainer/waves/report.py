@@ -81,8 +81,9 @@ def waves_report(
         newest, before = tested[-1], tested[-2]
         found |= {"newest": levels[newest], "before": levels[before]}
         background = background_of(sample, knowledge)
-        asked = asked_in(sample)
-        if earlier is not None and carried:
+        if earlier is None or not carried:
+            asked = asked_in(sample)
+        else:
             found |= {"carried": earlier.labels, "to_confirm": _to_confirm(schema)}
             asked = carried_questions(sample, earlier)
             if before < len(carried):  # of rows that are gone only margins are known
@@ -118,13 +119,7 @@ def _to_confirm(schema: TableSchema) -> list[str]:
 
 def asked_in(sample: Sample) -> list[Question]:
     """Return the questions that are tested: ordinary columns that do not tell the wave."""
-    columns = (
-        column
-        for column in sample.schema.learned()
-        if column.role is None
-        and column.kind != "datetime"
-        and column.name in sample.table.column_names
-    )
+    columns = filter(sample.has_question, sample.schema.learned())
     found = (Question(sample, column) for column in columns)
     return [one for one in found if one.count > 1 and not one.is_of_waves]
 

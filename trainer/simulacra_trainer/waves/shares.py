@@ -77,6 +77,11 @@ class Sample:
         """Return the rows of each wave, int64 [waves]."""
         return np.bincount(self.wave, minlength=len(self.levels))
 
+    def has_question(self, column: ColumnSchema) -> bool:
+        """Return whether a column is an ordinary one whose answers can be counted."""
+        is_counted = column.role is None and column.kind != "datetime"
+        return is_counted and column.name in self.table.column_names
+
 
 def sample_of(table: pa.Table, schema: TableSchema) -> Sample | None:
     """Return the sample of a clean table; None without waves of repeated cross-sections."""
@@ -187,11 +192,15 @@ class Question:
         self.shown: Bools = ~few & (answered >= FEWEST_ANSWERS)
         """Cells of five persons with the answer, five without it, and enough answers."""
 
+    def of_rows(self) -> Ints:
+        """Return the answer of each row of the table, int64 [n]; -1 where missing."""
+        found = np.full(self.known.size, -1, np.int64)
+        found[self.known] = self.codes
+        return found
+
     def hit(self, level: int) -> Bools:
         """Return the rows of the table with an answer, bool [n]."""
-        found = np.zeros(self.known.size, np.bool_)
-        found[self.known] = self.codes == level
-        return found
+        return self.of_rows() == level
 
     def values(self) -> list[str] | None:
         """Return the levels of the column; None of numbers, whose answers are bands."""

@@ -115,15 +115,9 @@ def background_of(sample: Sample, knowledge: Knowledge) -> list[ColumnSchema]:
             (one.column for one in propose_background(schema) if one.group != "fielding"),
         )
     )
-    columns = (one for one in map(schema.find, names) if one is not None and one.role is None)
-    kept = [
-        one
-        for one in columns
-        if one.name in sample.table.column_names
-        and one.kind != "datetime"
-        and not Question(sample, one).is_of_waves
-    ]
-    return kept[:MOST_BACKGROUND]
+    columns = (one for one in map(schema.find, names) if one is not None)
+    asked = filter(sample.has_question, columns)
+    return [one for one in asked if not Question(sample, one).is_of_waves][:MOST_BACKGROUND]
 
 
 def questions_of(sample: Sample, edges: Mapping[str, Sequence[float]]) -> list[Question]:
@@ -132,11 +126,7 @@ def questions_of(sample: Sample, edges: Mapping[str, Sequence[float]]) -> list[Q
     They are ordinary columns with 2 to 40 answers that do not tell the wave.
     """
     found = []
-    for column in sample.schema.learned():
-        if column.role is not None or column.kind == "datetime":
-            continue
-        if column.name not in sample.table.column_names:
-            continue
+    for column in filter(sample.has_question, sample.schema.learned()):
         values = sample.table.column(column.name)
         ends = None
         if not pa.types.is_dictionary(values.type):

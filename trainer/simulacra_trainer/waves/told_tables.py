@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulacra_intake.matching.likeness import cramers_v
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.wave_summary import BannerCells, SummaryQuestion, SummaryWave, digest_of
@@ -56,11 +57,7 @@ def shape_of(question: Question) -> SummaryQuestion:
 def rows_of_wave(sample: Sample, at: int, questions: Mapping[str, Question]) -> WaveRows:
     """Return one wave of a sample, with the answers of its rows."""
     rows = np.flatnonzero(sample.wave == at)
-    codes = {}
-    for name, question in questions.items():
-        full = np.full(question.known.size, -1, np.int64)
-        full[question.known] = question.codes
-        codes[name] = full[rows]
+    codes = {name: question.of_rows()[rows] for name, question in questions.items()}
     return WaveRows(sample, at, rows, questions, codes)
 
 
@@ -131,13 +128,8 @@ def strength(wave: WaveRows, by: str) -> float:
         cell, shape = _crossed(wave, name, by)
         size = int(np.prod(shape))
         table = np.bincount(cell[cell >= 0], minlength=size).reshape(shape).astype(np.float64)
-        total = table.sum()
-        if name == by or not total:
-            continue
-        expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
-        away = np.divide((table - expected) ** 2, expected, where=expected > 0, out=0.0 * expected)
-        least = float((shape - 1).prod())
-        found.append(max(float(away.sum()) - least, 0.0) / total / float(shape.min() - 1))
+        if name != by and table.any():
+            found.append(cramers_v(table) ** 2)
     return float(np.mean(found)) if found else 0.0
 
 
