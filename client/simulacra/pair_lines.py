@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from simulacra.models import Json
+from simulacra.rule_lines import unquoted
 
 SIGNS = ("positive", "negative")
 _WORD = r'\s*("(?:[^"]|"")+"|[^*="\s][^*="]*)\s*'
@@ -36,17 +37,11 @@ def pair_of(line: str | Mapping[str, object], *, signed: bool = False) -> Json:
     sides = _PAIR.fullmatch(pair)
     if sides is None or (sides[2] is None) != (sides[4] is None):
         raise ValueError(f'"{line}": write x*y, or x=Yes*y=No for two of their levels.')
-    x, x_level, y, y_level = (side and _plain(side) for side in sides.groups())
+    x, x_level, y, y_level = (side and unquoted(side) for side in sides.groups())
     found: Json = {"first": x, "second": y}
     if x_level is not None:
         found["levels"] = [x_level, y_level]
     return found | ({"sign": sign} if sign else {})
-
-
-def _plain(word: str) -> str:
-    word = word.strip()
-    quoted = len(word) > 1 and word[0] == word[-1] == '"'
-    return word[1:-1].replace('""', '"') if quoted else word
 
 
 def stated_pairs(

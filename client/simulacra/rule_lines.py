@@ -110,14 +110,14 @@ def _in_line(text: str) -> Json | None:
         return {word: _names(rest)}
     if word == "multiple":
         name, _, step = rest.rpartition(" of ")
-        return {"multiple": _unquoted(name), "of": float(step)} if _NUMBER.fullmatch(step) else None
+        return {"multiple": unquoted(name), "of": float(step)} if _NUMBER.fullmatch(step) else None
     if found := _COMPARED.fullmatch(text):
         return _compared(found[1], _SIGNS.get(found[2], found[2]), found[3].strip())
     left, equals, right = text.rpartition("=")
     if equals and " + " in left:
-        total = _unquoted(right)
+        total = unquoted(right)
         is_number = _NUMBER.fullmatch(total)
-        parts = [_unquoted(one) for one in left.split(" + ")]
+        parts = [unquoted(one) for one in left.split(" + ")]
         return {"sum": parts, "equals": float(total) if is_number else total}
     cell = _cell(text)
     return {"then": cell} if cell else None
@@ -125,10 +125,10 @@ def _in_line(text: str) -> Json | None:
 
 def _compared(left: str, sign: str, right: str) -> Json:
     if _NUMBER.fullmatch(right) and sign in ("<=", ">="):
-        return {"then": {_unquoted(left): {"max" if sign == "<=" else "min": float(right)}}}
+        return {"then": {unquoted(left): {"max" if sign == "<=" else "min": float(right)}}}
     plus = _PLUS.fullmatch(left)
     name, shift = (plus[1], float(plus[2] + plus[3])) if plus else (left, 0.0)
-    rule: Json = {"compare": [_unquoted(name), sign, _unquoted(right)]}
+    rule: Json = {"compare": [unquoted(name), sign, unquoted(right)]}
     return {**rule, "plus": shift} if shift else rule
 
 
@@ -139,7 +139,7 @@ def _cell(text: str) -> Json | None:
         name, equals, value = part.partition("=")
         if not equals or not value.strip():
             return None
-        cell[_unquoted(name)] = _part(value.strip())
+        cell[unquoted(name)] = _part(value.strip())
     return cell or None
 
 
@@ -166,14 +166,16 @@ def _part(value: str) -> Any:
             return ends
         if all(_NUMBER.fullmatch(end) for end in ends.values()):
             return {key: float(end) for key, end in ends.items()}
-    return {"levels": [_unquoted(one) for one in value.split("|")]}
+    return {"levels": [unquoted(one) for one in value.split("|")]}
 
 
 def _names(text: str) -> list[str]:
-    return [_unquoted(one) for one in _COMMA.split(text) if one.strip()]
+    return [unquoted(one) for one in _COMMA.split(text) if one.strip()]
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """Return a name or level without the double quotes around it; one within stands twice."""
     text = text.strip()
-    is_quoted = len(text) > 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
-    return text[1:-1] if is_quoted else text
+    inner = text[1:-1]
+    is_quoted = bool(inner) and text[0] == text[-1] == '"' and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"') if is_quoted else text
