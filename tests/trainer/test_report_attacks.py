@@ -7,7 +7,6 @@ from scipy.stats import mannwhitneyu
 
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.disclosure import (
-    CAP,
     Disclosure,
     practical_disclosure,
     strong_disclosure,
@@ -21,7 +20,7 @@ from simulacra_trainer.report.attackers.attacks import (
     nearest_rows,
     points_of,
 )
-from simulacra_trainer.report.attackers.published_tables import membership_by_tables
+from simulacra_trainer.report.attackers.published_tables import CAP, membership_by_tables
 
 COLUMNS = 10
 

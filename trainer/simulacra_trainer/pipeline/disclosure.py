@@ -33,12 +33,10 @@ from simulacra_trainer.report.attackers.attacks import (
     pooled,
 )
 from simulacra_trainer.report.attackers.attacks import auc as auc_of
-from simulacra_trainer.report.attackers.published_tables import membership_by_tables
+from simulacra_trainer.report.attackers.published_tables import CAP, membership_by_tables
 
 TOLERANCES = {"nearness": 0.04, "inference": 0.02, "linkage": 0.04}
 """Gains that a practical attacker may have with the rows of the full table."""
-CAP = 0.67
-"""AUC that a strong attacker may have. Banner tables of 500 people give up to 0.66."""
 HALVES = 2.0**0.5
 """Gains of practical attackers on half of the rows, relative to all rows."""
 SIDES = 2.5

@@ -16,11 +16,11 @@ from scipy.special import ndtr, ndtri
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.report.attackers.attacks import auc
-from simulacra_trainer.report.attackers.published_tables import PRIOR_COUNT
+from simulacra_trainer.report.attackers.published_tables import CAP, PRIOR_COUNT
 from simulacra_trainer.waves.shares import Bools
 
-CAPS = {"standard": 0.67, "strict": 0.60}
-"""AUC that the attacker may have (`pipeline.disclosure`), by the model's privacy level."""
+CAPS = {"standard": CAP, "strict": 0.60}
+"""AUC that the attacker may have, by the model's privacy level."""
 SIDES = 2.0
 """z of the attacker on halves relative to that of all rows: a half has twice the share of each of
 its persons, and half of what is known of the population is the other half."""

@@ -23,6 +23,8 @@ BANNERS = 4
 """Names that tables are broken down by: the first of the table with few levels."""
 BANNER_LEVELS = 12
 PRIOR_COUNT = 0.5
+CAP = 0.67
+"""AUC that a strong attacker may have. Banner tables of 500 people give up to 0.66."""
 
 
 def membership_by_tables(one: pa.Table, other: pa.Table, names: list[str]) -> Gain:
