@@ -10,7 +10,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, Timestamp, VerdictKind
+from simulacra_schema.base import (
+    AnswerPart,
+    ColumnName,
+    KubeModel,
+    Timestamp,
+    VerdictKind,
+    is_none,
+)
 from simulacra_schema.questions.effect import Estimate, Population, Precision
 
 Method = Literal["aipw", "aipw-window", "dml"]
@@ -30,10 +37,6 @@ ANSWERED = ("union", "answered", "alternatives", "sensitivity", "segments", "uns
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class Statement(KubeModel):
@@ -75,7 +78,7 @@ class Verdict(KubeModel):
     text: str
     rests_on: list[Statement] = Field(default_factory=list)
     asks: ColumnName | None = None
-    presumes: list[list[ColumnName]] | None = Field(default=None, exclude_if=_is_none)
+    presumes: list[list[ColumnName]] | None = Field(default=None, exclude_if=is_none)
 
 
 class Span(AnswerPart):
@@ -251,7 +254,7 @@ class EffectResult(KubeModel):
     precision: Precision
     estimate: Estimate
     union: Span | None
-    otherwise: Span | None = Field(default=None, exclude_if=_is_none)
+    otherwise: Span | None = Field(default=None, exclude_if=is_none)
     answered: Answered | None = None
     effective_rows: float
     naive: float | None

@@ -21,6 +21,11 @@ MAX_FIGURES = 128
 Figures = Annotated[dict[str, float], Field(max_length=MAX_FIGURES)]
 
 
+def is_none(value: object) -> bool:
+    """Return whether a field is left out of a document (`exclude_if`)."""
+    return value is None
+
+
 def no_default(schema: dict[str, Any]) -> None:
     """Leave the default out of the CRD, for a field that an earlier release does not know.
 

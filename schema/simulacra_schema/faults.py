@@ -54,6 +54,11 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
 
 
+def path_of(text: str) -> tuple[str, ...]:
+    """Return the path of a JSON pointer, of which numbers are texts."""
+    return tuple(one.replace("~1", "/").replace("~0", "~") for one in text.split("/")[1:])
+
+
 def no_column(name: str, schema: TableSchema) -> Wrong:
     """Return that the schema lacks a column."""
     return Wrong("no such column", unknown_column(name, schema.names()))

@@ -1,7 +1,7 @@
 """The wave summary: what a customer keeps of a survey's waves, and hands back with the next one.
 
 It has shares and their errors and no rows: nothing in it is one person's. The operator signs its
-digest (`custody.audit.summary_statement`), so its bytes are canonical.
+digest (`custody.audit.summaries`), so its bytes are canonical.
 """
 
 from __future__ import annotations

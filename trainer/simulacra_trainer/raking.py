@@ -21,6 +21,7 @@ from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_intake.survey_weights import Floats, Ints, effective_rows
 from simulacra_schema.conditions import ConditionSet, check_conditions
 from simulacra_schema.description_parts import EXTENSION
+from simulacra_schema.faults import path_of
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
 from simulacra_schema.several_answers import expand_conditions
@@ -185,8 +186,7 @@ def _faults(targets: Targets, schema: TableSchema) -> Iterator[tuple[tuple[str |
     """Yield what schema and arithmetic say against targets, each with its path."""
     asked = _conditions(targets)
     for fault in (*check_conditions(asked, schema), *check_quotas(asked, schema)):
-        parts = fault.pointer.split("/")[2:]
-        yield tuple(p.replace("~1", "/").replace("~0", "~") for p in parts), fault.detail
+        yield path_of(fault.pointer)[1:], fault.detail  # behind /conditions
     for place, quota in enumerate(targets.quotas):
         if quota.share is None and (quota.min, quota.max) != (None, None):
             yield ("quotas", place), _BOUNDS

@@ -11,7 +11,7 @@ from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.answers import Answered, SegmentEffect, Sensitivity, Span
-from simulacra_schema.base import ColumnName, VerdictKind
+from simulacra_schema.base import ColumnName, VerdictKind, is_none
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 from simulacra_schema.table import TableSchema
 
@@ -94,7 +94,7 @@ class VerdictBody(BaseModel):
         default=None,
         description="Of a usual order: the blocks that it presumes and that nobody confirmed. Give"
         " them, or corrected ones, as blocks.",
-        exclude_if=lambda blocks: blocks is None,
+        exclude_if=is_none,
     )
 
 

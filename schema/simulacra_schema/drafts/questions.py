@@ -20,7 +20,7 @@ from simulacra_schema.description import (
 from simulacra_schema.description_parts import EXTENSION, FieldDescription
 from simulacra_schema.did_you_mean import NO_LEVEL
 from simulacra_schema.drafts.rules import not_in_drafts
-from simulacra_schema.faults import Fault
+from simulacra_schema.faults import Fault, path_of
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
 from simulacra_schema.rule_checks import rule_faults
@@ -176,8 +176,8 @@ def _check_asked_if(
     where = field.extension.asked_if or {}
     wanted = ConditionSet(quotas=[Quota(where=where, min=0)])
     for fault in condition_faults(wanted, schema):
-        rest = fault.pointer.split("/")[5:]  # behind /conditions/quotas/0/where
-        yield (*path, *(one.replace("~1", "/").replace("~0", "~") for one in rest)), fault.detail
+        # behind /conditions/quotas/0/where
+        yield (*path, *path_of(fault.pointer)[4:]), fault.detail
     later = {one.name for one in description.fields[at:]}
     for name in where:
         if name in later or any(name.startswith(f"{one}: ") for one in later):
