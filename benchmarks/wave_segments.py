@@ -142,21 +142,33 @@ def certified(asked: np.ndarray, said: np.ndarray) -> CertifiedShares:
     return certify_pooled(np.minimum(said, asked).ravel(), asked.ravel(), cells, 1)
 
 
+def drawn(
+    stream: int,
+    names: tuple[str, ...],
+    whole: dict[str, Population],
+    trials: int,
+    first: int,
+    least: int = 1,
+) -> Iterator[tuple[int, str, int, Cells, np.random.Generator]]:
+    """Yield trial, table, number of columns, its cells of at least `least` segments, and draws."""
+    trial, done = first, 0
+    while done < trials:
+        rng = np.random.default_rng([stream, trial])
+        name = names[trial % len(names)]
+        trial += 1
+        ways = 1 + trial // len(names) % 2
+        cells = cells_of(whole[name], ways, rng)
+        if cells is not None and cells.rows.shape[0] >= least:
+            done += 1
+            yield done, name, ways, cells, rng
+
+
 def of_shares(
     names: tuple[str, ...], whole: dict[str, Population], trials: int, first: int
 ) -> pd.DataFrame:
     """Return a line for each share of the newest wave that can be judged."""
     lines = []
-    trial, done = first, 0
-    while done < trials:
-        rng = np.random.default_rng([1, trial])
-        name = names[trial % len(names)]
-        trial += 1
-        ways = 1 + trial // len(names) % 2
-        cells = cells_of(whole[name], ways, rng)
-        if cells is None:
-            continue
-        done += 1
+    for _, name, ways, cells, rng in drawn(1, names, whole, trials, first):
         size, share = int(rng.choice(SIZES)), cells.hits / np.maximum(cells.rows, 1)
         chances = cells.rows / cells.rows.sum(axis=0)
         asked = np.stack([rng.multinomial(size, of) for of in chances.T], axis=1)
@@ -197,15 +209,7 @@ def of_changes(
 ) -> pd.DataFrame:
     """Return a line for each change between two waves that the product tells."""
     lines = []
-    trial, done = first, 0
-    while done < trials:
-        rng = np.random.default_rng([2, trial])
-        name = names[trial % len(names)]
-        trial += 1
-        cells = cells_of(whole[name], 1 + trial // len(names) % 2, rng)
-        if cells is None or cells.rows.shape[0] < 3:
-            continue
-        done += 1
+    for done, _, _, cells, rng in drawn(2, names, whole, trials, first, least=3):
         mode, size = ("real", "null", "still")[done % 3], int(rng.choice((300, 600)))
         is_clustered = done // 3 % 2 == 1
         rows = cells.rows[:, [0, -1]] if mode == "real" else cells.rows[:, [-2, -1]]
