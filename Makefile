@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## Set up and run all tests that need no cluster
 test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
 
-sweep: $(VENV)/.dev ## 25 tables of every shape through every door; writes docs/explanation/sweep.md (minutes)
+sweep: $(VENV)/.dev ## Tables of every shape through every door; writes docs/explanation/sweep.md (minutes)
 	$(COMPILE)
 	SIMULACRA_SWEEP=$(TABLES) $(PY) -m pytest tests/sweep -rs --durations=0
 
