@@ -14,8 +14,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from api_world import SMALL_LIMIT
 from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, fingerprint
 from simulacra_api.uploads import upload_lease
+from simulacra_api.uploads.service import FORM_ALLOWANCE
 from simulacra_crds.kinds.base import FINALIZER
 from simulacra_crds.kube.client import DATASETS, MODELS
 from simulacra_crds.names import dataset_name, model_name
@@ -332,7 +334,7 @@ async def test_wrong_form_field_is_named(
 async def test_upload_above_the_limit_is_413_before_and_while_it_arrives(
     world: Any, key: str
 ) -> None:
-    large = CSV.ljust(5 << 20, b"\n")  # above the limit and what a form may have besides
+    large = CSV.ljust(SMALL_LIMIT + FORM_ALLOWANCE, b"\n")
 
     async def undeclared() -> AsyncIterator[bytes]:
         yield HEAD
@@ -344,7 +346,7 @@ async def test_upload_above_the_limit_is_413_before_and_while_it_arrives(
     async with world.client("tiny") as http:
         declared = await _upload(http, key, large)
         assert (declared.status_code, declared.json()["code"]) == (413, "simio_file_too_large")
-        assert str(3 << 20) in declared.json()["detail"]
+        assert str(SMALL_LIMIT) in declared.json()["detail"]
         assert await world.cluster.find(DATASETS, dataset_name("tiny", key), "tenant-tiny") is None
         streamed = await http.post(
             "/v1/datasets", content=undeclared(), headers=FORM_TYPE | {"Idempotency-Key": key}

@@ -117,6 +117,7 @@ def test_finished_fit_returns_the_same_result_again(
         "graph.json",
         "report.json",
         "report.html",
+        "summary.json",
         *own.names("model/"),
     }
     assert own.describe("graph.json") in result.artefacts

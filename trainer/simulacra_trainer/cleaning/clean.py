@@ -47,7 +47,6 @@ from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
 from simulacra_trainer.cleaning.shown_figures import shown_schema
-from simulacra_trainer.raking import with_targets
 from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.relations.find import find_relations
@@ -141,7 +140,10 @@ def clean_table(
         if relation.kind == "decided":
             table = with_decided(table, relation)
     table, schema = add_code_columns(table, schema, read)
-    table, schema = with_targets(table, schema, statements)
+    if statements.problems.description.extension.targets is not None:
+        from simulacra_trainer.raking import with_targets  # it imports scipy
+
+        table, schema = with_targets(table, schema, statements)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     secret = {CELL_KEYS: new_secret()}
     if protected.real is not None:
