@@ -126,7 +126,8 @@ def test_summary_writes_a_file_that_upload_and_mcp_send_on(
     path = tmp_path / "q3.wave.json"
     done = CliRunner().invoke(app, ["summary", TABLE, "-o", str(path)])
     assert done.exit_code == 0, done.output
-    assert "the newest 2026-Q3" in done.output
+    assert "the newest 2026-Q3" in done.stderr
+    assert json.loads(done.stdout) == {"file": str(path), "waves": ["2026-Q3"]}
     assert earlier_waves(path) == earlier_waves(SUMMARY) == SUMMARY
     table = tmp_path / "q4.csv"
     table.write_text("a,b\n1,2\n")

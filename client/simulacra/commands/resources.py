@@ -136,6 +136,8 @@ def summary(
         output.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         waves = [str(one["label"]) for one in found["summary"]["waves"]]
         note(f"Wrote {output}: {len(waves)} wave(s), the newest {waves[-1]}. Keep it.")
+        if not is_for_people(as_json):
+            print_result({"file": str(output), "waves": waves}, as_json)
 
 
 @app.command(epilog="Example: simulacra delete survey")
