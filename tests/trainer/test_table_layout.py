@@ -52,6 +52,8 @@ def notes(table: pa.Table) -> str:
         ("cp1254", "İstanbul;kadın;hayır;güneş"),
         ("mac_roman", "Größe;Straße;Müller;für"),
         ("cp1252", "36,8 °C;Persil®;12 m²;città"),
+        ("cp1252", "N° client;Âge;Réachat"),
+        ("cp1252", "Nº;Mª Ángeles;España"),
         ("cp1250", "Łódź;36 °C;Persil®;źle"),
     ],
 )

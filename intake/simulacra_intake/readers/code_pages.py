@@ -61,8 +61,9 @@ _HIGH = re.compile(rb"[\x80-\xff]")
 _TYPOGRAPHY = frozenset("“”„‘’‚«»‹›–—…\xa0\xad·•")
 _BEFORE_WORDS = frozenset("¿¡§°")
 _BEHIND_WORDS = frozenset("®™")
-"""Signs that may touch a word: "°C", "Nivea®"; "m²" and "cm³" are units."""
-_AREA = frozenset("²³")
+"""Signs that may touch a word: "°C", "Nivea®"."""
+_ENDS = {"²": "mM", "³": "mM", "°": "nN", "º": "nN", "ª": "mM"}
+"""Signs that end a word behind these letters: "m²", "cm³", "N° client", "Mª Carmen"."""
 
 
 def code_page(blocks: Iterable[bytes]) -> str | None:
@@ -123,7 +124,7 @@ def _fits(before: str, character: str, after: str, alphabet: str, latin: bool) -
             return None
         if character in _BEHIND_WORDS and not after.isalpha():
             return None
-        if character in _AREA and before in "mM" and not after.isalpha():
+        if before in _ENDS.get(character, "") and not after.isalpha():
             return None
         return None if not (before.isalpha() or after.isalpha()) else False
     if character.lower() not in alphabet or (character.isupper() and before.islower()):
