@@ -15,8 +15,8 @@ _DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
 _ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
 _DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
-
-
+NUMBERS = {"integer": pa.int64(), "numeric": pa.float64(), "datetime": pa.timestamp("us")}
+"""Types of numbers and moments in a clean table, by the kind of the column."""
 BEYOND = 1e100
 """Numbers of this size and more are none: missing values of Stata (8.988e307) and SPSS, overflow.
 
@@ -65,6 +65,36 @@ def as_floats(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.float64]:
     numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     copy: npt.NDArray[np.float64] = numbers.astype(np.float64)  # Arrow's own memory is read-only
     return copy
+
+
+def from_floats(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
+    """Return float64 [n] as numbers or moments of a type, whole ones rounded; NaN is missing."""
+    missing = np.isnan(values)
+    known = np.where(missing, 0.0, values)
+    if not pa.types.is_floating(kind):
+        known = np.round(known).astype(np.int64)
+    return pa.array(known, mask=missing).cast(kind)
+
+
+def words_of(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return the values as text."""
+    plain = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return plain.cast(pa.string())
+
+
+def with_values(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return the table with other values in a column."""
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def with_words(table: pa.Table, name: str, at: npt.NDArray[np.bool_], words: pa.Array) -> pa.Table:
+    """Return the table with words [n] in the rows `at`, bool [n], in the type of the column."""
+    column = table.column(name).combine_chunks()
+    mixed = pc.if_else(pa.array(at), words, words_of(column))
+    if not pa.types.is_dictionary(column.type):
+        return with_values(table, name, mixed.cast(column.type))
+    codes = pc.index_in(mixed, value_set=column.dictionary).cast(column.type.index_type)
+    return with_values(table, name, pa.DictionaryArray.from_arrays(codes, column.dictionary))
 
 
 def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Table:

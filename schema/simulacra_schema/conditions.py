@@ -127,10 +127,9 @@ def wrong_value(name: str, value: Any, schema: TableSchema) -> Wrong | None:
 
     A numeric column has a number, another column one of its levels.
     """
-    column = schema.find(name)
     if wrong := wrong_column(name, schema):
         return wrong
-    assert column is not None
+    column = schema.column(name)
     if not column.is_numeric:
         levels = column.level_values()
         if level_in(value, levels) is None:
@@ -197,10 +196,9 @@ def _check_shares(name: str, shares: dict[str, float], schema: TableSchema) -> I
 
 def wrong_range(name: str, bounds: NumericRange, schema: TableSchema) -> Wrong | None:
     """Return what is wrong with a range of numbers or dates, None if it is valid."""
-    column = schema.find(name)
     if wrong := wrong_column(name, schema):
         return wrong
-    assert column is not None
+    column = schema.column(name)
     is_date = column.kind == "datetime"
     if not column.is_numeric and not is_date:
         detail = f"The column is {column.kind}; use conditions.categorical with shares."

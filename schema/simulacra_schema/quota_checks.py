@@ -92,7 +92,6 @@ def _check_quota(quota: Quota, at: tuple[str | int, ...], schema: TableSchema) -
 def _check_part(
     name: str, part: CellPart, at: tuple[str | int, ...], schema: TableSchema
 ) -> Iterator[Fault]:
-    column = schema.find(name)
     if part.levels is None:
         if wrong := wrong_range(name, part, schema):
             yield wrong.at(*at)
@@ -100,6 +99,7 @@ def _check_part(
     if part.has_numbers or part.has_dates:
         yield _TWO_PARTS.at(*at)
         return
+    column = schema.find(name)
     is_several = column is not None and column.kind == "multi" and column.learned
     if not is_several and (wrong := wrong_column(name, schema)):
         yield wrong.at(*at)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from simulacra_schema.conditions import level_in
 from simulacra_schema.did_you_mean import closest, unknown_level
 from simulacra_schema.rules import Rule, RulePart
-from simulacra_schema.table import YES, ColumnSchema, TableSchema, part_name
+from simulacra_schema.table import YES, TableSchema, part_name
 
 Path = tuple[str | int, ...]
 NUMBERS = ("integer", "numeric")
@@ -25,7 +25,7 @@ def in_schema(rule: Rule, schema: TableSchema) -> Rule:
         if (cell := getattr(rule, name)) is not None:
             update[name] = dict(_own_part(column, part, schema) for column, part in cell.items())
     if rule.combinations is not None:
-        known = [_levels(name, schema) for name in rule.allowed or ()]
+        known = [schema.column(name).level_values() for name in rule.allowed or ()]
         update["combinations"] = [
             [level_in(word, of) or word for word, of in zip(one, known, strict=True)]
             for one in rule.combinations
@@ -55,34 +55,34 @@ def rule_faults(rule: Rule, schema: TableSchema) -> Iterator[tuple[Path, str]]:
     yield from _wrong_numbers(rule, schema)
     for place, one in enumerate(rule.combinations or ()):
         for name, word in zip(rule.allowed or (), one, strict=True):
-            known = _levels(name, schema)
+            known = schema.column(name).level_values()
             if level_in(word, known) is None:
                 yield ("combinations", place), f"{name}: {unknown_level(word, known)}"
                 return
     if rule.allowed is not None:
         for name in rule.allowed:
-            if not _levels(name, schema):
+            if not schema.column(name).level_values():
                 yield ("allowed",), f"{name}: the column has no levels; use if and then."
     several = rule.unique or ()
-    if any(_column(name, schema).kind == "multi" for name in several):
+    if any(schema.column(name).kind == "multi" for name in several):
         yield ("unique",), _SEVERAL
 
 
 def _wrong_numbers(rule: Rule, schema: TableSchema) -> Iterator[tuple[Path, str]]:
     if rule.compare is not None:
-        kinds = [_column(name, schema).kind for name in (rule.compare[0], rule.compare[2])]
+        kinds = [schema.column(name).kind for name in (rule.compare[0], rule.compare[2])]
         if not (all(one in NUMBERS for one in kinds) or set(kinds) == {"datetime"}):
             yield ("compare",), _ONE_KIND
     total = [rule.equals] if isinstance(rule.equals, str) else []
     summed = [*(rule.sum or ()), *total, *([rule.multiple] if rule.multiple else [])]
     for name in summed:
-        if _column(name, schema).kind not in NUMBERS:
+        if schema.column(name).kind not in NUMBERS:
             yield (rule.form,), f"{name}: the column has no numbers."
 
 
 def _wrong_part(name: str, part: RulePart, schema: TableSchema) -> str | None:
     """Return what is wrong with a part of a cell, None if it is valid."""
-    column = _column(name, schema)
+    column = schema.column(name)
     if column.kind == "multi" and (part.levels is None or len(part.levels) > 1):
         return _SEVERAL
     if part.levels is not None:
@@ -103,19 +103,9 @@ def _wrong_part(name: str, part: RulePart, schema: TableSchema) -> str | None:
 def _own_part(name: str, part: RulePart, schema: TableSchema) -> tuple[str, RulePart]:
     if part.levels is None:
         return name, part
-    column = _column(name, schema)
+    column = schema.column(name)
     known = column.level_values()
     own = [level_in(level, known) or level for level in part.levels]
     if column.kind == "multi":
         return part_name(name, own[0]), RulePart(levels=[YES])
     return name, RulePart(levels=own)
-
-
-def _levels(name: str, schema: TableSchema) -> list[str]:
-    return _column(name, schema).level_values()
-
-
-def _column(name: str, schema: TableSchema) -> ColumnSchema:
-    column = schema.find(name)
-    assert column is not None  # names are checked first
-    return column

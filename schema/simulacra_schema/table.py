@@ -422,6 +422,12 @@ class TableSchema(KubeModel):
         multi = (c for c in self.columns if c.kind == "multi" and name.startswith(c.name))
         return next((part for c in multi for part in c.parts() if part.name == name), None)
 
+    def column(self, name: str) -> ColumnSchema:
+        """Return the column of a name that the schema is known to have."""
+        found = self.find(name)
+        assert found is not None
+        return found
+
     def names(self) -> list[str]:
         """Return the names that a request may use: of columns, and of options of several answers.
 

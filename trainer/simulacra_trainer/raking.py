@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import with_values
 from simulacra_intake.columns.weights import NOTE
 from simulacra_intake.description.statements import Problems, Statements
 from simulacra_intake.limits import MIN_ROWS
@@ -242,8 +243,7 @@ def _replicates_raked(
     trim = schema.targets.trim
     for column, start in zip(schema.replicate_weights(), replicates.T, strict=True):
         found, _ = raked_weights(margins, cells, start, trim, SWEEPS_OF_REPLICATES)
-        place = table.column_names.index(column.name)
-        table = table.set_column(place, column.name, pa.array(found * (total / found.sum())))
+        table = with_values(table, column.name, pa.array(found * (total / found.sum())))
     return table
 
 
@@ -276,7 +276,7 @@ def _with_weights(
         update={"minimum": float(weights.min()), "maximum": float(weights.max())}
     )
     if name in table.column_names:
-        table = table.set_column(table.column_names.index(name), name, pa.array(weights))
+        table = with_values(table, name, pa.array(weights))
     else:
         table = table.append_column(name, pa.array(weights))
     columns = [column if one.kind == "weight" else one for one in schema.columns]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats, one_chunk
+from simulacra_intake.arrow_values import as_floats, one_chunk, with_values
 from simulacra_intake.columns.answer_sets import find_sets
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.code_columns import add_code_columns
@@ -171,9 +171,8 @@ def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanCol
         kept = schema.find(name)
         if values is None or kept is None or not kept.is_numeric or not kept.learned:
             continue
-        place = table.column_names.index(name)
-        if kept.role != "coordinate" and values.type == table.schema.field(place).type:
-            table = table.set_column(place, name, values)
+        if kept.role != "coordinate" and values.type == table.schema.field(name).type:
+            table = with_values(table, name, values)
     return table
 
 

@@ -105,8 +105,7 @@ def _atoms(
     """Return the combinations of cells that rows of the schema can be in; None if too many."""
     found = {(1 << len(cells)) - 1}
     for name in names:
-        column = schema.find(name)
-        assert column is not None  # the conditions are checked
+        column = schema.column(name)
         asked = {at: cell.values[name] for at, cell in enumerate(cells) if name in cell.values}
         everywhere = conditions.numeric.get(name)
         ends = (-math.inf, math.inf) if everywhere is None else everywhere.ends()

@@ -75,6 +75,29 @@ class FittedModel(Protocol):
         """Write the family's own files (weights and config) into an existing directory."""
 
 
+Draw = Callable[..., pa.Table]
+"""`FittedModel.sample` with all but the number of rows, and those that are given."""
+
+
+def redrawn(draw: Draw, rows: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
+    """Draw the columns of each row from its place on again; past the last one, none."""
+    stay = np.flatnonzero(places >= rows.num_columns)
+    parts, order = [rows.take(pa.array(stay))], [stay]
+    for place in np.unique(places[places < rows.num_columns]):
+        chosen = np.flatnonzero(places == place)
+        before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
+        parts.append(draw(chosen.size, given=before if place else None))
+        order.append(chosen)
+    return in_order(parts, order)
+
+
+def in_order(parts: Sequence[pa.Table], order: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
+    """Return the rows of all parts by their index, int64 [rows of the part]."""
+    back = np.argsort(np.concatenate(order), kind="stable")
+    tables = [part.select(parts[0].column_names) for part in parts]
+    return pa.concat_tables(tables).take(pa.array(back)).combine_chunks()
+
+
 class AroundModel:
     """What a model around another one has from it, unless it says otherwise."""
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import NUMBERS, as_floats, from_floats, with_values
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
@@ -125,7 +125,7 @@ def draw_pool(
     lead = inside.pop(columns[0])
 
     def draw() -> pa.Table:
-        given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
+        given = pa.table({columns[0]: from_floats(lead.draw(rows, rng), NUMBERS[lead.column.kind])})
         drawn = model.sample(rows, rng, given=given, only=len(front))
         return holding(drawn, trained.schema, held)
 
@@ -248,8 +248,7 @@ def _move_in(
     for name, inside in ranges.items():
         values = as_floats(table.column(name))
         values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
-        position = table.column_names.index(name)
-        table = table.set_column(position, name, _column(values, inside.column))
+        table = with_values(table, name, from_floats(values, table.schema.field(name).type))
     return table
 
 
@@ -291,7 +290,7 @@ class ValuesInside:
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
     """Return a column's learned marginal in a range. InputError if the range has no values."""
-    column = next(c for c in trained.schema.columns if c.name == name)
+    column = trained.schema.column(name)
     codec = trained.model.codec(name)
     if codec is None:  # computed, or learned by a difference
         table, schema = trained.table, trained.schema
@@ -316,10 +315,3 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
 def _curve_of(codec: ColumnCodec) -> Curve:
     assert codec.curve is not None  # ranges are of numbers
     return codec.curve
-
-
-def _column(values: Floats, column: ColumnSchema) -> pa.Array:
-    if column.kind == "datetime":
-        return pa.array(np.round(values).astype(np.int64)).cast(pa.timestamp("us"))
-    kind = pa.int64() if column.kind == "integer" else pa.float64()
-    return pa.array(values).cast(kind)

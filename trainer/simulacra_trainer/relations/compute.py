@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats
-from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
+from simulacra_intake.arrow_values import NUMBERS, as_floats, with_values
+from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
@@ -19,7 +19,6 @@ from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
 
 SHOWN = 5
-TYPES = {"integer": pa.int64(), "numeric": pa.float64()}
 
 
 def without_computed(schema: TableSchema) -> TableSchema:
@@ -64,9 +63,9 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
 
     Computed and decided columns follow; rows in which a number is above its bound are left out.
     """
-    names = table.column_names
+    names = set(table.column_names)
     for relation in schema.relations:
-        if relation.implied or not {relation.column, *relation.of} <= set(names):
+        if relation.implied or not {relation.column, *relation.of} <= names:
             continue
         if relation.kind == "decided":
             table = with_decided(table, relation)
@@ -76,7 +75,7 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
             table = table.filter(pa.array(~faults(table, relation, schema)))
         else:
             values = computed_values(table, relation, schema)
-            table = table.set_column(names.index(relation.column), relation.column, values)
+            table = with_values(table, relation.column, values)
     return table
 
 
@@ -97,9 +96,8 @@ def follow_moved(table: pa.Table, exact: pa.Table, schema: TableSchema) -> pa.Ta
         if changed.any():
             values = computed_values(table, relation, schema)
             kept = exact.column(relation.column).combine_chunks()
-            place = table.column_names.index(relation.column)
             followed = pc.if_else(pa.array(changed), values, kept)
-            table = table.set_column(place, relation.column, followed)
+            table = with_values(table, relation.column, followed)
         moved[relation.column] = changed
     return table
 
@@ -121,7 +119,7 @@ def above(table: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:
 
 def computed_values(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> pa.Array:
     """Return the values of a computed column, rounded as the upload writes it."""
-    column = _column(relation, schema)
+    column = schema.column(relation.column)
     if relation.kind == "picked":
         picked = {name: as_floats(table.column(name)) for name in relation.of[1:]}
         values = picked_values(table, relation, picked)
@@ -132,13 +130,7 @@ def computed_values(table: pa.Table, relation: RelationSchema, schema: TableSche
     if decimals is not None:
         values = np.round(values, decimals)
     missing = ~np.isfinite(values)
-    return pa.array(np.where(missing, 0, values), mask=missing).cast(TYPES[column.kind])
-
-
-def _column(relation: RelationSchema, schema: TableSchema) -> ColumnSchema:
-    column = schema.find(relation.column)
-    assert column is not None
-    return column
+    return pa.array(np.where(missing, 0, values), mask=missing).cast(NUMBERS[column.kind])
 
 
 def _formula(relation: RelationSchema, parts: Floats) -> Floats:
@@ -165,7 +157,7 @@ def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -
         return int(above(table, relation).sum())
     if relation.kind in GROUPS:
         return int(faults(table, relation, schema).sum())
-    column = _column(relation, schema)
+    column = schema.column(relation.column)
     expected = as_floats(computed_values(table, relation, schema))
     real = as_floats(table.column(relation.column))
     both = ~(np.isnan(expected) | np.isnan(real))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import with_words, words_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import spread_rows
@@ -78,7 +79,7 @@ def with_decided(rows: pa.Table, relation: RelationSchema) -> pa.Table:
     wrong, _ = broken(rows, relation)
     if not wrong.any():
         return rows
-    return _with_words(rows, relation.column, wrong, _expected(rows, relation)[0])
+    return with_words(rows, relation.column, wrong, _expected(rows, relation)[0])
 
 
 def with_decider(rows: pa.Table, relation: RelationSchema) -> pa.Table:
@@ -89,18 +90,7 @@ def with_decider(rows: pa.Table, relation: RelationSchema) -> pa.Table:
     given = pa.array([case.value for case in relation.cases], pa.string())
     levels = pa.array([case.of[0] for case in relation.cases], pa.string())
     found = pc.index_in(words_of(rows.column(relation.column)), value_set=given)
-    return _with_words(rows, relation.of[0], wrong, levels.take(found))
-
-
-def _with_words(rows: pa.Table, name: str, at: Bools, words: pa.Array) -> pa.Table:
-    column = rows.column(name).combine_chunks()
-    words = pc.if_else(pa.array(at), words, words_of(column))
-    if pa.types.is_dictionary(column.type):
-        indices = pc.index_in(words, value_set=column.dictionary).cast(column.type.index_type)
-        values = pa.DictionaryArray.from_arrays(indices, column.dictionary)
-    else:
-        values = words.cast(column.type)
-    return rows.set_column(rows.column_names.index(name), name, values)
+    return with_words(rows, relation.of[0], wrong, levels.take(found))
 
 
 def is_set_free(
@@ -135,12 +125,6 @@ def codes_of(column: pa.ChunkedArray) -> Ints:
         encoded = encoded.dictionary_encode()
     codes: Ints = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes
-
-
-def words_of(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Return the values as text."""
-    plain = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return plain.cast(pa.string())
 
 
 def _as_bools(values: pa.Array) -> Bools:

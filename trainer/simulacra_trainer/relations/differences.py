@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import NUMBERS, as_floats, from_floats, with_values
 from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.base import AroundModel
@@ -79,11 +79,8 @@ def as_differences(table: pa.Table, schema: TableSchema) -> pa.Table:
         name = str(bound.by_difference)
         if {bound.column, *bound.of} <= set(table.column_names):
             low, high = (as_floats(table.column(one)) for one in (bound.column, bound.of[0]))
-            column = _column(schema, name)
-            values = (high - low) / bound.factor
-            learned = _difference_schema(schema, column, bound)
-            place = table.column_names.index(name)
-            out = out.set_column(place, name, _as_numbers(values, learned))
+            learned = _difference_schema(schema, schema.column(name), bound)
+            out = with_values(out, name, _as_numbers((high - low) / bound.factor, learned))
     return out
 
 
@@ -97,8 +94,7 @@ def from_differences(rows: pa.Table, schema: TableSchema) -> pa.Table:
         name, (other,) = str(bound.by_difference), _others(bound)
         sign = 1.0 if name == bound.of[0] else -1.0
         values = as_floats(rows.column(other)) + sign * bound.factor * as_floats(rows.column(name))
-        place = rows.column_names.index(name)
-        rows = rows.set_column(place, name, _as_numbers(values, _column(schema, name)))
+        rows = with_values(rows, name, _as_numbers(values, schema.column(name)))
     return rows
 
 
@@ -169,7 +165,7 @@ def _can_follow(
     base: Mapping[str, str],
 ) -> bool:
     """Return whether a column can be learned by its difference to the other one."""
-    column = _column(schema, name)
+    column = schema.column(name)
     if column.role is not None or few_values(values[name]) is not None:
         return False
     if (np.isnan(values[other]) & ~np.isnan(values[name])).any():
@@ -192,7 +188,7 @@ def _unit(table: pa.Table, values: Mapping[str, Floats], bound: RelationSchema) 
 def _difference_schema(
     schema: TableSchema, column: ColumnSchema, bound: RelationSchema
 ) -> ColumnSchema:
-    pair = [_column(schema, name) for name in (bound.column, *bound.of)]
+    pair = [schema.column(name) for name in (bound.column, *bound.of)]
     is_whole = all(one.kind in ("datetime", "integer") for one in pair)
     decimals = [one.decimals for one in pair]
     most = None if None in decimals else max(one for one in decimals if one is not None)
@@ -207,18 +203,8 @@ def _difference_schema(
     return column.model_copy(update=update)
 
 
-def _column(schema: TableSchema, name: str) -> ColumnSchema:
-    column = schema.find(name)
-    assert column is not None
-    return column
-
-
 def _as_numbers(values: Floats, column: ColumnSchema) -> pa.Array:
     """Return numbers or moments in the clean type of a column, rounded as it is."""
-    missing = np.isnan(values)
-    known = np.where(missing, 0.0, values)
-    if column.kind == "numeric":
-        known = known if column.decimals is None else np.round(known, column.decimals)
-        return pa.array(known, mask=missing)
-    whole = pa.array(np.round(known).astype(np.int64), mask=missing)
-    return whole.cast(pa.timestamp("us")) if column.kind == "datetime" else whole
+    if column.kind == "numeric" and column.decimals is not None:
+        values = np.round(values, column.decimals)
+    return from_floats(values, NUMBERS[column.kind])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import with_words
 from simulacra_schema.base import level_of
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
@@ -134,7 +135,7 @@ def settled(
         becomes = np.where(none, i == free[-1], keep == i) & wrong
         changed = (yes[i] != becomes) & wrong
         if changed.any():
-            rows = _changed(rows, _column(schema, names[i]), changed, becomes)
+            rows = _changed(rows, schema.column(names[i]), changed, becomes)
     return rows
 
 
@@ -145,12 +146,10 @@ def with_others(
     out = dict(do)
     for relation in relations:
         names = members_of(relation)
-        set_yes = [
-            name for name in names if name in do and _is_set(_column(schema, name), do[name])
-        ]
+        set_yes = [name for name in names if name in do and _is_set(schema.column(name), do[name])]
         if len(set_yes) == 1:
             for name in names:
-                column = _column(schema, name)
+                column = schema.column(name)
                 no: float | str = 0.0 if column.kind == "integer" else column.level_values()[0]
                 out.setdefault(name, no)
     return out
@@ -179,13 +178,7 @@ def _filling(
 
 
 def _yes_of(rows: pa.Table, relation: RelationSchema, schema: TableSchema) -> Bools:
-    return np.stack([is_yes(rows, _column(schema, name)) for name in members_of(relation)])
-
-
-def _column(schema: TableSchema, name: str) -> ColumnSchema:
-    column = schema.find(name)
-    assert column is not None
-    return column
+    return np.stack([is_yes(rows, schema.column(name)) for name in members_of(relation)])
 
 
 def _is_set(column: ColumnSchema, value: float | str) -> bool:
@@ -195,13 +188,5 @@ def _is_set(column: ColumnSchema, value: float | str) -> bool:
 
 
 def _changed(rows: pa.Table, column: ColumnSchema, at: Bools, becomes: Bools) -> pa.Table:
-    place = rows.column_names.index(column.name)
-    values = rows.column(column.name).combine_chunks()
     words = pa.array(np.where(becomes, *reversed(no_yes(column))).tolist(), pa.string())
-    mixed = pc.if_else(pa.array(at), words, values.cast(pa.string()))
-    if pa.types.is_dictionary(values.type):
-        codes = pc.index_in(mixed, value_set=values.dictionary).cast(values.type.index_type)
-        return rows.set_column(
-            place, column.name, pa.DictionaryArray.from_arrays(codes, values.dictionary)
-        )
-    return rows.set_column(place, column.name, mixed.cast(values.type))
+    return with_words(rows, column.name, at, words)

@@ -14,14 +14,15 @@ again would raise all larger totals, and move the shares of all questions that d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, from_floats, with_values
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
-from simulacra_trainer.families.base import AroundModel, FittedModel
+from simulacra_trainer.families.base import AroundModel, Draw, FittedModel, in_order, redrawn
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import (
     broken,
@@ -87,8 +88,9 @@ class RelatedModel(AroundModel):
         if given is not None:
             given = given.select([name for name in given.column_names if name in set(learned)])
         rows = self.inner.sample(n, rng, given=given, do=do, only=only)
-        fixed = {*(do or {}), *(given.column_names if given is not None else ())}
-        rows = self._kept(rows, rng, do, only, fixed)
+        fixed = {*do, *(given.column_names if given is not None else ())}
+        draw = partial(self.inner.sample, rng=rng, do=do, only=only)
+        rows = self._kept(rows, draw, rng, do, fixed)
         complete = only is None or only >= len(learned)
         return with_computed(rows, self._schema) if complete else rows
 
@@ -117,12 +119,7 @@ class RelatedModel(AroundModel):
         return self.inner.log_likelihood(table.select(self.inner.columns))
 
     def _kept(
-        self,
-        rows: pa.Table,
-        rng: np.random.Generator,
-        do: Do | None,
-        only: int | None,
-        fixed: set[str],
+        self, rows: pa.Table, draw: Draw, rng: np.random.Generator, do: Do, fixed: set[str]
     ) -> pa.Table:
         """Draw columns again until every relation between drawn columns holds.
 
@@ -133,16 +130,16 @@ class RelatedModel(AroundModel):
         """
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
-        rules = _under_do(rules, set(do or {}), drawn)
+        rules = _under_do(rules, set(do), drawn)
         for rule in rules:
-            rows = self._put_on_bound(rows, rule, rng, do, only, fixed)
+            rows = self._put_on_bound(rows, rule, draw, rng, fixed)
         kept: list[pa.Table] = []
         order: list[npt.NDArray[np.int64]] = []
         # A row without faults stays so: only those with some are looked at again.
         open_rows, index = rows, np.arange(rows.num_rows)
         for attempt in range(max(REDRAWS.values())):
             open_rows, followed = _followed(open_rows, rules, fixed)
-            places = _places(open_rows, rules, self._schema, attempt, fixed, set(do or {}))
+            places = _places(open_rows, rules, self._schema, attempt, fixed, set(do))
             places = np.minimum(places, followed)
             if attempt < REDRAWS["few"]:
                 places = np.minimum(places, self._unseen(open_rows, attempt, fixed, do))
@@ -152,13 +149,12 @@ class RelatedModel(AroundModel):
             kept.append(open_rows.filter(pa.array(~wrong)))
             order.append(index[~wrong])
             index = index[wrong]
-            open_rows = open_rows.filter(pa.array(wrong))
-            open_rows = self._redrawn(open_rows, places[wrong], rng, do, only)
-        rows = _in_order([*kept, open_rows], [*order, index]) if kept else open_rows
+            open_rows = redrawn(draw, open_rows.filter(pa.array(wrong)), places[wrong])
+        rows = in_order([*kept, open_rows], [*order, index]) if kept else open_rows
         return self._all_settled(rows, rules, fixed)
 
     def _unseen(
-        self, rows: pa.Table, attempt: int, fixed: set[str], do: Do | None
+        self, rows: pa.Table, attempt: int, fixed: set[str], do: Do
     ) -> npt.NDArray[np.int64]:
         """Return from where rows are drawn again whose computed columns have values of their own.
 
@@ -169,7 +165,7 @@ class RelatedModel(AroundModel):
         wanted = {
             name: sorted((drawn.index(one) for one in of if one not in fixed), reverse=True)
             for name, of in self._sources.items()
-            if name in self._few and set(of) <= set(drawn) and not set(of) & set(do or {})
+            if name in self._few and set(of) <= set(drawn) and not set(of) & set(do)
         }
         if not wanted:
             return places
@@ -186,9 +182,8 @@ class RelatedModel(AroundModel):
         self,
         rows: pa.Table,
         rule: RelationSchema,
+        draw: Draw,
         rng: np.random.Generator,
-        do: Do | None,
-        only: int | None,
         fixed: set[str],
     ) -> pa.Table:
         """Set numbers beyond a bound to it, as often as real rows lie there.
@@ -209,10 +204,9 @@ class RelatedModel(AroundModel):
             return rows
         moved = _moved_inside(rows.filter(pa.array(chosen)), rule, fixed, drawn)
         if place + 1 < len(drawn):
-            places = np.full(moved.num_rows, place + 1)
-            moved = self._redrawn(moved, places, rng, do, only)
+            moved = redrawn(draw, moved, np.full(moved.num_rows, place + 1))
         others = rows.filter(pa.array(~chosen))
-        return _in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
+        return in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
 
     def _all_settled(
         self, rows: pa.Table, rules: Sequence[RelationSchema], fixed: set[str]
@@ -229,30 +223,6 @@ class RelatedModel(AroundModel):
             if rule.is_nested and rule.of[0] not in fixed:
                 rows = with_decider(rows, rule)
         return rows
-
-    def _redrawn(
-        self,
-        rows: pa.Table,
-        places: npt.NDArray[np.int64],
-        rng: np.random.Generator,
-        do: Do | None,
-        only: int | None,
-    ) -> pa.Table:
-        """Draw the columns of each row from its place on again."""
-        parts, order = [], []
-        for place in np.unique(places):
-            chosen = np.flatnonzero(places == place)
-            before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
-            given = before if place else None
-            parts.append(self.inner.sample(chosen.size, rng, given=given, do=do, only=only))
-            order.append(chosen)
-        return _in_order(parts, order)
-
-
-def _in_order(parts: Sequence[pa.Table], order: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
-    """Return the rows of all parts by their index, int64 [rows of the part]."""
-    back = np.argsort(np.concatenate(order), kind="stable")
-    return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
 
 
 def _under_do(
@@ -337,13 +307,8 @@ def _moved_inside(
     other = names[1] if changed == names[0] else names[0]
     if not wrong.any() or changed in fixed:
         return rows
-    place = rows.column_names.index(changed)
-    column = rows.column(changed)
-    limit, is_whole = as_floats(rows.column(other)), not pa.types.is_floating(column.type)
-    if is_whole:
+    column, limit = rows.column(changed), as_floats(rows.column(other))
+    if not pa.types.is_floating(column.type):
         limit = np.floor(limit) if changed == bound.column else np.ceil(limit)
     values = np.where(wrong, limit, as_floats(column))
-    missing = np.isnan(values)
-    moved = pa.array(np.where(missing, 0, values), mask=missing).cast(pa.float64())
-    whole = moved.cast(pa.int64()) if is_whole else moved
-    return rows.set_column(place, changed, whole.cast(column.type))
+    return with_values(rows, changed, from_floats(values, column.type))

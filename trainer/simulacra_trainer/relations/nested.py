@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import words_of
 from simulacra_intake.columns.recognizers.postcodes import masked
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
@@ -23,7 +24,6 @@ from simulacra_trainer.relations.decided import (
     Bools,
     codes_of,
     with_levels,
-    words_of,
 )
 from simulacra_trainer.relations.numbers import spread_rows
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import words_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import DecidedCase, RelationSchema, TableSchema
-from simulacra_trainer.relations.decided import codes_of, has_levels, words_of
+from simulacra_trainer.relations.decided import codes_of, has_levels
 from simulacra_trainer.relations.numbers import Floats, Numbers
 
 MAX_LEVELS = 30

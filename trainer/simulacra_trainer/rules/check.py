@@ -12,11 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, words_of
 from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.conditions.quota_cells import meets_part
-from simulacra_trainer.relations.decided import words_of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -10,13 +10,14 @@ leaves them out of a pool, or refuses the request (`plan`). `unique` is kept by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import AroundModel, FittedModel
+from simulacra_trainer.families.base import AroundModel, Draw, FittedModel, redrawn
 from simulacra_trainer.relations.compute import sources_of
 from simulacra_trainer.rules.check import Ints, any_broken, applicable, broken, rules_of
 from simulacra_trainer.rules.settle import replaced, rounded, settled
@@ -53,7 +54,8 @@ class RuledModel(AroundModel):
             return rows
         fixed = {*(do or {}), *(given.column_names if given is not None else ())}
         start = 0 if given is None else given.num_columns
-        return self._kept(rows, rules, rng, do, only, fixed, start)
+        draw = partial(self.inner.sample, rng=rng, do=do, only=only)
+        return self._kept(rows, rules, draw, fixed, start)
 
     def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
         """Return each row's twin under do(), moved to the rules where do() allows it."""
@@ -69,9 +71,7 @@ class RuledModel(AroundModel):
         self,
         rows: pa.Table,
         rules: Sequence[Rule],
-        rng: np.random.Generator,
-        do: Do | None,
-        only: int | None,
+        draw: Draw,
         fixed: set[str],
         start: int,
     ) -> pa.Table:
@@ -86,8 +86,7 @@ class RuledModel(AroundModel):
         while open_rows.size and attempt < REDRAWS:
             some = rows.take(pa.array(open_rows))
             places = _places(some, rules, free, attempt, start)
-            some = self._redrawn(some, places, rng, do, only)
-            some = rounded(some, rules, self._schema, fixed)
+            some = rounded(redrawn(draw, some, places), rules, self._schema, fixed)
             rows = replaced(rows, some, open_rows)
             wrong = any_broken(some, rules)
             open_rows = open_rows[wrong]
@@ -107,23 +106,6 @@ class RuledModel(AroundModel):
         learned = {one for name in rule.columns() for one in self._sources.get(name, {name})}
         places = [drawn.index(name) for name in learned if name in drawn and name not in fixed]
         return sorted(places, reverse=True)
-
-    def _redrawn(
-        self,
-        rows: pa.Table,
-        places: Ints,
-        rng: np.random.Generator,
-        do: Do | None,
-        only: int | None,
-    ) -> pa.Table:
-        """Draw the columns of each row from its place on again; past the last one, none."""
-        for place in np.unique(places[places < rows.num_columns]):
-            chosen = np.flatnonzero(places == place)
-            before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
-            given = before if place else None
-            drawn = self.inner.sample(chosen.size, rng, given=given, do=do, only=only)
-            rows = replaced(rows, drawn, chosen)
-        return rows
 
 
 def _places(

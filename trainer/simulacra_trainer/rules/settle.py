@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, from_floats, with_values, with_words, words_of
 from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.relations.compute import computed_values
-from simulacra_trainer.relations.decided import with_decided, words_of
+from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.rules.check import (
     DAY,
     Bools,
@@ -101,7 +101,7 @@ def _moved(
         wrong = broken(rows, rule)
         if not wrong.any():
             return rows
-        column = _column(schema, name)
+        column = schema.column(name)
         if rule.compare is not None:
             rows = _to_bound(rows, rule, wrong, column)
         elif rule.sum is not None:
@@ -133,7 +133,7 @@ def _to_total(rows: pa.Table, rule: Rule, wrong: Bools, column: ColumnSchema) ->
 
 
 def _to_multiple(rows: pa.Table, rule: Rule, schema: TableSchema) -> pa.Table:
-    column = _column(schema, str(rule.multiple))
+    column = schema.column(str(rule.multiple))
     step = float(rule.of or 1.0)
     values = as_floats(rows.column(column.name))
     wrong = off_multiple(values, step)
@@ -206,7 +206,7 @@ def _outside(rows: pa.Table, column: ColumnSchema, part: RulePart, wrong: Bools)
 def _without(rows: pa.Table, column: ColumnSchema, at: Bools) -> pa.Table:
     values = rows.column(column.name).combine_chunks()
     empty = pc.if_else(pa.array(at), pa.scalar(None, values.type), values)
-    return _set(rows, column.name, empty)
+    return with_values(rows, column.name, empty)
 
 
 def _filled(rows: pa.Table, column: ColumnSchema, at: Bools) -> pa.Table:
@@ -219,7 +219,8 @@ def _filled(rows: pa.Table, column: ColumnSchema, at: Bools) -> pa.Table:
         return _put_numbers(rows, column, np.full(rows.num_rows, _ends(column)[0]), at)
     place = np.arange(rows.num_rows)
     place[at] = np.resize(known, int(at.sum()))
-    return _set(rows, column.name, rows.column(column.name).take(pa.array(place)).combine_chunks())
+    values = rows.column(column.name).take(pa.array(place)).combine_chunks()
+    return with_values(rows, column.name, values)
 
 
 def _put_numbers(rows: pa.Table, column: ColumnSchema, values: Floats, at: Bools) -> pa.Table:
@@ -231,24 +232,14 @@ def _put_numbers(rows: pa.Table, column: ColumnSchema, values: Floats, at: Bools
     with np.errstate(invalid="ignore"):
         at = at & (values >= low) & (values <= high)
     new = np.where(at, values, as_floats(old))
-    missing = np.isnan(new)
-    known = np.where(missing, 0.0, new)
-    if not pa.types.is_floating(old.type):
-        whole = pa.array(np.round(known).astype(np.int64), mask=missing)
-        return _set(rows, column.name, whole.cast(old.type))
-    return _set(rows, column.name, pa.array(known, mask=missing).cast(old.type))
+    return with_values(rows, column.name, from_floats(new, old.type))
 
 
 def _put_words(rows: pa.Table, name: str, words: Sequence[str], at: Bools) -> pa.Table:
-    old = rows.column(name).combine_chunks()
-    place = np.full(rows.num_rows, -1)
+    place = np.zeros(rows.num_rows, np.int64)
     place[at] = np.arange(int(at.sum()))
-    given = pa.array(list(words) or [""], pa.string()).take(pa.array(np.maximum(place, 0)))
-    new = pc.if_else(pa.array(at), given, words_of(old))
-    if pa.types.is_dictionary(old.type):
-        codes = pc.index_in(new, value_set=old.dictionary).cast(old.type.index_type)
-        return _set(rows, name, pa.DictionaryArray.from_arrays(codes, old.dictionary))
-    return _set(rows, name, new.cast(old.type))
+    given = pa.array(list(words) or [""], pa.string()).take(pa.array(place))
+    return with_words(rows, name, at, given)
 
 
 def _followed(rows: pa.Table, schema: TableSchema, held: Collection[str]) -> pa.Table:
@@ -261,18 +252,9 @@ def _followed(rows: pa.Table, schema: TableSchema, held: Collection[str]) -> pa.
             rows = with_decided(rows, relation)
     for relation in schema.computed():
         if {relation.column, *relation.of} <= names:
-            rows = _set(rows, relation.column, computed_values(rows, relation, schema))
+            values = computed_values(rows, relation, schema)
+            rows = with_values(rows, relation.column, values)
     return rows
-
-
-def _set(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return rows.set_column(rows.column_names.index(name), name, values)
-
-
-def _column(schema: TableSchema, name: str) -> ColumnSchema:
-    column = schema.find(name)
-    assert column is not None
-    return column
 
 
 def _ends(column: ColumnSchema) -> tuple[float, float]:

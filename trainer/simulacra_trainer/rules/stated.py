@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import words_of
 from simulacra_intake.description.statements import Statements
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_schema.description_parts import EXTENSION
 from simulacra_schema.rule_checks import in_schema, rule_faults
 from simulacra_schema.rules import MAX_COMBINATIONS, Rule, StatedRule
 from simulacra_schema.table import RelationSchema, TableSchema
-from simulacra_trainer.relations.decided import words_of
 from simulacra_trainer.relations.pairs import Identity
 from simulacra_trainer.rules.check import broken, keys_of
 

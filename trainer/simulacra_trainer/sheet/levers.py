@@ -141,8 +141,7 @@ def _pairs(
     table: pa.Table, schema: TableSchema, lever: SheetLever
 ) -> Iterator[tuple[Value, Value]]:
     """Yield value and baseline of each contrast of a lever."""
-    column = schema.find(lever.column)
-    assert column is not None
+    column = schema.column(lever.column)
     if lever.value is not None and lever.baseline is not None:
         yield lever.value.value, lever.baseline.value
     elif column.kind not in LEVEL_KINDS:
