@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 VerdictKind = Literal["assumed", "suggested", "usual order", "open", "contradicted", "unanswerable"]
@@ -48,6 +48,14 @@ class KubeModel(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON object for the API server: aliases, no nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Sparse(KubeModel):
+    """Base of shapes whose documents have only the fields that are given."""
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        return {name: one for name, one in handler(self).items() if one is not None}
 
 
 class AnswerPart(KubeModel):

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from operator import not_
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, level_of, no_default
 from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, no_level, several_answers
@@ -77,15 +78,8 @@ class ConditionSet(KubeModel):
         max_length=MAX_QUOTAS,
         description="Shares of cells: rows with a range, a level, or several at once.",
         json_schema_extra=no_default,
+        exclude_if=not_,  # an earlier release does not know the field
     )
-
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out quotas where there are none: an earlier release does not know the field."""
-        found = handler(self)
-        if not self.quotas:
-            found.pop("quotas", None)
-        return found
 
     def columns(self) -> list[str]:
         """Return the conditioned columns, categorical ones first, those of quotas alone last."""

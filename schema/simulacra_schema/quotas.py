@@ -10,16 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-)
+from pydantic import ConfigDict, Field, field_validator
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, level_of
-from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange, without
+from simulacra_schema.base import ColumnName, Level, Sparse, cel_rules, level_of
+from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange
 
 MAX_QUOTAS = 200
 MAX_COLUMNS = 8
@@ -30,7 +24,7 @@ _PLAIN = (str, int, float)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class CellPart(NumericRange):
+class CellPart(Sparse, NumericRange):
     """What a cell asks of one column: one of several levels, or a range."""
 
     model_config = ConfigDict(
@@ -53,12 +47,6 @@ class CellPart(NumericRange):
         "one option that the row has.",
     )
 
-    @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out what is not asked."""
-        found = handler(self)
-        return without(found, *found)
-
     def words(self) -> str:
         """Return the levels or the range in words."""
         if self.levels is None:
@@ -68,7 +56,7 @@ class CellPart(NumericRange):
         return shown + (f" or {more} more" if more > 0 else "")
 
 
-class Quota(KubeModel):
+class Quota(Sparse):
     """The share of the rows that a cell has: exactly, or at least and at most."""
 
     model_config = ConfigDict(
@@ -100,12 +88,6 @@ class Quota(KubeModel):
         if not isinstance(where, Mapping):
             return where
         return {name: short_part(value) for name, value in where.items()}
-
-    @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out what is not asked."""
-        found = handler(self)
-        return without(found, *found)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 
-from simulacra_schema.base import KubeModel, cel_rules
+from simulacra_schema.base import KubeModel, cel_rules, is_none
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Day = Annotated[
@@ -46,18 +46,17 @@ class NumericRange(KubeModel):
 
     min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
     max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
+    # Readers of an earlier release know no dates.
     earliest: Day | None = Field(
-        default=None, description="Of a date: first day (2024-01-31) or moment, included."
+        default=None,
+        description="Of a date: first day (2024-01-31) or moment, included.",
+        exclude_if=is_none,
     )
     latest: Day | None = Field(
-        default=None, description="Of a date: last day (2024-03-31) or moment, included."
+        default=None,
+        description="Of a date: last day (2024-03-31) or moment, included.",
+        exclude_if=is_none,
     )
-
-    @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out dates where there are none: readers of an earlier release know none."""
-        found = handler(self)
-        return without(found, "earliest", "latest")
 
     @property
     def has_numbers(self) -> bool:
@@ -94,11 +93,6 @@ class NumericRange(KubeModel):
         if high is None:
             return f"at least {low}"
         return f"equal to {low}" if low == high else f"between {low} and {high}"
-
-
-def without(found: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a document without those of its fields that are empty."""
-    return {name: one for name, one in found.items() if name not in names or one is not None}
 
 
 def _moment(text: str, *, last: bool = False) -> float:

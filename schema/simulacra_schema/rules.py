@@ -17,18 +17,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, level_of
+from simulacra_schema.base import ColumnName, KubeModel, Level, Sparse, level_of
 from simulacra_schema.quotas import CellPart, short_part
-from simulacra_schema.ranges import Finite, without
+from simulacra_schema.ranges import Finite
 
 MAX_RULES = 200
 MAX_COLUMNS = 60
@@ -101,7 +94,7 @@ Values = Annotated[
 ]
 
 
-class Rule(KubeModel):
+class Rule(Sparse):
     """One rule; the columns that it names have the property in every generated row.
 
     Attributes:
@@ -153,12 +146,6 @@ class Rule(KubeModel):
         if self.combinations is not None and not self.combinations:
             raise ValueError("give at least one combination, or leave combinations out")
         return self
-
-    @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out what is not said."""
-        found = handler(self)
-        return without(found, *found)
 
     @property
     def form(self) -> str:

@@ -7,9 +7,10 @@ in a status or log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import not_
 from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.file_labels import AnswerSet, Declared
@@ -365,6 +366,7 @@ class CleaningNote(KubeModel):
 class TableSchema(KubeModel):
     """The schema of a cleaned table."""
 
+    # Left out where empty: fields that an earlier release does not know.
     version: int = SCHEMA_VERSION
     rows: int
     persons: int | None = Field(
@@ -378,14 +380,18 @@ class TableSchema(KubeModel):
         default=None, description="How the replicate weights were made, where there are some."
     )
     targets: Targets | None = Field(
-        default=None, description="Shares of the population that the weights are raked to."
+        default=None,
+        description="Shares of the population that the weights are raked to.",
+        exclude_if=not_,
     )
     columns: list[ColumnSchema]
     relations: list[RelationSchema] = Field(
         default_factory=list, description="What holds in every row; each operand comes first."
     )
     rules: list[StatedRule] = Field(
-        default_factory=list, description="What the description states to hold in every row."
+        default_factory=list,
+        description="What the description states to hold in every row.",
+        exclude_if=not_,
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
     dialect: CsvDialect | None = Field(
@@ -397,6 +403,7 @@ class TableSchema(KubeModel):
     banner: list[str] = Field(
         default_factory=list,
         description="Columns by whose levels a wave summary tells the answers, where stated.",
+        exclude_if=not_,
     )
     sets: list[AnswerSet] = Field(
         default_factory=list, description="Columns of the options of one question."
@@ -404,15 +411,6 @@ class TableSchema(KubeModel):
     grids: list[AnswerSet] = Field(
         default_factory=list, description="Columns of the items of one question."
     )
-
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """Leave out what an earlier release does not know where there is none."""
-        found = handler(self)
-        for name in ("rules", "targets", "banner"):
-            if not getattr(self, name):
-                found.pop(name, None)
-        return found
 
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, also the yes/no column of an option, or None."""

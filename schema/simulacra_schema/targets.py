@@ -8,9 +8,10 @@ They have the words of conditions. A share is one of those who answered.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from operator import not_
+from typing import Annotated
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level
 from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
@@ -25,18 +26,18 @@ class Targets(KubeModel):
     categorical: Annotated[dict[ColumnName, Shares], Field(max_length=MAX_TARGETS)] = Field(
         default_factory=dict,
         description="Shares (0..1) of levels, by column; levels that are not named share the rest.",
+        exclude_if=not_,
     )
     quotas: Annotated[list[Quota], Field(max_length=MAX_QUOTAS)] = Field(
-        default_factory=list, description="Shares of cells: a range, a level, or several at once."
+        default_factory=list,
+        description="Shares of cells: a range, a level, or several at once.",
+        exclude_if=not_,
     )
     trim: Annotated[float, Field(gt=1.0, le=1_000.0)] | None = Field(
-        default=None, description="Largest weight, as a multiple of the mean weight."
+        default=None,
+        description="Largest weight, as a multiple of the mean weight.",
+        exclude_if=not_,
     )
-
-    @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not stated."""
-        return {name: one for name, one in handler(self).items() if one}
 
     def columns(self) -> list[str]:
         """Return the columns that have a target."""

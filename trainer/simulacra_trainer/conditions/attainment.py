@@ -6,14 +6,13 @@ encrypted artifact attainment.json. Its summary holds figures without names, for
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import KubeModel, is_none
 from simulacra_schema.questions.rows import Attainment
 from simulacra_schema.quotas import CellPart
-from simulacra_schema.ranges import without
 
 
 class ConditionOutcome(KubeModel):
@@ -29,16 +28,12 @@ class ConditionOutcome(KubeModel):
     level: str | None = None
     minimum: float | None = None
     maximum: float | None = None
-    earliest: str | None = None
-    latest: str | None = None
+    # Readers of an earlier release know neither dates nor quotas.
+    earliest: str | None = Field(default=None, exclude_if=is_none)
+    latest: str | None = Field(default=None, exclude_if=is_none)
     asked: float
     attained: float
     met: bool
-
-    @model_serializer(mode="wrap")
-    def _without_dates(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out dates where there are none: readers of an earlier release know none."""
-        return without(handler(self), "earliest", "latest")
 
     @property
     def moved_by(self) -> float:
@@ -92,16 +87,11 @@ class AttainmentDetail(KubeModel):
     status: Literal["exact", "partial"]
     rows: int
     conditions: list[ConditionOutcome] = Field(default_factory=list)
-    quotas: list[QuotaOutcome] | None = None
+    quotas: list[QuotaOutcome] | None = Field(default=None, exclude_if=is_none)
     accepted: float
     kl_nats: float
     effective_sample_size: float
     backing: float | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_quotas(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out quotas where there are none: readers of an earlier release know none."""
-        return without(handler(self), "quotas")
 
     def errors(self) -> list[float]:
         """Return how far each share and range is from its request, 0..1; quotas come last."""

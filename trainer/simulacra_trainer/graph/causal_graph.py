@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import (
     Annotated,
     Literal,
@@ -27,10 +28,6 @@ Basis = Literal["stated", "implied", "suggested", "undirected", "weak"]
 DECIDED: tuple[Basis, ...] = ("stated", "implied", "suggested")
 Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
 Pair = tuple[ColumnName, ColumnName]
-
-
-def _is_empty(value: list[object]) -> bool:
-    return not value
 
 
 class GraphEdge(TypedDict):
@@ -117,7 +114,7 @@ class CausalGraph(KubeModel):
     audit: DirectionAudit | None = None
     proposals: list[BackgroundProposal] = Field(default_factory=list)
     skips: list[SkippedEdge] = Field(default_factory=list)
-    questioned: list[QuestionedOrder] = Field(default_factory=list, exclude_if=_is_empty)
+    questioned: list[QuestionedOrder] = Field(default_factory=list, exclude_if=not_)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
