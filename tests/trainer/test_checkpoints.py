@@ -14,7 +14,7 @@ from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_custody.errors import CustodyError
 from simulacra_trainer.tasks.artifacts import Artifacts
-from simulacra_trainer.tasks.checkpoints import StoredCheckpoints
+from simulacra_trainer.tasks.fit import StoredCheckpoints
 from simulacra_trainer.workers import Workers, workers_of
 from trainer_pod import Pod
 

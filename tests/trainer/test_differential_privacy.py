@@ -18,12 +18,14 @@ from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.differential_privacy import sanitize
-from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
 from simulacra_trainer.differential_privacy.domain import domain_of
 from simulacra_trainer.differential_privacy.noise import (
+    Budget,
     choice_mechanism,
+    delta_of,
     gaussian_mechanism,
     noisy_argmax,
+    rho_of,
 )
 from simulacra_trainer.differential_privacy.sanitize import (
     _choose_tree,

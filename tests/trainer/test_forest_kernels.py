@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulacra_trainer.families.forest.growth.training_rows import split_prices
-from simulacra_trainer.families.forest.trees.category_order import (
+from simulacra_trainer.families.forest.growth.tree_growth import (
     order_by_correspondence,
     order_by_mean,
 )

@@ -13,13 +13,12 @@ from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.verdicts import verdicts_of_linked
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.linked.privacy import LinkedTrial, LinkedTuning
-from simulacra_trainer.linked.quality import linked_figures, linked_report
+from simulacra_trainer.linked.quality import impossible_rows, linked_figures, linked_report
 from simulacra_trainer.linked.tables import LinkedTables, linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation, verdicts_on
 from simulacra_trainer.report import render_html
-from simulacra_trainer.report.comparison.impossible import impossible_rows
 from simulacra_trainer.trained_model import TrainedModel
 
 PERSONS, ROWS = 240, 6

@@ -18,8 +18,8 @@ from simulacra_trainer.linked.model import fit_linked
 from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.compute import sentence, violations, without_computed
+from simulacra_trainer.relations.find import with_basis
 from simulacra_trainer.relations.pairs import Identity
 from simulacra_trainer.relations.plan import usable_relations, with_relations
 from simulacra_trainer.trained_model import load_model, save_model

@@ -25,9 +25,9 @@ from simulacra_intake.personal_data.numbers import (
     is_iban,
     is_ip,
     is_national_id,
+    is_phone,
     most,
 )
-from simulacra_intake.personal_data.phones import is_phone
 from simulacra_schema.table import PersonalData
 
 KNOWN_NAMES = 0.6

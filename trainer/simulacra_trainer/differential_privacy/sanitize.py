@@ -25,9 +25,8 @@ import pyarrow as pa
 
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.differential_privacy.accountant import Budget, rho_of
 from simulacra_trainer.differential_privacy.domain import Domain, Floats, Ints, domain_of
-from simulacra_trainer.differential_privacy.noise import noisy_argmax, noisy_counts
+from simulacra_trainer.differential_privacy.noise import Budget, noisy_argmax, noisy_counts, rho_of
 
 MAX_BINS = 32
 SCORE_SENSITIVITY = 2.0

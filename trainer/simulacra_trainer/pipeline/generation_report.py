@@ -26,12 +26,11 @@ from simulacra_schema.worth import NOT_ASKED, stated_worth
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
-from simulacra_trainer.pipeline.quota_groups import quotas_as_columns
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.left_out import left_out
-from simulacra_trainer.report.reweighting import reweighted
+from simulacra_trainer.report.reweighting import quotas_as_columns, reweighted
 from simulacra_trainer.report.worth import rows_worth
 from simulacra_trainer.trained_model import TrainedModel
 

@@ -16,11 +16,11 @@ from simulacra_trainer.report.charts import (
     draw_column,
     draw_difference,
     draw_distances,
+    draw_lines,
     draw_matrix,
     draw_pairs,
 )
 from simulacra_trainer.report.drawing import DIRECTED, basis_of, draw_graph
-from simulacra_trainer.report.wave_lines import draw_lines
 
 BASES = {
     "stated": "you said so",

@@ -3,6 +3,10 @@
 Without this, a table in which half are very happy would be compared with people of whom a third
 are. Groups of rows that lie mostly outside the requested ranges are left out; the other rows are
 raked (Deming and Stephan, 1940) to the shares that the generated rows have.
+
+A quota whose ends take one person in and out would give this person's answers any weight in the
+report. Real rows are in a quota where most of their group of five persons or more is; the groups do
+not depend on the ends.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from simulacra_trainer.cell_keys import Keys, RowNoise
 from simulacra_trainer.conditions import support
 from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
+from simulacra_trainer.conditions.quota_cells import rows_in
 from simulacra_trainer.report.person_groups import find_groups, mostly
 
 SWEEPS = 500
@@ -27,6 +32,7 @@ CLOSE = 0.005
 """Largest error of a share, 0..1, up to which rows count as reweighted."""
 LEAST = 30
 """Effective real rows below which a comparison would show chance alone."""
+IN, OUT = "in", "out"
 
 
 def reweighted(
@@ -105,3 +111,43 @@ def _mostly_inside(
         classes = np.unique(classes, return_inverse=True)[1].reshape(-1)
     groups = find_groups(np.column_stack(values), classes, persons)
     return mostly(inside, groups)
+
+
+def quotas_as_columns(
+    real: pa.Table, drawn: pa.Table, conditions: ConditionSet, persons: Ints | None
+) -> tuple[pa.Table, pa.Table, ConditionSet]:
+    """Return both tables with a column for each quota, and shares of it instead of the quotas."""
+    if not conditions.quotas:
+        return real, drawn, conditions
+    groups = _groups(real, conditions, persons)
+    shares = dict(conditions.categorical)
+    for place, quota in enumerate(conditions.quotas):
+        name = f"quota {place}"
+        while name in real.column_names:
+            name += "_"
+        inside = mostly(rows_in(quota, real), groups)
+        real = real.append_column(name, _words(inside))
+        drawn = drawn.append_column(name, _words(rows_in(quota, drawn)))
+        shares[name] = {IN: 0.5}  # which levels there are; rows are raked to the drawn shares
+    return real, drawn, conditions.model_copy(update={"categorical": shares, "quotas": []})
+
+
+def _groups(real: pa.Table, conditions: ConditionSet, persons: Ints | None) -> Ints:
+    """Return the group of each real row by the columns of all quotas, int64 [n]; -1: of none."""
+    ranges: dict[str, None] = {}
+    classes = np.zeros(real.num_rows, np.int64)
+    for quota in conditions.quotas:
+        for name, part in quota.where.items():
+            if part.levels is None:
+                ranges[name] = None
+                continue
+            one = quota.model_copy(update={"where": {name: part}})
+            classes = 2 * classes + rows_in(one, real)
+            classes = np.unique(classes, return_inverse=True)[1].reshape(-1)
+    values = [as_floats(real.column(name)) for name in sorted(ranges)]
+    table = np.column_stack(values) if values else np.zeros((real.num_rows, 1))
+    return find_groups(table, classes, persons)
+
+
+def _words(inside: BoolArray) -> pa.Array:
+    return pa.DictionaryArray.from_arrays((~inside).astype(np.int32), [IN, OUT])

@@ -1,4 +1,8 @@
-"""The task generate: rows of a fitted model, one Parquet part a shard."""
+"""The task generate: rows of a fitted model, one Parquet part a shard; or the gaps of given rows.
+
+No artifact has a cell that was given: the part of a completion has row numbers, implicates and
+filled cells, and completion.json figures of columns.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ import pyarrow as pa
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.tasks import (
     ATTAINMENT,
+    COMPLETION,
     EVIDENCE,
+    GIVEN,
     IDENTIFICATION,
     REPORT,
     REPORT_PAGE,
@@ -19,6 +25,9 @@ from simulacra_crds.tasks import (
     TaskResult,
     part_name,
 )
+from simulacra_intake.parquet_file import read_parquet
+from simulacra_schema.completion import CompletionReport, GivenOptions
+from simulacra_trainer.completion import complete, read_given
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.generate import (
@@ -31,10 +40,10 @@ from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.report import render_html
-from simulacra_trainer.tasks.complete import complete_rows
 from simulacra_trainer.tasks.context import TaskContext
 
 STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
+COMPLETION_STEPS = {"loading": 1.0, "completing": 9.0}
 
 
 def generate(context: TaskContext) -> TaskResult:
@@ -104,4 +113,40 @@ def _generated(
         identified=None if identification is None else identification.identified,
         verdict=verdict.kind if verdict is not None else None,
         worth=None if evidence is None else evidence.worth,
+    )
+
+
+def complete_rows(
+    context: TaskContext, request: GenerateRequest, options: GivenOptions
+) -> TaskResult:
+    """Store the filled cells of the given rows, or of the donors' own, and the report on them.
+
+    Safe to repeat: the report is stored last.
+    """
+    own, name = context.own, part_name(0)
+    if context.spec.customer_key is None and own.exists(COMPLETION) and own.exists(name):
+        rows = read_parquet(own.download(name, context.directory / "filled.parquet")).num_rows
+        return _completed(own.describe(name, rows), own.load(COMPLETION, CompletionReport))
+    meter = ProgressMeter(COMPLETION_STEPS, context.report_progress)
+    meter.step("loading")
+    trained = context.load_model()
+    given = None
+    if context.spec.given is not None:
+        path = context.given.download(GIVEN, context.directory / GIVEN)
+        rows = read_parquet(path)
+        given = read_given(rows, trained.schema, options.unknown, options.in_pairs)
+    progress = meter.step("completing")
+    done = complete(trained, given, options, seed=request.seed, progress=progress)
+    part = own.store_table(name, iter([done.filled]), done.filled.schema, context.spec.customer_key)
+    own.store(COMPLETION, done.report.model_dump_json(by_alias=True).encode())
+    return _completed(part, done.report)
+
+
+def _completed(part: Artifact, report: CompletionReport) -> TaskResult:
+    return TaskResult(
+        outcome="Succeeded",
+        reason="Generated",
+        artefacts=[part],
+        rows=part.rows,
+        given=report.summary,
     )
