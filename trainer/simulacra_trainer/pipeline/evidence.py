@@ -7,6 +7,7 @@ The weight is one number for all rows: weights that differ by row would undo con
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,6 @@ from pydantic import Field
 
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_intake.survey_weights import Floats
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.csv_dialect import number_field
 from simulacra_schema.formats.file_labels import Declared
@@ -42,6 +42,9 @@ from simulacra_trainer.evidence import (
 from simulacra_trainer.pipeline.identification import FROM_MODEL
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from simulacra_trainer.pipeline.row_plan import GenerationPlan
 
 RAISED = 1.5
 """A class whose share a condition raised by more than this factor claims too many respondents."""
@@ -107,12 +110,8 @@ class Evidence(KubeModel):
 def weigh(
     trained: TrainedModel,
     request: GenerateRequest,
-    attainment: AttainmentDetail | None,
-    given: pa.Table | None,
-    picks: Ints | None,
-    support: Support | None = None,
-    share: float = 1.0,
-    weights: Floats | None = None,
+    plan: GenerationPlan | None,
+    support: Support | None,
 ) -> Evidence | None:
     """Return what the rows of a request are worth; None if it asks for no weights.
 
@@ -121,18 +120,15 @@ def weigh(
     Args:
         trained: the model.
         request: rows, conditions, interventions.
-        attainment: of the conditions.
-        given: pool of values of the conditioned columns; None without conditions.
-        picks: the pool row of each generated row, int64 [rows].
+        plan: of the rows; None of linked rows.
         support: who stands behind do(); None without interventions.
-        share: of the learned distribution that `given` is a sample of.
-        weights: of the rows of `given`, float64 [pool rows]; None: equal.
     """
     if not request.evidence:
         return None
     in_pairs = request.counterfactual
     rows = request.row_count // 2 if in_pairs else request.row_count
     ratio = trained.figures.get("kept_ratio")
+    attainment = None if plan is None else plan.attainment
     worth: float | None = None
     basis: Basis = "not measured"
     classes: list[ClassWorth] = []
@@ -145,9 +141,9 @@ def weigh(
                 draws = min(draws, max(attainment.effective_sample_size, 1.0))
             worth, basis = worth_of(behind, draws, ratio), of_request
             # Certified shares are known better than by the respondents of their classes.
-            asked = request.conditions.categorical if basis != "segment" else ()
-            of_pool = share * respondents(trained.table, trained.schema)
-            classes = [*_classes(of_pool, asked, given, picks, ratio, worth, weights)]
+            if plan is not None and basis != "segment":
+                everyone = respondents(trained.table, trained.schema)
+                classes = [*_classes(plan, request.conditions.categorical, everyone, worth, ratio)]
     column = _free_name(trained.schema)
     of = stated_worth(worth, ratio, rows, reason=reason, column=column, in_pairs=in_pairs)
     return Evidence(
@@ -221,15 +217,10 @@ def _free_name(schema: TableSchema) -> str:
 
 
 def _classes(
-    respondents_of_pool: float,
-    asked: Iterable[str],
-    given: pa.Table | None,
-    picks: Ints | None,
-    ratio: float,
-    worth: float,
-    weights: Floats | None = None,
+    plan: GenerationPlan, asked: Iterable[str], everyone: float, worth: float, ratio: float
 ) -> Iterator[ClassWorth]:
     """Yield the classes of columns with conditions on shares, largest first."""
+    given, picks, weights = plan.given, plan.picks, plan.weights
     if given is None or picks is None:
         return
     drawn = np.bincount(picks, minlength=given.num_rows).astype(np.float64)
@@ -242,7 +233,7 @@ def _classes(
             level, share = levels[at], float(shares[at])
             if level is None or share == 0:
                 continue
-            behind = two_digits(respondents_of_pool * float(learned[at]))
+            behind = two_digits(plan.share * everyone * float(learned[at]))
             yield ClassWorth(
                 column=name,
                 level=level,

@@ -93,42 +93,17 @@ def _plan_checked(
     if request.persons is not None:
         persons = plan_linked(trained, request)
         sized = request.model_copy(update={"row_count": persons.rows})
-        evidence = known or weigh(trained, sized, None, None, None)
+        evidence = known or weigh(trained, sized, None, None)
         return replace(persons, identification=identification, evidence=evidence, held=held)
-    if not request.counterfactual:
+    if request.counterfactual:
+        changes = {"row_count": request.row_count // 2, "interventions": {}}
+        facts = plan_sampling(trained, request.model_copy(update=changes))
+        do = dict(request.interventions)
+        plan = replace(facts, rows=request.row_count, do=do, twins=trained.model)
+    else:
         plan = plan_sampling(trained, request)
-        evidence = known or weigh(
-            trained,
-            request,
-            plan.attainment,
-            plan.given,
-            plan.picks,
-            support,
-            plan.share,
-            plan.weights,
-        )
-        return replace(plan, identification=identification, evidence=evidence, held=held)
-    changes = {"row_count": request.row_count // 2, "interventions": {}}
-    plan = plan_sampling(trained, request.model_copy(update=changes))
-    return replace(
-        plan,
-        rows=request.row_count,
-        do=dict(request.interventions),
-        twins=trained.model,
-        identification=identification,
-        evidence=known
-        or weigh(
-            trained,
-            request,
-            plan.attainment,
-            plan.given,
-            plan.picks,
-            support,
-            plan.share,
-            plan.weights,
-        ),
-        held=held,
-    )
+    evidence = known or weigh(trained, request, plan, support)
+    return replace(plan, identification=identification, evidence=evidence, held=held)
 
 
 def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateRequest:
