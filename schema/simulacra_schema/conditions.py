@@ -31,8 +31,7 @@ Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
 _TWO_CONDITIONS = "a column with two conditions"
 _OPTION_TWICE = Wrong(_TWO_CONDITIONS, "The option has a condition of its own; set one of the two.")
 _BOTH_CONDITIONS = Wrong(
-    _TWO_CONDITIONS,
-    "Set either a categorical or a numeric condition on this column, not both.",
+    _TWO_CONDITIONS, "Set either a categorical or a numeric condition on this column, not both."
 )
 _SAME_LEVEL = Wrong(
     "the same level twice", "Two of the levels are the same number; give its share once."

@@ -13,10 +13,7 @@ from simulacra_schema.base import KubeModel, cel_rules, is_none
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Day = Annotated[
     str,
-    Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$",
-        max_length=19,
-    ),
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$", max_length=19),
 ]
 """An ISO 8601 date, or date and time of day."""
 IN_ORDER = (

@@ -73,10 +73,7 @@ def usual_order(schema: TableSchema) -> UsualOrder:
     else:
         ask = "No words or waves tell an order. Which columns come first, and which last?"
     return UsualOrder(
-        blocks=blocks,
-        reasons=[*_reasons(schema, ranks)],
-        unplaced=unplaced,
-        question=ask,
+        blocks=blocks, reasons=[*_reasons(schema, ranks)], unplaced=unplaced, question=ask
     )
 
 

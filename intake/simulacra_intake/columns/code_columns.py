@@ -59,10 +59,7 @@ def add_code_columns(
 
 
 def _codes(
-    codes: pa.Array,
-    gaps: pa.BooleanArray,
-    column: ColumnSchema,
-    persons: Ints | None,
+    codes: pa.Array, gaps: pa.BooleanArray, column: ColumnSchema, persons: Ints | None
 ) -> pa.DictionaryArray | None:
     """Return the code of each gap, null elsewhere; None where the gaps are of one kind."""
     levels = list(dict.fromkeys(one.value for one in column.specials))

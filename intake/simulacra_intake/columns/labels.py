@@ -53,9 +53,7 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
         for chunk in place.chunks
     ]
     return Decoded(
-        pa.chunked_array(chunks, kind),
-        {word: code for code, word in words.items()},
-        missing,
+        pa.chunked_array(chunks, kind), {word: code for code, word in words.items()}, missing
     )
 
 

@@ -38,11 +38,7 @@ FEWEST_CELLS = 5
 
 
 def described_column(
-    name: str,
-    column: pa.ChunkedArray,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
+    name: str, column: pa.ChunkedArray, origin: TextOrigin, statement: Statement, problems: Problems
 ) -> CleanColumn | None:
     """Return a column as its statement says, or None if the statement leaves it to detection."""
     role = statement.role

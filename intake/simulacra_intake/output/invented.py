@@ -210,12 +210,7 @@ class Inventor:
         return _objects([f"https://example.org/{self._hex(8)}" for _ in range(n)])
 
     def _codes(
-        self,
-        column: ColumnSchema,
-        forms: list[list[str]],
-        number: int,
-        rows: Ints,
-        attempt: int,
+        self, column: ColumnSchema, forms: list[list[str]], number: int, rows: Ints, attempt: int
     ) -> Words:
         """Return codes of the column's forms; each row and attempt counts its own code."""
         shares = np.array([mask.share for mask in column.masks])

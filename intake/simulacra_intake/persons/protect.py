@@ -66,9 +66,7 @@ class ProtectedColumns:
 
 
 def protect_persons(
-    raw: pa.Table | RawTable,
-    columns: Sequence[CleanColumn],
-    statements: Statements,
+    raw: pa.Table | RawTable, columns: Sequence[CleanColumn], statements: Statements
 ) -> ProtectedColumns:
     """Find keys, personal data and the subject, and keep them out of what is learned.
 
@@ -163,10 +161,7 @@ def _data_under(name: str, cells: Cells) -> PersonalData | None:
 
 
 def _role(
-    cells: Cells | None,
-    data: Mapping[str, PersonalData],
-    keys: Keys,
-    stated: StatedRoles,
+    cells: Cells | None, data: Mapping[str, PersonalData], keys: Keys, stated: StatedRoles
 ) -> ColumnRole | None:
     if cells is None:
         return None

@@ -111,8 +111,7 @@ def _pooled(
     moved = np.where(lost, place, _recoded(codes, rare))
     result = _with_levels(CleanColumn(schema, column.values, column.notes), levels, moved)
     result.note(
-        f"words of fewer than {MIN_PERSONS} persons are one level, {other}",
-        int(lost.sum()),
+        f"words of fewer than {MIN_PERSONS} persons are one level, {other}", int(lost.sum())
     )
     return result
 

@@ -249,7 +249,7 @@ def _column(
     missing = 0.5 if field.extension.asked_if else 0.0
     return ColumnSchema(
         name=field.name, kind=kind, learned=is_learned, storage="string", role=role,
-        levels=options, missing_share=missing, label=field.title,
+        levels=options, missing_share=missing, label=field.title
     )  # fmt: skip
 
 

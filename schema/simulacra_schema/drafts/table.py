@@ -87,10 +87,7 @@ def draft_table(
 
 
 def _array(
-    question: DraftQuestion,
-    answers: dict[str, list[Value]],
-    rows: int,
-    rng: random.Random | None,
+    question: DraftQuestion, answers: dict[str, list[Value]], rows: int, rng: random.Random | None
 ) -> pa.Array:
     """Return a column; rng: None if shares or rules name it: no missing codes are added."""
     column, field = question.column, question.field

@@ -30,12 +30,10 @@ NOT_LEARNED = Wrong(
     UNLEARNED, "The column is not learned, so no edge to or from it can be required."
 )
 SEVERAL = Wrong(
-    SEVERAL_ANSWERS,
-    'A column holds several answers; name one of its options, as in "media: TV".',
+    SEVERAL_ANSWERS, 'A column holds several answers; name one of its options, as in "media: TV".'
 )
 BOTH = Wrong(
-    "an edge that is required and forbidden",
-    "The edge is also forbidden; remove one of the two.",
+    "an edge that is required and forbidden", "The edge is also forbidden; remove one of the two."
 )
 EDGE_BACK = Wrong(
     "blocks that contradict a required edge of the model",

@@ -23,8 +23,7 @@ _BOTH = Wrong(
     "Set either a condition or an intervention on this column, not both.",
 )
 _NO_INTERVENTION = Wrong(
-    "a counterfactual without an intervention",
-    "A counterfactual needs at least one intervention.",
+    "a counterfactual without an intervention", "A counterfactual needs at least one intervention."
 )
 _ODD = Wrong(
     "an odd number of rows in pairs", "Counterfactual rows come in pairs; give an even number."

@@ -46,10 +46,7 @@ def shown_schema(table: pa.Table, schema: TableSchema) -> TableSchema:
     table does not tell apart have a noise that the secret decides.
     """
     figures = _Figures(
-        table,
-        person_keys(table, schema),
-        persons_in(table, schema),
-        row_weights(table, schema),
+        table, person_keys(table, schema), persons_in(table, schema), row_weights(table, schema)
     )
     columns = [figures.column(column) for column in schema.columns]
     cleaning = [figures.note(note) for note in schema.cleaning]

@@ -200,12 +200,7 @@ def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, Bounds]:
 
 
 def _whole_rows(
-    cells: Cells,
-    p: FloatArray,
-    bounds: Bounds,
-    request: _Request,
-    n: int,
-    rng: np.random.Generator,
+    cells: Cells, p: FloatArray, bounds: Bounds, request: _Request, n: int, rng: np.random.Generator
 ) -> IntArray:
     """Round the raked table to n rows, by an integer program if the greedy pass gets stuck."""
     margins = bounds.low

@@ -26,11 +26,7 @@ BESIDE = 0.25
 
 
 def knots_of(
-    x: Floats,
-    weight: Floats,
-    apart: float,
-    step: float,
-    block: tuple[float, float] | None = None,
+    x: Floats, weight: Floats, apart: float, step: float, block: tuple[float, float] | None = None
 ) -> tuple[Floats, Floats, Floats]:
     """Return the ranks, values and masses of the knots of values x, ascending.
 

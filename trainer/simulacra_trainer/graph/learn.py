@@ -189,11 +189,7 @@ def learn_graph(
     return graph.model_copy(update=update)
 
 
-def _doubted(
-    against: Sequence[Arrow],
-    schema: TableSchema,
-    implied: Sequence[Edge],
-) -> list[Arrow]:
+def _doubted(against: Sequence[Arrow], schema: TableSchema, implied: Sequence[Edge]) -> list[Arrow]:
     """Return the arrows against a statement that half-samples may vote for.
 
     None leads into what looks like background, and none reverses what is computed.

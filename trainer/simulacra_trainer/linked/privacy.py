@@ -95,11 +95,7 @@ class LinkedTuning:
 
 
 def tune_linked(
-    tables: LinkedTables,
-    order: Sequence[str],
-    *,
-    seed: int,
-    progress: Progress = no_progress,
+    tables: LinkedTables, order: Sequence[str], *, seed: int, progress: Progress = no_progress
 ) -> LinkedTuning:
     """Choose the weakest strength that passes, by bisection from a medium one.
 

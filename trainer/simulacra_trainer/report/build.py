@@ -141,11 +141,7 @@ def _pictured(
 
 
 def _against_halves(
-    train: pa.Table,
-    synthetic: pa.Table,
-    names: list[str],
-    noise: RowNoise,
-    weight: str | None,
+    train: pa.Table, synthetic: pa.Table, names: list[str], noise: RowNoise, weight: str | None
 ) -> dict[str, Any]:
     """Return the fidelity against one half of the training rows, with the other as floor.
 

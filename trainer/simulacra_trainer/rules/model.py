@@ -68,12 +68,7 @@ class RuledModel(AroundModel):
         return RuledModel(self.inner.first(columns), self._schema)
 
     def _kept(
-        self,
-        rows: pa.Table,
-        rules: Sequence[Rule],
-        draw: Draw,
-        fixed: set[str],
-        start: int,
+        self, rows: pa.Table, rules: Sequence[Rule], draw: Draw, fixed: set[str], start: int
     ) -> pa.Table:
         """Draw rows again until they hold the rules, then move those that do not.
 
