@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ _DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01]
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
 NUMBERS = {"integer": pa.int64(), "numeric": pa.float64(), "datetime": pa.timestamp("us")}
 """Types of numbers and moments in a clean table, by the kind of the column."""
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The step of SplitMix64."""
 BEYOND = 1e100
 """Numbers of this size and more are none: missing values of Stata (8.988e307) and SPSS, overflow.
 
@@ -76,6 +79,12 @@ def from_floats(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
     return pa.array(known, mask=missing).cast(kind)
 
 
+def level_values(codes: npt.NDArray[np.integer], levels: Sequence[str]) -> pa.DictionaryArray:
+    """Return levels by code [n], in which -1 is missing."""
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
+
+
 def words_of(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return the values as text."""
     plain = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -95,6 +104,13 @@ def with_words(table: pa.Table, name: str, at: npt.NDArray[np.bool_], words: pa.
         return with_values(table, name, mixed.cast(column.type))
     codes = pc.index_in(mixed, value_set=column.dictionary).cast(column.type.index_type)
     return with_values(table, name, pa.DictionaryArray.from_arrays(codes, column.dictionary))
+
+
+def mixed_bits(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return the SplitMix64 finalizer of x (Steele, Lea & Flood, 2014); overflow is intended."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Table:

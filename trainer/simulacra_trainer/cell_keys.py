@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import GOLDEN, mixed_bits
 from simulacra_intake.rows_of_persons import Ints, rows_a_person
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.table import TableSchema
@@ -27,10 +28,6 @@ SECRET_BYTES = 32
 NOISE = 1.0
 """Standard deviation of the noise, in persons."""
 Keys = npt.NDArray[np.uint64]
-_STEP, _FIRST, _SECOND = (
-    np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
-"""Constants of splitmix64 (Steele, Lea & Flood, 2014)."""
 
 
 def new_secret() -> bytes:
@@ -151,7 +148,7 @@ def _row_numbers(table: pa.Table, names: list[str], secret: bytes) -> Keys:
             known = column.is_valid().to_numpy(zero_copy_only=False)
             numbers = column.cast(pa.float64(), safe=False).fill_null(0.0)
             bits = (numbers.to_numpy(zero_copy_only=False) + 0.0).view(np.uint64)
-            values = np.where(known, bits, _STEP)
+            values = np.where(known, bits, GOLDEN)
         total += _spread(values ^ np.uint64(_number(name, secret)))
     return _spread(total ^ np.uint64(_number("", secret)))
 
@@ -162,8 +159,4 @@ def _number(word: str, secret: bytes) -> int:
 
 def _spread(values: Keys) -> Keys:
     """Return splitmix64's bijection of each value."""
-    found = values + _STEP
-    found = (found ^ (found >> np.uint64(30))) * _FIRST
-    found = (found ^ (found >> np.uint64(27))) * _SECOND
-    spread: Keys = found ^ (found >> np.uint64(31))
-    return spread
+    return mixed_bits(values + GOLDEN)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import level_values
 from simulacra_intake.columns.distinct_values import Words
 from simulacra_intake.columns.parse.dates import seconds
 from simulacra_intake.columns.parse.numerals import count_decimals
@@ -173,8 +174,7 @@ def level_column(
 ) -> CleanColumn:
     """Return a column of levels in the given order; codes [rows] index them, -1 is missing."""
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
-    indices = pa.array(codes.astype(np.int32, copy=False), mask=codes < 0)
-    values = pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
+    values = level_values(codes, levels)
     if len(levels) == 1 and not values.null_count:
         return unlearned(name, "constant", values.cast(pa.string()), storage)
     schema = ColumnSchema(

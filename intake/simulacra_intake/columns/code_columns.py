@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import level_values
 from simulacra_intake.columns.answer_sets import by_stem
 from simulacra_intake.columns.build import CleanColumn, integer_column
 from simulacra_intake.columns.specials import codes_taken, without_codes
@@ -73,8 +74,7 @@ def _codes(
     if np.sum(counts >= MIN_OF_KIND) < MIN_KINDS:
         return None
     known = is_gap & np.append(counts[:-1] >= MIN_PERSONS, False)[kind]
-    indices = pa.array(np.where(known, kind, 0).astype(np.int32), mask=~known)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
+    return level_values(np.where(known, kind, -1), levels)
 
 
 def share_codes(columns: Sequence[CleanColumn], stated: Collection[str] = ()) -> list[CleanColumn]:

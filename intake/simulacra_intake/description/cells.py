@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import is_text
+from simulacra_intake.arrow_values import is_text, level_values
 from simulacra_intake.columns.build import KEPT_APART, CleanColumn
 from simulacra_intake.columns.distinct_values import MISSING_TOKENS, Words, split_words
 from simulacra_intake.description.statements import Statement
@@ -98,7 +98,7 @@ def with_specials(result: CleanColumn, cells: StatedCells) -> CleanColumn:
     own = np.full(len(cells.missing) + 1, -1)
     own[places] = len(result.schema.levels) + np.arange(len(places))
     codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    codes = np.where(codes < 0, own[cells.all_words.codes], codes).astype(np.int32)
+    codes = np.where(codes < 0, own[cells.all_words.codes], codes)
     names = [*result.schema.level_values(), *(one.value for one in specials)]
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     known = list(result.schema.levels)
@@ -108,9 +108,7 @@ def with_specials(result: CleanColumn, cells: StatedCells) -> CleanColumn:
         for level, count in zip(known, counts, strict=True)
     ]
     missing = float((codes < 0).sum() / max(rows, 1))
-    indices = pa.array(codes, mask=codes < 0)
-    values = pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
     schema = result.schema.model_copy(update={"levels": levels, "missing_share": missing})
-    apart = CleanColumn(schema, values, result.notes)
+    apart = CleanColumn(schema, level_values(codes, names), result.notes)
     apart.note(KEPT_APART + ", ".join(one.value for one in specials))
     return apart

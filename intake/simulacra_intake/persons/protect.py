@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import highest_whole, parse_type
+from simulacra_intake.arrow_values import highest_whole, level_values, parse_type
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.identifiers import is_named_id
 from simulacra_intake.description.statements import Statements
@@ -45,8 +45,11 @@ NOTES: dict[ColumnRole, str] = {
     "personal_data": "the column holds personal data ({kind}) and is not learned; generated rows "
     "get invented ones of the same form",
 }
-
-
+NOT_LEARNED: dict[str, object] = {
+    **{"learned": False, "levels": [], "ordered": False, "prefix": None},
+    **{"minimum": None, "maximum": None, "specials": [], "form": None},
+}
+"""Fields of a column without what a model would learn."""
 ASK = (
     "{groups} groups of {rows} rows on average: persons, or sampling points? Describe it with the "
     "role cluster if they are sampling points, and foreign_key if they are something else"
@@ -228,19 +231,7 @@ def _of_few(column: CleanColumn, cells: Cells | None) -> CleanColumn:
         and all(" " not in word and any(map(str.isdigit, word)) for word in cells.words)
     ):
         return _unlearned(column, cells, "foreign_key", None, [], None)
-    schema = column.schema.model_copy(
-        update={
-            "kind": "text",
-            "learned": False,
-            "levels": [],
-            "ordered": False,
-            "prefix": None,
-            "minimum": None,
-            "maximum": None,
-            "specials": [],
-            "form": None,
-        }
-    )
+    schema = column.schema.model_copy(update={**NOT_LEARNED, "kind": "text"})
     result = CleanColumn(schema, None, [*column.notes])
     result.note(
         f"all its values are of fewer than {MIN_PERSONS} persons, so it is not learned; it is "
@@ -267,11 +258,8 @@ def _unlearned(
         masks = learn_masks(cells.words)
     schema = column.schema.model_copy(
         update={
+            **NOT_LEARNED,
             "kind": "identifier",
-            "learned": False,
-            "levels": [],
-            "ordered": False,
-            "minimum": None,
             "maximum": above,
             "role": role,
             "personal_data": kind,
@@ -279,10 +267,7 @@ def _unlearned(
             "masks": masks,
             "text_format": form.text_format if form else column.schema.text_format,
             "locale": form.locale if form else None,
-            "form": None,
             "unit": None,
-            "specials": [],
-            "prefix": None,
         }
     )
     values = pa.array(persons) if role == "subject" else None
@@ -305,13 +290,7 @@ def _without_emails(column: CleanColumn) -> CleanColumn:
     codes = np.where(lost | (codes < 0), -1, kept[codes])
     schema = column.schema
     levels = [level for level, drop in zip(schema.levels, personal, strict=True) if not drop]
-    result = CleanColumn(
-        schema.model_copy(update={"levels": levels}),
-        pa.DictionaryArray.from_arrays(
-            pa.array(codes.astype(np.int32), mask=codes < 0),
-            pa.array([level.value for level in levels], pa.string()),
-        ),
-        column.notes,
-    )
+    values = level_values(codes, [level.value for level in levels])
+    result = CleanColumn(schema.model_copy(update={"levels": levels}), values, column.notes)
     result.note("e-mail addresses among other words were set to missing", int(lost.sum()))
     return result

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import is_text, parse_type
+from simulacra_intake.arrow_values import is_text, level_values, parse_type
 from simulacra_intake.columns.build import KEPT_APART, NO_ANSWER, CleanColumn, unlearned
 from simulacra_intake.columns.recognizers.postcodes import masked
 from simulacra_intake.personal_data.people import Bools, Floats, People
@@ -232,8 +232,7 @@ def _with_levels(column: CleanColumn, levels: Sequence[LevelSchema], codes: Ints
         level.model_copy(update={"share": int(count) / total})
         for level, count in zip(levels, counts, strict=True)
     ]
-    words = pa.array([level.value for level in levels], pa.string())
-    values = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), words)
+    values = level_values(codes, [level.value for level in levels])
     schema = column.schema
     if len(levels) == 1 and not values.null_count:
         result = unlearned(schema.name, "constant", values.cast(pa.string()), schema.storage)

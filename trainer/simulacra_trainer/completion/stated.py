@@ -11,8 +11,9 @@ from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.completion.cells import Booleans, Indices
 from simulacra_trainer.completion.fill import TRIES, Filling
+from simulacra_trainer.conditions.quota_cells import in_cell
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.rules.check import applicable, broken, in_cell, repeated, rules_of
+from simulacra_trainer.rules.check import applicable, broken, repeated, rules_of
 
 
 def hold_stated(filling: Filling, schema: TableSchema) -> Booleans:

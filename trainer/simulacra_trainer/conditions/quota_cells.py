@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.faults import pointer
 from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.ranges import NumericRange
+from simulacra_schema.rules import RulePart
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 from simulacra_trainer.conditions.support import HardCondition
 
@@ -61,14 +62,22 @@ def quota_conditions(quotas: Sequence[Quota]) -> list[QuotaCondition]:
 
 def rows_in(quota: Quota, table: pa.Table) -> BoolArray:
     """Return which rows are in the cell of a quota, bool [rows]; a missing value is in no cell."""
+    return in_cell(table, quota.where)
+
+
+def in_cell(table: pa.Table, cell: Mapping[str, CellPart]) -> BoolArray:
+    """Return which rows meet all parts of a cell, bool [rows]."""
     inside = np.ones(table.num_rows, np.bool_)
-    for name, part in quota.where.items():
+    for name, part in cell.items():
         inside &= meets_part(table, name, part)
     return inside
 
 
 def meets_part(table: pa.Table, name: str, part: CellPart) -> BoolArray:
-    """Return which rows have one of the levels, or a value in the range, bool [rows]."""
+    """Return which rows have one of the levels, a value in the range, or a gap, bool [rows]."""
+    if isinstance(part, RulePart) and part.missing is not None:
+        gaps = np.asarray(table.column(name).is_null().to_numpy(), np.bool_)
+        return gaps if part.missing else ~gaps
     if part.levels is None:
         return in_range(as_floats(table.column(name)), part)
     levels = ShareCondition(name, list(part.levels), np.zeros(len(part.levels)))

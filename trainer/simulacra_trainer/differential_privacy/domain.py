@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, level_values
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import nearest
 
@@ -66,9 +66,7 @@ class Domain:
         missing = cells == 0
         at = np.maximum(cells - 1, 0)
         if self.is_category:
-            levels = pa.array(self.column.level_values(), pa.string())
-            indices = pa.array(at.astype(np.int32), mask=missing)
-            return pa.DictionaryArray.from_arrays(indices, levels)
+            return level_values(cells - 1, self.column.level_values())
         if self.exact.size:
             numbers = self.exact[at]
         else:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0..1."""
 Options = Mapping[str, Any]
+Do = Mapping[str, float | str]
+"""Interventions: the number or level of each column that is set."""
 
 
 class FittedModel(Protocol):
@@ -36,7 +38,7 @@ class FittedModel(Protocol):
         rng: np.random.Generator,
         *,
         given: pa.Table | None = None,
-        do: Mapping[str, float | str] | None = None,
+        do: Do | None = None,
         only: int | None = None,
     ) -> pa.Table:
         """Draw n rows in the types of the clean table, columns in generation order.
@@ -49,9 +51,7 @@ class FittedModel(Protocol):
             only: draw only the first columns of the order, this many.
         """
 
-    def counterfactual(
-        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
-    ) -> pa.Table:
+    def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
         """Return the counterfactual twin of each row under do(), with all columns.
 
         Abduction, action and prediction (Pearl, 2009). The noise of each column is inferred from

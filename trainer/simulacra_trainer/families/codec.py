@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import NUMBERS, from_floats, level_values
 from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_schema.conditions import level_in
@@ -179,14 +180,11 @@ class ColumnCodec:
 
     def to_arrow(self, values: Floats) -> pa.Array:
         """Return values as a column of the clean table."""
-        missing = np.isnan(values)
         if self.is_category:
-            codes = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
-            return pa.DictionaryArray.from_arrays(codes, pa.array(self.levels, pa.string()))
-        if self.kind == "numeric":
-            return pa.array(values, pa.float64(), mask=missing)
-        whole = pa.array(np.where(missing, 0, np.round(values)).astype(np.int64), mask=missing)
-        return whole if self.kind == "integer" else whole.cast(pa.timestamp("us"))
+            return level_values(
+                np.where(np.isnan(values), -1, values).astype(np.int32), self.levels
+            )
+        return from_floats(values, NUMBERS[self.kind])
 
 
 def plain_codec(schema: ColumnSchema) -> ColumnCodec:

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.arrow_values import GOLDEN, mixed_bits
 from simulacra_intake.rows_of_persons import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -160,8 +161,5 @@ def _on_grid(values: Floats, step: float) -> Floats:
 def _evenly(values: Floats) -> Floats:
     """Return a number in 0..1 for each value, which its last bits decide (SplitMix64)."""
     with np.errstate(over="ignore"):
-        bits = np.ascontiguousarray(values).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        bits ^= bits >> np.uint64(31)
+        bits = mixed_bits(np.ascontiguousarray(values).view(np.uint64) + GOLDEN)
     return np.asarray((bits >> np.uint64(11)) * 2.0**-53)

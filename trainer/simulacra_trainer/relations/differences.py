@@ -17,7 +17,7 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import NUMBERS, as_floats, from_floats, with_values
 from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
-from simulacra_trainer.families.base import AroundModel
+from simulacra_trainer.families.base import AroundModel, Do
 from simulacra_trainer.few_values import few_values
 
 if TYPE_CHECKING:  # reading a table needs no engine
@@ -27,7 +27,6 @@ NARROW = 0.1
 """Spread of a difference over that of each of its columns, from which on they are as good apart."""
 SPREAD = (0.05, 0.95)
 Floats = npt.NDArray[np.float64]
-Do = Mapping[str, float | str]
 
 
 def with_differences(

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats, from_floats, with_values
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
-from simulacra_trainer.families.base import AroundModel, Draw, FittedModel, in_order, redrawn
+from simulacra_trainer.families.base import AroundModel, Do, Draw, FittedModel, in_order, redrawn
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import (
     broken,
@@ -41,7 +41,6 @@ from simulacra_trainer.relations.groups import (
 REDRAWS = {"not_above": 20, "decided": 60, "few": 20, "exactly_one": 40, "at_most_one": 40}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
 Floats = npt.NDArray[np.float64]
-Do = Mapping[str, float | str]
 Bound = tuple[str, str]
 """A column that is never above another, and this other."""
 

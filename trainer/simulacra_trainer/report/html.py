@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_schema.privacy_verdict import MEMBERSHIP_PEOPLE
 from simulacra_schema.quotas import CellPart
@@ -40,23 +40,9 @@ USES = {
     "left empty": "not learned, left empty",
 }
 LATER: dict[str, Any] = {
-    "asked": None,
-    "associations": None,
-    "cleaning": [],
-    "identification": None,
-    "left_out": None,
-    "linked": None,
-    "made": None,
-    "marginals": [],
-    "name": None,
-    "persons": None,
-    "read": [],
-    "relations": [],
-    "singling_out": None,
-    "verdicts": None,
-    "waves": None,
-    "worth": None,
-    "design": None,
+    **dict.fromkeys(("asked", "associations", "design", "identification", "left_out", "linked")),
+    **dict.fromkeys(("made", "name", "persons", "singling_out", "verdicts", "waves", "worth")),
+    **{part: [] for part in ("cleaning", "marginals", "read", "relations")},
 }
 """Parts that reports of earlier versions, or of other kinds, do not have."""
 NOTHING: Mapping[str, Any] = {"columns": []}
@@ -142,16 +128,21 @@ def _contents(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(place, words) for place, words, is_there in places if is_there]
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("simulacra_trainer.report"),
+def page_environment(*packages: str) -> Environment:
+    """Return the environment of templates of these packages, the first one's before the others'."""
+    return Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = page_environment("simulacra_trainer.report")
     environment.filters["number"] = format
     environment.globals.update(
         BAR=BAR,

@@ -5,7 +5,7 @@ A gap breaks no rule, unless the rule asks for `missing`. It is in no cell of `i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from simulacra_intake.arrow_values import as_floats, words_of
 from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.conditions.quota_cells import meets_part
+from simulacra_trainer.conditions.quota_cells import in_cell, meets_part
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -71,25 +71,9 @@ def rules_of(schema: TableSchema) -> list[Rule]:
     return [one.rule for one in schema.rules]
 
 
-def in_cell(rows: pa.Table, cell: Mapping[str, RulePart]) -> Bools:
-    """Return which rows meet all parts of a cell, bool [n]."""
-    inside = np.ones(rows.num_rows, np.bool_)
-    for name, part in cell.items():
-        inside &= in_part(rows, name, part)
-    return inside
-
-
-def in_part(rows: pa.Table, name: str, part: RulePart) -> Bools:
-    """Return which rows meet one part of a cell, bool [n]."""
-    if part.missing is None:
-        return meets_part(rows, name, part)
-    gaps = np.asarray(rows.column(name).is_null().to_numpy(), np.bool_)
-    return gaps if part.missing else ~gaps
-
-
 def holds_part(rows: pa.Table, name: str, part: RulePart) -> Bools:
     """Return which rows do not break one part of `then`, bool [n]: also those with a gap."""
-    held = in_part(rows, name, part)
+    held = meets_part(rows, name, part)
     return held if part.missing is not None else held | rows.column(name).is_null().to_numpy()
 
 

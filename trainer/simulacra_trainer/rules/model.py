@@ -9,7 +9,7 @@ leaves them out of a pool, or refuses the request (`plan`). `unique` is kept by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import AroundModel, Draw, FittedModel, redrawn
+from simulacra_trainer.families.base import AroundModel, Do, Draw, FittedModel, redrawn
 from simulacra_trainer.relations.compute import sources_of
 from simulacra_trainer.rules.check import Ints, any_broken, applicable, broken, rules_of
 from simulacra_trainer.rules.settle import replaced, rounded, settled
@@ -27,7 +27,6 @@ WHOLE_ROWS = 30
 """Tries from which on whole rows are drawn."""
 PATIENCE = 6
 """Tries in a row that help no row, after which none is likely to."""
-Do = Mapping[str, float | str]
 
 
 class RuledModel(AroundModel):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from simulacra_intake.arrow_values import as_floats, from_floats, with_values, with_words, words_of
 from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.conditions.quota_cells import meets_part
 from simulacra_trainer.relations.compute import computed_values
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.rules.check import (
@@ -26,7 +27,6 @@ from simulacra_trainer.rules.check import (
     broken,
     compared,
     holds_part,
-    in_part,
     off_multiple,
     sum_gap,
 )
@@ -186,7 +186,7 @@ def _into(rows: pa.Table, column: ColumnSchema, part: RulePart, wrong: Bools) ->
 
 def _outside(rows: pa.Table, column: ColumnSchema, part: RulePart, wrong: Bools) -> pa.Table:
     """Set a column to the nearest value that is not in a part of a cell."""
-    at = wrong & in_part(rows, column.name, part)
+    at = wrong & meets_part(rows, column.name, part)
     if part.missing is not None:
         return _filled(rows, column, at) if part.missing else _without(rows, column, at)
     if part.levels is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from simulacra_schema.sheets import SheetResult
 from simulacra_trainer.effects.words import figure, interval, listed, percent
+from simulacra_trainer.report.html import page_environment
 from simulacra_trainer.sheet import drawing
 
 POPULATIONS = {
@@ -31,17 +32,7 @@ def render_sheet(sheet: SheetResult) -> str:
 @cache
 def _template() -> Template:
     # The styles are those of the report, so that both can be handed over together.
-    loader = ChoiceLoader(
-        [PackageLoader("simulacra_trainer.sheet"), PackageLoader("simulacra_trainer.report")]
-    )
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = page_environment("simulacra_trainer.sheet", "simulacra_trainer.report")
     environment.globals.update(
         BAR_WIDTH=drawing.BAR_WIDTH,
         HEIGHT=drawing.HEIGHT,

@@ -16,7 +16,7 @@ from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.families.base import ModelFileError, Options, Progress
+from simulacra_trainer.families.base import Do, ModelFileError, Options, Progress
 from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
@@ -56,7 +56,7 @@ class NeuralModel:
         rng: np.random.Generator,
         *,
         given: pa.Table | None = None,
-        do: Mapping[str, float | str] | None = None,
+        do: Do | None = None,
         only: int | None = None,
     ) -> pa.Table:
         """Draw n rows; see `families.base.FittedModel.sample`. Each chunk has its own seed."""
@@ -101,9 +101,7 @@ class NeuralModel:
             out.append(values)
         return out
 
-    def counterfactual(
-        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
-    ) -> pa.Table:
+    def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
         """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
         n = facts.num_rows
         held = {self._position[name]: value for name, value in do.items()}

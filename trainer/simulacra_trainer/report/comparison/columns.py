@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import GOLDEN, as_floats, mixed_bits
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -72,12 +72,5 @@ def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDA
             known = [np.nan_to_num(numbers(t, name), nan=np.inf) for t in tables]
             parts = [(np.round(v, 6) + 0.0).view(np.uint64) for v in known]
         for i, part in enumerate(parts):
-            hashes[i] = _mix(hashes[i] * np.uint64(0x9E3779B97F4A7C15) + part)
+            hashes[i] = mixed_bits(hashes[i] * GOLDEN + part)
     return hashes
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return the SplitMix64 finalizer of x (Steele, Lea & Flood, 2014); overflow is intended."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
