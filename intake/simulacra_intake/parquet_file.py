@@ -18,9 +18,7 @@ import pyarrow.parquet as pq
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a file, which may be encrypted.
 
-    Args:
-        path: of the file.
-        columns: the names to read, all by default.
+    columns: the names to read, all by default.
 
     Raises:
         OSError, pyarrow.ArrowException: it cannot be read.

@@ -37,11 +37,7 @@ def open_table(
 ) -> RawTable:
     """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
-    Args:
-        path: the uploaded bytes.
-        file_format: "csv", "parquet", "arrow", "xlsx", "spss" or "auto" (detected).
-        limits: of the parsing process.
-        stated: layout of a CSV that the user states.
+    stated: layout of a CSV that the user states.
 
     Returns:
         The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with

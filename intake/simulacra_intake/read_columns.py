@@ -36,10 +36,6 @@ SAMPLE_ROWS = 2_000
 def read_columns(raw: pa.Table | RawTable, statements: Statements) -> list[CleanColumn]:
     """Return each column in a type of the engine.
 
-    Args:
-        raw: the table.
-        statements: what the user says about the columns.
-
     Raises:
         InputError: the weights are unusable, or no column has their name.
     """

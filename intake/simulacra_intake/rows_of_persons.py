@@ -49,11 +49,7 @@ def effective_persons(
 
     Kish (1965): the square of the sum of the persons' weights over the sum of their squares.
 
-    Args:
-        groups: of each row, 0 <= group < size.
-        persons: of each row; None where each row is its own person.
-        weights: of each row, or None.
-        size: number of groups.
+    groups: of each row, 0 <= group < size; persons: None where each row is its own person.
     """
     if weights is None:
         return persons_a_group(groups, persons, size).astype(np.float64)

@@ -20,8 +20,7 @@ def sheet_program(sheet: Mapping[str, Any]) -> str:
 
     Contrasts without an answer are left out: there is nothing to repeat.
 
-    Args:
-        sheet: a `SheetResult` as JSON, snake_case.
+    sheet: a `SheetResult` as JSON, snake_case.
     """
     questions = [_question(lever["answer"]) for lever in sheet["levers"]]
     asked = {

@@ -104,12 +104,8 @@ def check_statements(
 ) -> Iterator[Fault]:
     """Yield one entry per wrong column, with a pointer to its place in its list.
 
-    Args:
-        lists: before, after, dont_know and negative_controls of the request.
-        treatment: column of the treatment.
-        outcome: column of the outcome, without a level.
-        schema: of the dataset.
-        path: of what has the lists; the question itself if empty.
+    outcome: column of the outcome, without a level; path: of what has the lists, the question
+    itself if empty.
     """
     seen: dict[str, str] = {}
     for field, columns in lists.items():

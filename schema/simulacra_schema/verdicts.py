@@ -54,11 +54,8 @@ def verdicts_of_rows(
     Conditions and do() change rows by design, so likeness and privacy are those of the model. Where
     too few respondents have the values that do() sets, nobody is there whom rows could be like.
 
-    Args:
-        figures: of the model; empty if it is not known.
-        worth: of the rows.
-        linked: whether they are the histories of persons, which another model draws.
-        of_do: what may be claimed of do(); None without interventions.
+    figures: of the model, empty if it is not known; linked: whether they are the histories of
+    persons; of_do: what may be claimed of do(), None without interventions.
     """
     own = verdicts_of_linked(figures) if linked else [likeness(figures), privacy(figures)]
     if of_do == "unanswerable":

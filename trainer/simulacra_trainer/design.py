@@ -297,9 +297,7 @@ def variance_of_totals(totals: Floats, strata: Ints) -> float:
 
     A stratum with one cluster counts by its distance to the mean of all.
 
-    Args:
-        totals: of each cluster, float64 [clusters].
-        strata: of each cluster, int64 [clusters].
+    totals, strata: of each cluster, float64 and int64 [clusters].
     """
     sizes = np.bincount(strata)
     means = np.bincount(strata, totals) / np.maximum(sizes, 1)
@@ -323,9 +321,7 @@ def intraclass(clusters: Ints, hit: npt.NDArray[np.bool_]) -> float:
 
     Donner & Koval (1980). 0 where clusters have one row; 1 where so few clusters tell nothing.
 
-    Args:
-        clusters: of each row that has any answer, int64 [n].
-        hit: rows with the answer, bool [n].
+    clusters: of each row that has any answer, int64 [n]; hit: rows with the answer, bool [n].
     """
     of = np.unique(clusters, return_inverse=True)[1].reshape(-1)
     sizes = np.bincount(of).astype(np.float64)

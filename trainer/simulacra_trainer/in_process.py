@@ -152,12 +152,7 @@ def generate_file(
 ) -> Generated:
     """Generate rows into a file, a chunk at a time; its suffix sets the format.
 
-    Args:
-        trained: the model.
-        request: what to generate.
-        path: the file, complete or not at all.
-        plain: as `write_tables`.
-        sink: receives progress.
+    path: complete or not at all; plain: as `write_tables`.
 
     Raises:
         InputError: as `generate_table`.

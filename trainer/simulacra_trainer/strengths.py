@@ -31,10 +31,7 @@ def search_strength(strengths: int, start: int, test: Callable[[int], T]) -> T:
     If none passes, it is the weakest of those with about the lowest share: a strength that does not
     lower the share would cost fidelity for nothing, and the report says that the bar is missed.
 
-    Args:
-        strengths: how many there are, numbered from 0, weakest first.
-        start: which to try first.
-        test: of the strength of this number.
+    strengths: how many there are, numbered from 0, weakest first; start: which to try first.
     """
     tried: dict[int, T] = {}
 

@@ -125,9 +125,7 @@ def save_model(trained: TrainedModel, directory: Path) -> None:
 def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
     """Load what `save_model` wrote.
 
-    Args:
-        directory: of the model.
-        linked: whether linked rows are to be drawn; a model without them has None.
+    linked: whether linked rows are to be drawn; a model without them has None.
 
     Raises:
         ModelFileError: if a file is missing, too large or inconsistent.

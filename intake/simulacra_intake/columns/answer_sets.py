@@ -43,9 +43,7 @@ def find_sets(
 ) -> tuple[list[AnswerSet], list[AnswerSet]]:
     """Return the sets and the grids among the columns.
 
-    Args:
-        columns: in table order.
-        declared: sets of the file, which come first; its columns are in no other set or grid.
+    declared: sets of the file, which come first; its columns are in no other set or grid.
     """
     by_name = {column.name: column for column in columns}
     sets = [_with_level(each, by_name) for each in declared if each.kind != "grid"]
@@ -76,9 +74,7 @@ def by_stem(
 ) -> Iterator[tuple[str, list[ColumnSchema]]]:
     """Yield stem and columns of each question: neighbors of one stem, at least MIN_COLUMNS.
 
-    Args:
-        columns: in table order.
-        alike: whether columns of one stem may belong to one question.
+    alike: whether columns of one stem may belong to one question.
     """
     stems, group = list[str](), list[ColumnSchema]()
     for column in columns:

@@ -37,10 +37,7 @@ def add_code_columns(
 ) -> tuple[pa.Table, TableSchema]:
     """Return a clean table and its schema with the codes of gaps in columns of their own.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        read: its columns as they were read, with their codes.
+    read: its columns as they were read, with their codes.
     """
     persons = persons_in(table, schema)
     codes = {column.schema.name: column.codes for column in read if column.codes is not None}
@@ -80,9 +77,7 @@ def _codes(
 def share_codes(columns: Sequence[CleanColumn], stated: Collection[str] = ()) -> list[CleanColumn]:
     """Return the columns, with the codes of most items of a question taken out of all its items.
 
-    Args:
-        columns: as they were read, in the order of the table.
-        stated: columns that the user describes, which stay.
+    columns: in the order of the table; stated: columns that the user describes, which stay.
     """
     by_name = {column.schema.name: column for column in columns}
     items = [column.schema for column in columns if _may_have_codes(column)]

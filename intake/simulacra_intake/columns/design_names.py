@@ -40,10 +40,7 @@ def ask_about_design(
 ) -> list[CleanColumn]:
     """Note which columns look like replicate weights, sampling points and strata.
 
-    Args:
-        columns: those whose role is not stated.
-        stated: roles of others; what is stated is not asked.
-        weight: column of the weights, where one is stated.
+    columns: those whose role is not stated; stated: roles of others, which are not asked about.
 
     Returns:
         The columns without replicate weights, which may still be weights.

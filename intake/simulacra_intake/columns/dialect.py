@@ -16,10 +16,6 @@ def dialect_of(raw: pa.Schema, columns: Sequence[CleanColumn]) -> CsvDialect | N
 
     Without such columns a semicolon says decimal commas, as programs write both or neither. None
     for a table of another format that writes no decimal commas.
-
-    Args:
-        raw: schema of the table as read, with its metadata.
-        columns: cleaned.
     """
     delimiter = (raw.metadata or {}).get(DELIMITER, b",").decode()
     signs = [

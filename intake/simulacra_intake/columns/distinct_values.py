@@ -96,10 +96,7 @@ def split_words(
 ) -> Words:
     """Return the distinct words of a string column, in their most frequent spelling.
 
-    Args:
-        column: the column.
-        tokens: lower-case words that mean "no value".
-        writes_na: columns of the file write NA for a missing value.
+    tokens: lower-case words that mean "no value"; writes_na: columns of the file write NA for it.
     """
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()

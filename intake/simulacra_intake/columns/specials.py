@@ -84,9 +84,7 @@ def are_lone_codes(words: pa.StringArray) -> npt.NDArray[np.bool_]:
 def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
     """Return the values that are codes for "no answer", not quantities.
 
-    Args:
-        counts: rows of each distinct value.
-        rows: with a value.
+    counts: rows of each distinct value; rows: with a value.
 
     Only customary codes count (97 to 99, 997 to 999 and so on, 77, 88, -1 to -9, -77 to -99, -777,
     -888, -997 to -999 and so on), and only if they lie beyond the rest by more than twice its

@@ -46,13 +46,8 @@ def complete(
 ) -> Object:
     """Return the description of a table as it was read.
 
-    Args:
-        schema: of the cleaned table.
-        names: of all columns that were read, also those that the description drops.
-        layout: `encoding` and `dialect` of a CSV, with who said them in `source`.
-        description: what the user sent; an empty one if nothing.
-        statements: what the user states.
-        proposals: rules that the upload suggests.
+    names: of all columns that were read, also those that the description drops; layout: `encoding`
+    and `dialect` of a CSV, with who said them in `source`.
     """
     notes = _notes(schema)
     fields = [_field(name, schema.find(name), statements.of(name), notes) for name in names]

@@ -18,13 +18,7 @@ ASKED = ("foreign_key",)
 def counts_of(
     schema: TableSchema, document: Mapping[str, Any], content: bytes
 ) -> DescriptionCounts:
-    """Return the counts of a table that was read.
-
-    Args:
-        schema: of the cleaned table.
-        document: the completed description.
-        content: its stored bytes.
-    """
+    """Return the counts of a table that was read."""
     learned = sum(column.learned for column in schema.columns)
     replaced = sum(not column.learned and column.role in REPLACED for column in schema.columns)
     kept = sum(one.kind == "constant" or one.is_of_design for one in schema.columns)

@@ -32,11 +32,7 @@ def settle_order(
 
     A column that orders rows is learned, so no relation computes it.
 
-    Args:
-        table: the clean table.
-        schema: with its relations, and attributes of persons marked; it is changed.
-        names: of all columns that were read.
-        statements: what the user states.
+    schema: with its relations, and attributes of persons marked; it is changed.
 
     Raises:
         InputError: the stated column cannot order rows.

@@ -103,10 +103,7 @@ def state(description: Description, names: Iterable[str], weights: str | None = 
 
     Unknown columns, and weights that differ from those of the upload, are problems of the result.
 
-    Args:
-        description: as it was sent.
-        names: of the table's columns.
-        weights: the column that the upload names beside the description.
+    weights: the column that the upload names beside the description.
     """
     problems = Problems(description)
     known = list(names)

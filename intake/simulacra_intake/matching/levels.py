@@ -18,10 +18,7 @@ def joined_levels(
     Words that are spelled alike are one level. Numbers of a scale are if the scale has the same
     ones; else only those that are stated.
 
-    Args:
-        now: levels of the question.
-        then: those it had under its earlier name.
-        stated: earlier levels, by the level now.
+    then: its levels under the earlier name; stated: earlier levels, by the level now.
     """
     found = {earlier: level for level, names in stated.items() for earlier in names}
     named = {spelled(level): level for level in now if level not in stated}
@@ -40,10 +37,8 @@ def with_earlier(now: pa.Array, then: pa.Array, stated: Mapping[str, Sequence[st
 
     Earlier levels that are none now stay apart. Numbers of more than a few values stay numbers.
 
-    Args:
-        now: answers under its own name.
-        then: those under the earlier one; a row has one of them.
-        stated: earlier levels, by the level now.
+    now, then: answers under its own and its earlier name, of which a row has one; stated: earlier
+    levels, by the level now.
     """
     both = few_values(now), few_values(then)
     if not all(pa.types.is_dictionary(of.type) for of in both):

@@ -118,9 +118,7 @@ class Rows:
     def of(cls, columns: Mapping[str, pa.Array], labels: Mapping[str, str | None]) -> Rows:
         """Return the questions of columns of a clean table that have any answer.
 
-        Args:
-            columns: dictionaries of levels, or numbers, in the order of the questionnaire.
-            labels: of the columns.
+        columns: dictionaries of levels, or numbers, in the order of the questionnaire.
         """
         last = max(len(columns) - 1, 1)
         found = (

@@ -24,11 +24,8 @@ def join_answers(
     that was asked and has no option gets one: an exclusive option, which means none of the others,
     or else one drawn by the options' shares. An exclusive option beside others is taken away.
 
-    Args:
-        table: with the yes/no columns of the options.
-        column: of the schema.
-        rng: draws one number a row.
-        held: columns under a condition or do(), whose answers do not change.
+    held: columns under a condition or do(), whose answers do not change; rng: draws one number a
+    row.
     """
     parts = [table.column(part.name).combine_chunks() for part in column.parts()]
     missing = np.stack([_mask(part.is_null()) for part in parts], axis=1)
@@ -89,12 +86,8 @@ def with_special_codes(
     Missing values are learned, so the codes stand where gaps belong. Words, and codes among numbers
     with units, stay gaps.
 
-    Args:
-        values: int64 or float64 [rows], null where missing.
-        column: their schema.
-        rng: draws codes that are not learned.
-        drawn: the learned code of each row, null for none; without it, codes have the shares of the
-            upload.
+    drawn: the learned code of each row, null for none; without it, codes have the shares of the
+    upload.
     """
     codes = [one for one in column.specials if one.value.lstrip("-").isdecimal()]
     if not codes or not column.missing_share or not _is_plain(column.form):

@@ -37,13 +37,8 @@ def restore(
 ) -> pa.Table:
     """Return the table in the layout of the upload.
 
-    Args:
-        table: all learned columns in clean types, n rows, any order.
-        schema: of the upload.
-        rng: for invented values.
-        span: which rows of a whole table these are.
-        real: values of the upload that no invented value may equal.
-        held: columns under a condition or do(); joined answers keep them as they are.
+    span: which rows of a whole table these are; real: values of the upload that no invented value
+    may equal; held: columns under a condition or do(), which joined answers keep as they are.
 
     Returns:
         n rows in the order and Arrow types of the upload, without its weights and clusters;

@@ -79,9 +79,7 @@ _LOGIN = re.compile(r"[a-z]{3,20}")
 def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
     """Return the kind of personal data in a column, or None.
 
-    Args:
-        name: of the column.
-        words: its distinct words.
+    words: its distinct words.
     """
     if not words:
         return None

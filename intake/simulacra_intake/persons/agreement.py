@@ -46,9 +46,7 @@ def restart(cells: Cells, codes: Mapping[str, Ints]) -> bool:
     A wave is a level of another column, or a run of rows in which the numbers ascend. A panel
     whose persons are numbered from 1 has the same form: see `rows_agree`.
 
-    Args:
-        cells: the column, without gaps, its first rows.
-        codes: of all columns of the table by name, int64 [rows] each.
+    cells: without gaps; codes: of all columns of the table by name, int64 [rows] each.
     """
     numbers = _numbers(cells)
     if numbers is None or not numbers.size:
@@ -66,10 +64,8 @@ def rows_agree(
     A person keeps the sex and about the age: where such columns are there, they decide; otherwise
     agreement in any column is enough.
 
-    Args:
-        cells: the column, its first rows.
-        codes: of all columns of the table by name, int64 [rows] each; -1 is missing.
-        values: cleaned values of the columns, by name.
+    codes: of all columns of the table by name, int64 [rows] each, of which `cells` has the first;
+    -1 is missing.
     """
     others = {n: c for n, c in codes.items() if n != cells.name and not _is_copy(cells, c)}
     answer = kept_attributes_agree(cells, others, values)
@@ -186,9 +182,7 @@ def numbers_groups(cells: Cells, codes: Mapping[str, Ints]) -> bool:
     which no measurement that a file is sorted by gives them: another column is constant in each
     group and changes back and forth between them, or counts the rows of each group.
 
-    Args:
-        cells: the column, its first rows.
-        codes: of all columns of the table by name, int64 [rows] each.
+    codes: of all columns of the table by name, int64 [rows] each, of which `cells` has the first.
     """
     if cells.is_text or cells.present < len(cells.indices):
         return False

@@ -53,9 +53,8 @@ def learn_number_masks(words: Sequence[str], highest: int) -> list[MaskSchema]:
     Numbers of several lengths are mostly counted up. Where the type has no room above them, they
     are hashes, which use all of it, and fresh ones are like them.
 
-    Args:
-        words: the distinct numbers, written in digits.
-        highest: the number up to which the column's type holds each whole number.
+    words: the distinct numbers; highest: the number up to which the column's type holds each whole
+    number.
     """
     longest = max(map(len, words))
     of_length = min(highest + 1, 10**longest) - 10 ** (longest - 1)

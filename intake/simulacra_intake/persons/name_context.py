@@ -35,9 +35,7 @@ def names_by_context(
     column is called "name" beside one of first names. Places and departments, which addresses
     are made of too, are no names where their column is called so and nothing else.
 
-    Args:
-        cells: columns that may hold persons.
-        data: kinds found in each column alone.
+    data: kinds found in each column alone.
     """
     emails = [each for each in cells if data.get(each.name) == "email"]
     first_names = "first_name" in data.values()

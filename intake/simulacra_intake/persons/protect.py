@@ -73,10 +73,7 @@ def protect_persons(
 ) -> ProtectedColumns:
     """Find keys, personal data and the subject, and keep them out of what is learned.
 
-    Args:
-        raw: the table as read.
-        columns: its cleaned columns, in the same order.
-        statements: roles that the user states.
+    columns: cleaned, in the order of the table.
     """
     found = [cells_of(raw, i, column) for i, column in enumerate(columns)]
     cells = [each for each in found if each is not None]

@@ -40,12 +40,8 @@ def with_public(
 ) -> CleanColumn:
     """Return a column whose level of rare words is written as public ones.
 
-    Args:
-        kept: the column with its rare words in one level.
-        read: the column as it was read.
-        people: who gave the rows.
-        stated: all public levels; empty where those of the table are public, None without a
-            statement.
+    kept: the column with its rare words in one level; stated: all public levels, empty where those
+    of the table are public, None without a statement.
     """
     pooled = next((level for level in kept.schema.levels if level.pooled), None)
     if stated is None or pooled is None or read.values is None:

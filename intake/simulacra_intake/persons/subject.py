@@ -93,12 +93,8 @@ def find_subject(
 ) -> Keys:
     """Return the subject of a table and its foreign keys.
 
-    Args:
-        cells: columns that may hold persons.
-        data: kinds of personal data found, by column.
-        codes: of all columns of the table by name, int64 [LOOKED_AT] each, their first rows.
-        values: cleaned values of the columns that have some.
-        stated: roles that the user states.
+    codes: of all columns of the table by name, int64 [LOOKED_AT] each, their first rows; values:
+    cleaned values of the columns that have some.
     """
     # Many persons have their accounts at one branch of a bank.
     data = {
@@ -166,11 +162,7 @@ def _evidence(
 ) -> str | None:
     """Return why a column stands for persons, None if it does not.
 
-    Args:
-        cells: the column.
-        data: kinds of personal data found, by column.
-        decisive: codes of columns that are one person's, by name: personal data, sex and birth.
-        codes: of all columns of the table.
+    decisive: codes of columns that are one person's, by name: personal data, sex and birth.
     """
     kind = data.get(cells.name)
     if kind in (None, "name") and not _is_id(cells) and _has_usual_answer(cells):

@@ -30,10 +30,7 @@ def with_wave(
 ) -> list[CleanColumn]:
     """Give one column the role `wave`: of few levels in order, each once a person.
 
-    Args:
-        columns: of the table, cleaned.
-        persons: person of each row, int64 [rows].
-        ordinary: columns that are none.
+    persons: of each row, int64 [rows]; ordinary: columns that are none.
     """
     candidates = [column for column in columns if column.schema.name not in ordinary]
     waves = [column for column in candidates if _is_wave(column, persons)]

@@ -69,8 +69,7 @@ _ENDS = {"²": "mM", "³": "mM", "°": "nN", "º": "nN", "ª": "mM"}
 def code_page(blocks: Iterable[bytes]) -> str | None:
     """Return the Python name of the page under which a text reads best; None if none fits.
 
-    Args:
-        blocks: the text in bytes, without NULs, with at least one byte above 127.
+    blocks: the text in bytes, without NULs, with at least one byte above 127.
     """
     used = np.zeros(256, dtype=np.int64)
     words: set[bytes] = set()

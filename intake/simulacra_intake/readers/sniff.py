@@ -82,8 +82,7 @@ def compression_of(head: bytes) -> str | None:
 def refuse_other_formats(head: bytes) -> None:
     """Refuse content that is not CSV: archives, workbooks, HTML, JSON, binary data.
 
-    Args:
-        head: the first bytes of the (decompressed) file.
+    head: the first bytes of the (decompressed) file.
 
     Raises:
         InputError: the file is not a CSV; the message says what it is and what to do.
@@ -148,10 +147,6 @@ def _upper_bytes(half: bytes) -> bool:
 def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
     """Return the encoding of a whole file: utf-8(-sig), utf-16(-le, -be), utf-32 or a code page.
 
-    Args:
-        head: its first bytes.
-        blocks: all of it.
-
     Raises:
         InputError: NUL bytes, or bytes that fit no supported encoding, with the line.
     """
@@ -211,8 +206,7 @@ def delimiter_of(sample: str) -> str:
     Agreement with the header counts first: decimal commas in every column give more fields than
     semicolons, but not in the names. Title lines above the header do not count.
 
-    Args:
-        sample: whole lines from the beginning of the file.
+    sample: whole lines from the beginning of the file.
     """
     best = ","
     best_score = (False, 0.0, 0)

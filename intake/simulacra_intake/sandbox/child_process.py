@@ -118,13 +118,7 @@ def run_confined(
     Arguments of the child: argument, the descriptors of sink and of a pipe with the keys, and the
     limits as JSON, then more (`worker.py`).
 
-    Args:
-        module: the child's program.
-        argument: its first argument.
-        source: a file, or a `BufferedReader` of an `EncryptedFile`.
-        sink: receives the result.
-        limits: of the child.
-        more: further arguments.
+    source: a file, or a `BufferedReader` of an `EncryptedFile`; sink: receives the result.
 
     Raises:
         SandboxStopped: a limit, a crash or the wall clock ended the child.

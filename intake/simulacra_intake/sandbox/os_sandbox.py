@@ -139,9 +139,7 @@ def _instructions(machine: _Machine) -> Iterable[bytes]:
 def refuse_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
     """Refuse every path except these, which become read-only; return whether Landlock is active.
 
-    Args:
-        libc: the C library.
-        readable: directories and files; those that do not exist are skipped.
+    readable: directories and files; those that do not exist are skipped.
     """
     libc.syscall.restype = ctypes.c_long
     abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)

@@ -46,10 +46,7 @@ def csv_writer(
 ) -> pyarrow.csv.CSVWriter:
     """Return a writer of cells as text.
 
-    Args:
-        sink: file or path.
-        written: schema of the cells (`cell_text.csv_schema`).
-        dialect: its delimiter is written; None for a comma.
+    written: schema of the cells (`cell_text.csv_schema`).
     """
     delimiter = (dialect or CsvDialect()).delimiter
     options = pyarrow.csv.WriteOptions(delimiter=delimiter)

@@ -37,11 +37,7 @@ def clean_described(
     A property that the product found counts only if the user changed it since. So a completed
     description, sent back unchanged, changes nothing.
 
-    Args:
-        raw: a table from `open_table`.
-        description: what the user sent.
-        weights: the column of survey weights that the upload names.
-        earlier: summary of the waves before those of the table.
+    raw: a table from `open_table`; weights: the column of survey weights that the upload names.
 
     Raises:
         InputError: as `clean_table`; the summary has a wave that is not earlier; reason

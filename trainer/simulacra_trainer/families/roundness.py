@@ -94,10 +94,7 @@ class Roundness:
 def roundness_of(known: Floats, heaps: Floats, decimals: int | None) -> Roundness | None:
     """Return the roundness of a column; None where rounding to its decimals is all there is.
 
-    Args:
-        known: its values without missing ones.
-        heaps: values that are drawn exactly, ascending.
-        decimals: digits after the point that are kept; None for all.
+    known: without missing ones; heaps: values that are drawn exactly, ascending.
     """
     loose = np.sort(known[~np.isin(known, heaps) & (known != 0)])
     loose = loose[:: -(-loose.size // MAX_LOOSE) or 1]

@@ -181,9 +181,7 @@ class CausalGraph(KubeModel):
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
         """Return the column's parent sets in all graphs that explain the data equally well.
 
-        Args:
-            column: its name.
-            limit: maximum number of sets; the set of the best graph comes first.
+        limit: maximum number of sets; the set of the best graph comes first.
         """
         x = self.order.index(column)
         sets = [[self.order[i] for i in chosen] for chosen in parent_sets(self._pattern(), x)]

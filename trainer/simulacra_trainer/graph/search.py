@@ -62,10 +62,8 @@ class OrderSearch:
     def best(self, restarts: int, rng: np.random.Generator, deadline: float) -> Found:
         """Return the best order of several random restarts.
 
-        Args:
-            restarts: their number; at least one is started.
-            rng: draws the orders.
-            deadline: time.thread_time() after which no move is tried.
+        restarts: at least one is started; deadline: time.thread_time() after which no move is
+        tried.
         """
         best, best_score, done = None, -np.inf, 0
         while done < restarts:

@@ -90,10 +90,7 @@ class LinkedModel:
     ) -> tuple[pa.Table, Ints]:
         """Draw the rows of persons.
 
-        Args:
-            subjects: persons, as the model of the subject table draws them.
-            rng: the only source of randomness.
-            do: interventions on attributes that the persons were drawn under.
+        do: interventions on attributes that the persons were drawn under.
 
         Returns:
             The columns that vary, the rows of a person together and in order, and the person of
@@ -160,11 +157,8 @@ def fit_linked(
 ) -> LinkedModel:
     """Fit all forests.
 
-    Args:
-        tables: of the persons to learn from.
-        order: the learned columns of the upload in causal order.
-        options: penalty and scale of the forests.
-        methods: of the columns of each, where known; held-out rows decide the others.
+    order: the learned columns of the upload, causal; methods: where known, held-out rows decide the
+    others.
     """
     of_subjects, of_events, of_first = methods or ({}, {}, {})
     place = {name: i for i, name in enumerate(order)}
@@ -185,11 +179,6 @@ def fit_linked(
 
 def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> LinkedModel | None:
     """Load what `LinkedModel.save` wrote; None from a directory without it.
-
-    Args:
-        directory: of the model.
-        table: the clean training table.
-        schema: its schema.
 
     Raises:
         ModelFileError: a file is missing, too large or does not match the schema.

@@ -99,11 +99,8 @@ def tune_linked(
 ) -> LinkedTuning:
     """Choose the weakest strength that passes, by bisection from a medium one.
 
-    Args:
-        tables: of all persons; of many, a part is tested.
-        order: the learned columns of the upload in causal order.
-        seed: of the split and the draws.
-        progress: called with the share done, of the fit on all persons too, which follows.
+    tables: of all persons, of whom a part is tested if they are many; order: the learned columns of
+    the upload; progress: also of the fit on all persons, which follows.
     """
     pairs = _pairs(tables, seed)
     options = {PENALTY: STRENGTHS[START][0], SCALE: STRENGTHS[START][1]}
@@ -171,11 +168,7 @@ def _tested(
 def person_table(tables: LinkedTables, subjects: pa.Table, events: pa.Table, who: Ints) -> pa.Table:
     """Return a row a person: attributes, number of rows, and summaries of the rest.
 
-    Args:
-        tables: of the training table, which says what is summarized.
-        subjects: persons.
-        events: their rows.
-        who: the person of each row, int64 [rows].
+    tables: say what is summarized; who: the person of each row of `events`, int64 [rows].
     """
     persons = subjects.num_rows
     columns = {name: subjects.column(name) for name in tables.attributes}

@@ -40,10 +40,7 @@ MAX_COLUMNS = 90
 def linked_report(tuning: LinkedTuning, persons: float, *, seed: int) -> dict[str, Any]:
     """Return the part `linked` of a model's report; it names columns.
 
-    Args:
-        tuning: the chosen strength, with the persons that its half-models draw.
-        persons: respondents behind the table.
-        seed: of samples.
+    persons: respondents behind the table.
     """
     tables = tuning.trials[0].seen
     schema = _schema(tables)
@@ -159,11 +156,8 @@ def impossible_rows(
 ) -> tuple[float, float]:
     """Return the shares of generated and of unseen rows that break a rule of the seen rows.
 
-    Args:
-        seen: clean rows that the model learned from, whose absent pairs of answers are the rules.
-        unseen: real rows that it did not learn from; their share is what chance breaks.
-        generated: its rows.
-        names: columns to compare; those with few values are.
+    seen: rows whose absent pairs of answers are the rules; unseen: their share is what chance
+    breaks.
     """
     tables = [seen, unseen, generated]
     coded = [of for of in (_few(tables, name) for name in names) if of is not None][:MAX_COLUMNS]

@@ -31,10 +31,6 @@ def with_smooth_numbers(subjects: pa.Table, schema: TableSchema) -> pa.Table:
     """Return the subject table with smoothed numbers; it is always the same for the same table.
 
     Coordinates and columns that decide another column, or have a bound to one, stay as they are.
-
-    Args:
-        subjects: a row a person, clean types.
-        schema: of what is learned of it.
     """
     learned = schema.learned()
     codecs = [fit_codec(subjects.column(c.name), c) for c in learned]

@@ -84,9 +84,7 @@ class LinkedTables:
 def linked_tables(table: pa.Table, schema: TableSchema) -> LinkedTables | None:
     """Return the tables of linked rows; None without a subject or without columns that vary.
 
-    Args:
-        table: the clean table.
-        schema: its schema. Computed columns are left out; bounds between numbers are kept.
+    Computed columns are left out; bounds between numbers are kept.
     """
     learned = without_computed(schema)
     persons = persons_in(table, schema)

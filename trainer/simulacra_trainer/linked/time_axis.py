@@ -56,10 +56,7 @@ class TimeAxis:
 
         A row beyond the room is put where the rest is spread evenly up to the last place.
 
-        Args:
-            places: drawn ones.
-            previous: of the row before.
-            left: rows of the person that follow this one.
+        previous: places of the rows before; left: rows of the person that follow each.
         """
         most = self.last - left * self.shortest
         even = previous + np.maximum((self.last - previous) / (left + 1), self.shortest)

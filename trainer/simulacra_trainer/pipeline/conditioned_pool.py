@@ -102,14 +102,9 @@ def draw_pool(
 ) -> ConditionedPool:
     """Draw a pool of about `rows` rows of the conditioned columns, and those that share rules.
 
-    Args:
-        trained: the model and its training table.
-        conditions: at least one.
-        rows: how many to draw before the ranges filter them.
-        rng: decides the pool.
-        then: columns that the model draws right after the conditioned ones, in this order.
-        also: further ranges that all rows meet.
-        beside: further columns that the pool has.
+    rows: how many to draw before the ranges filter them; then: columns that the model draws right
+    after the conditioned ones, in this order; also: further ranges that all rows meet; beside:
+    further columns that the pool has.
 
     Raises:
         InputError: a range holds no value of its column, or no row meets all ranges and rules.

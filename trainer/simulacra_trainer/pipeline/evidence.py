@@ -117,11 +117,7 @@ def weigh(
 
     Every shard of a generation computes the same.
 
-    Args:
-        trained: the model.
-        request: rows, conditions, interventions.
-        plan: of the rows; None of linked rows.
-        support: who stands behind do(); None without interventions.
+    plan: of the rows; None of linked rows. support: who stands behind do(); None without it.
     """
     if not request.evidence:
         return None

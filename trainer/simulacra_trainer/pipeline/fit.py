@@ -75,12 +75,7 @@ def fit_model(
 ) -> TrainedModel:
     """Fit a causal generative model on a clean table.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        request: family, knowledge, differential privacy and seed.
-        meter: receives the progress; without one, nothing does.
-        context: checkpoint directory, worker group, and name of the table.
+    meter: receives the progress; without one, nothing does.
 
     Raises:
         InputError: too few rows or columns, or knowledge that contradicts itself or the schema.

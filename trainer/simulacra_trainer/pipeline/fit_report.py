@@ -47,14 +47,8 @@ def with_report(
 ) -> TrainedModel:
     """Return a model with its report, and the report's figures without names, for a status.
 
-    Args:
-        trained: the model of all rows.
-        real: the real rows, also with differential privacy.
-        half: the half-model, whose rows are compared with the holdout.
-        tuning: the chosen strength of linked rows, if there are any.
-        request: of the fit.
-        context: the table's name and the summary of its earlier waves, if it has them.
-        timings: seconds of each step.
+    real: the real rows, also with differential privacy; half: its rows are compared with the
+    holdout.
     """
     schema = trained.schema
     trials = half.trials(schema)

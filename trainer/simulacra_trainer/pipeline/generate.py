@@ -62,11 +62,7 @@ def plan_generation(
 ) -> Plan:
     """Plan a generation; the same request and model give the same plan.
 
-    Args:
-        trained: the model.
-        request: rows, conditions, interventions.
-        known: the worth of the rows, if another shard computed it.
-        identified: what do() rests on, if another shard found it.
+    known, identified: the worth of the rows, and what do() rests on, if another shard found them.
 
     Raises:
         InputError: the request does not match the schema, or the conditions have no support.

@@ -43,11 +43,7 @@ def report_generation(
 ) -> dict[str, Any]:
     """Return a report like that of a model, with the request under `asked`.
 
-    Args:
-        trained: the model that drew the rows.
-        request: the request.
-        plan: its attainment and evidence, over all rows.
-        rows: clean rows of the generation, all or a random part; at least one.
+    rows: clean rows of the generation, all or a random part; at least one.
     """
     conditions = expand_conditions(request.conditions, trained.schema)
     chosen = conditions.columns()

@@ -62,14 +62,8 @@ def fit_half_model(
 ) -> HalfModel:
     """Fit a model of one half of the real rows and draw from it.
 
-    Args:
-        family: of the model.
-        table: the real rows, also with differential privacy.
-        schema: of the columns that are not computed.
-        order: of these columns, causal.
-        request: privacy and seed.
-        options: of the family.
-        progress: called with the share done.
+    table: the real rows, also with differential privacy; schema: of the columns that are not
+    computed.
     """
     if request.privacy is None and family.name == FOREST.name:
         return _tuned(table, schema, order, request, progress)

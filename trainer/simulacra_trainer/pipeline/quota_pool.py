@@ -30,10 +30,7 @@ Draw = Callable[[Mapping[str, NumericRange]], ConditionedPool]
 def with_rare_cells(pool: ConditionedPool, quotas: Sequence[Quota], draw: Draw) -> ConditionedPool:
     """Return the pool with enough rows in the cells of quotas that have ranges.
 
-    Args:
-        pool: rows of the learned distribution inside the ranges of all rows.
-        quotas: of the request.
-        draw: draws EXTRA_ROWS rows inside further ranges.
+    draw: draws EXTRA_ROWS rows inside further ranges.
     """
     ranged = [quota for quota in quotas if _ranges(quota) and quota.bounds[1] > 0]
     held = [(int(rows_in(quota, pool.table).sum()), quota) for quota in ranged]

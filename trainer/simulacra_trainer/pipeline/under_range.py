@@ -37,12 +37,7 @@ def membership_under_range(
 ) -> tuple[str | None, list[dict[str, Advantage]]]:
     """Return the column of the range, and what attackers gain on the people in it by half-model.
 
-    Args:
-        drawn: the half-models, with their halves.
-        schema: of what they have learned.
-        graph: of the columns.
-        family: of the models.
-        seed: of the rows.
+    drawn: the half-models, with their halves; schema: of what they have learned.
     """
     lead = _lead(drawn[0].halves.seen, schema)
     found: list[dict[str, Advantage]] = []

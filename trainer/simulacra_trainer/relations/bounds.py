@@ -24,11 +24,8 @@ def bounds_of(
 ) -> Iterator[RelationSchema]:
     """Yield the pairs of learned columns of which one is never above the other.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        computed: columns that are not learned but computed; they are left out.
-        persons: how many persons the rows belong to: the rows of one person count once.
+    computed: columns that other relations give; they are left out. The rows of one person count
+    once.
     """
     for kinds in KINDS:
         names = [c.name for c in schema.learned() if c.kind in kinds and c.name not in computed]

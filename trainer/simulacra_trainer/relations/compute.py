@@ -82,10 +82,8 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
 def follow_moved(table: pa.Table, exact: pa.Table, schema: TableSchema) -> pa.Table:
     """Return a clean table whose computed columns follow from numbers that were moved inside.
 
-    Args:
-        table: with the most extreme numbers moved, rows as in `exact`.
-        exact: the same columns before.
-        schema: with the relations, each after those that give its operands.
+    table: with the most extreme numbers moved, rows as in `exact`; schema: with the relations, each
+    after those that give its operands.
     """
     moved = {}
     for relation in schema.computed():

@@ -38,10 +38,7 @@ def decided_relations(
 ) -> list[RelationSchema]:
     """Return at most one relation for each column, columns late in the file first.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        computed: columns that other relations give; they are left out.
+    computed: columns that other relations give; they are left out.
     """
     columns = with_levels(schema, computed)[:MAX_COLUMNS]
     if len(columns) < 3:

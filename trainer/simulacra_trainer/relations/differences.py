@@ -34,10 +34,7 @@ def with_differences(
 ) -> list[RelationSchema]:
     """Return the bounds, those of near columns with the column that is learned by the difference.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        bounds: pairs of learned columns of which one is never above the other.
+    bounds: pairs of learned columns of which one is never above the other.
     """
     values = {n: as_floats(table.column(n)) for b in bounds for n in (b.column, *b.of)}
     ranked = sorted(range(len(bounds)), key=lambda i: _width(values, bounds[i]))

@@ -42,11 +42,8 @@ def find_relations(
 ) -> list[RelationSchema]:
     """Return the relations of a clean table, each after those that give its operands.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        exact: the numbers before extreme ones were moved, which breaks products and sums.
-        stated: sums that the description states, whether or not all rows have them.
+    exact: the numbers before extreme ones were moved, which breaks products and sums; stated: sums
+    that the description states, whether or not all rows have them.
     """
     numbers = numbers_of(table if exact is None else exact, schema)
     computed: list[RelationSchema] = []
@@ -134,11 +131,7 @@ def with_basis(
 ) -> list[RelationSchema]:
     """Return the relations that compute columns, operands first, then the implied ones.
 
-    Args:
-        identities: all that were found.
-        few: how many values the columns of few values have.
-        names: of all columns, in file order.
-        limit: at most this many columns are computed.
+    few: how many values the columns of few values have; limit: at most this many are computed.
     """
     place = {name: i for i, name in enumerate(names)}
     depth = _depths(identities)

@@ -30,11 +30,8 @@ def group_relations(
 ) -> Iterator[RelationSchema]:
     """Yield groups of yes/no columns, each column in one of them.
 
-    Args:
-        table: the clean table.
-        schema: its schema; options of several answers are left out.
-        computed: columns that other relations give; they are left out.
-        persons: how many persons the rows belong to.
+    computed: columns that other relations give; they are left out, as are options of several
+    answers.
     """
     columns = [c for c in schema.columns if c.learned and is_yes_no(c) and c.name not in computed]
     columns = columns[:MAX_COLUMNS]

@@ -37,10 +37,7 @@ def nested_relations(
 ) -> list[RelationSchema]:
     """Return a relation for each column and each other one whose levels lie in its own.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        computed: columns that other relations give; they are left out.
+    computed: columns that other relations give; they are left out.
     """
     columns = with_levels(schema, computed)[:MAX_COLUMNS]
     persons = persons_in(table, schema)

@@ -216,9 +216,7 @@ def _end(edge: float, kind: str) -> str:
 def draw_lines(answer: Mapping[str, Any], waves: Sequence[str]) -> Markup:
     """Return the shares of an answer by wave with their 95 % intervals, gaps where few persons are.
 
-    Args:
-        answer: an entry of the report's `waves`.
-        waves: their names, the earliest first.
+    answer: an entry of the report's `waves`; waves: their names, the earliest first.
     """
     found = [
         (at, share, share - margin, share + margin)

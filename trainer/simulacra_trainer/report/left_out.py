@@ -42,12 +42,7 @@ def left_out(
     None without one; `public` says that it is written as public levels, and whether the user listed
     them; `single_levels` and `single_rows` count public ones of one person too.
 
-    Args:
-        real: all clean real rows.
-        generated: clean generated rows.
-        schema: of the table.
-        read: `facts.columns_read`, which says what becomes of each column.
-        pictures: `marginals` of the columns.
+    read: `facts.columns_read`, which says what becomes of each column; pictures: `marginals`.
     """
     persons = persons_in(real, schema)
     shown = {one["column"] for one in pictures if one["cells"] or one["edges"]}

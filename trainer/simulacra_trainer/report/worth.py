@@ -38,15 +38,7 @@ def model_worth(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the part `worth` of a model's report.
-
-    Args:
-        trials: of half-models, of any family.
-        table: the clean table of all rows.
-        schema: its schema.
-        design: part `design` of the report.
-        seed: of samples.
-    """
+    """Return the part `worth` of a model's report."""
     names = [column.name for column in schema.learned()]
     pairs = find_dependences(trials, schema, names, seed=seed)
     evidence = respondents(table, schema)
@@ -108,12 +100,7 @@ def rows_worth(
 ) -> dict[str, Any]:
     """Return worth, design effect, and worth and margin of each question.
 
-    Args:
-        worth: respondents that the rows are worth.
-        rows: their number.
-        table: clean rows; a question is answered where it is not null.
-        names: the questions.
-        design: part `design` of the model's report; questions have its design effects.
+    design: part `design` of the model's report; questions have its design effects.
     """
     questions = []
     for name, own in zip(names, _worth_by_question(worth, rows, names, design), strict=True):

@@ -72,10 +72,7 @@ def holding(rows: pa.Table, schema: TableSchema, held: Collection[str]) -> pa.Ta
 def refuse_broken(rows: pa.Table, schema: TableSchema, held: Collection[str]) -> None:
     """Raise an InputError that names the rule that some rows break, and what contradicts it.
 
-    Args:
-        rows: in clean types.
-        schema: with the rules.
-        held: columns under a condition or do().
+    held: columns under a condition or do().
     """
     for rule in applicable(rules_of(schema), rows.column_names):
         if rule.unique is not None or not broken(rows, rule).any():
@@ -158,12 +155,7 @@ def distinct_picks(
 
     Cells that can spare the fewest rows choose first.
 
-    Args:
-        rows: of the pool.
-        picks: rows of it, int64 [n].
-        of_row: the cell of each row, int64 [rows]; -1 in none.
-        unique: the rules.
-        rng: decides the choice.
+    picks: rows of the pool, int64 [n]; of_row: the cell of each row, int64 [rows]; -1 in none.
 
     Raises:
         InputError: a cell has fewer different rows than it needs.

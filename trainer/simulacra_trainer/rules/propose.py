@@ -41,10 +41,7 @@ STEEP = 0.3
 def proposals_of(table: pa.Table, schema: TableSchema, persons: int) -> list[Rule]:
     """Return the rules that the upload suggests, bounds first; within a kind the surest first.
 
-    Args:
-        table: the clean table.
-        schema: its schema; what relations or rules bound already is not proposed.
-        persons: how many persons the rows belong to.
+    What relations or rules bound already is not proposed.
     """
     known = _bounded(schema)
     computed = {relation.column for relation in schema.computed()}

@@ -40,11 +40,8 @@ def settled(
 ) -> pa.Table:
     """Return rows that hold the rules where moving columns that are not fixed can make them.
 
-    Args:
-        rows: in clean types.
-        rules: all of their columns are in the rows.
-        schema: of the rows; bounds, decided and computed columns follow what is moved.
-        fixed: columns under a condition or do().
+    fixed: columns under a condition or do(). Bounds, decided and computed columns follow what is
+    moved.
     """
     follow = {relation.column for relation in schema.computed()}
     held = {*fixed, *follow}

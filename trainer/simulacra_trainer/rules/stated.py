@@ -23,11 +23,6 @@ TOO_MANY = f"These columns have more than {MAX_COMBINATIONS:,} combinations; lis
 def stated_rules(table: pa.Table, schema: TableSchema, statements: Statements) -> list[StatedRule]:
     """Return the rules of the description, with the rows of the upload that break each.
 
-    Args:
-        table: the clean table.
-        schema: its schema.
-        statements: of the description.
-
     Raises:
         InputError: a rule names no column or level of the table, or compares what has no order.
     """

@@ -76,11 +76,8 @@ def answer_sheet(
 ) -> SheetResult:
     """Return the effects of all levers on one outcome, with intervals that hold together.
 
-    Args:
-        trained: its clean table gives the effects, its graph what is known of the order.
-        request: outcome, levers and statements.
-        seed: of folds, samples and multipliers; the same seed gives the same sheet on one platform.
-        sink: receives progress: two steps for each contrast, its effects and its checks.
+    seed: of folds, samples and multipliers; the same seed gives the same sheet on one platform.
+    sink: gets two steps for each contrast, its effects and its checks.
 
     Raises:
         InputError: the request does not match the schema, or no lever is left.

@@ -56,12 +56,7 @@ def read_levers(
     The choice among all levers is by the table's order, never by the data of the outcome: intervals
     of chosen winners would not hold.
 
-    Args:
-        table: clean training table.
-        schema: its schema.
-        graph: with the knowledge of its fit.
-        request: checked against the schema.
-        outcome: its column.
+    request: checked against the schema; outcome: its column.
     """
     levers = list(request.levers)
     left: list[LeftOut] = []

@@ -121,10 +121,7 @@ def _fitted(stored: list[Artifact], header: ModelHeader, schema: TableSchema) ->
 class StoredCheckpoints:
     """Mirrors a directory of checkpoints in the object store.
 
-    Args:
-        own: artifacts of the Model.
-        directory: of the fit's checkpoints; created if missing.
-        clock: seconds, monotonic.
+    directory: of the fit's checkpoints; created if missing.
     """
 
     def __init__(

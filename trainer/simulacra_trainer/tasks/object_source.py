@@ -38,10 +38,7 @@ class SourceUnavailable(Exception):
 def fetch(source: SourceRequest, env: Mapping[str, str], path: Path) -> ReadSource:
     """Write an object to a file; return what was read.
 
-    Args:
-        source: the object and the role; without a role, SOURCE_VARIABLES of `env` hold credentials.
-        env: the pod's environment.
-        path: the file to write.
+    env: the pod's environment, whose SOURCE_VARIABLES hold credentials for a source without a role.
 
     Raises:
         InputError: the object is missing, unreadable, too large, or differs from its description.

@@ -73,10 +73,7 @@ class Affixes:
 def strip_affixes(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> Affixes | None:
     """Return the digits of a column's numbers, or None if it has too few, or mixed units.
 
-    Args:
-        words: the column.
-        candidates: rows of each word that may be a number.
-        enough: rows that must be numbers.
+    candidates: rows of each word that may be a number; enough: rows that must be numbers.
     """
     probe = pc.match_substring_regex(words.levels.slice(0, PROBE), _NUMBER)
     asked = candidates[:PROBE]

@@ -88,9 +88,7 @@ def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | No
 
     A day of the week before them, and a zone or a word such as "Uhr" behind them, is left out.
 
-    Args:
-        words: the column.
-        day_first: the order of day and month if these dates leave it open; None to leave it.
+    day_first: the order of day and month if these dates leave it open; None to leave it.
     """
     needed = ENOUGH * words.share(pc.invert(words.soft()))
     probe = words.levels.slice(0, 200)

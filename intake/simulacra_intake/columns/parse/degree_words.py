@@ -34,8 +34,7 @@ class _Language:
 def order_by_degree(levels: Sequence[str]) -> list[float] | None:
     """Return the position of each level on a scale of degrees, or None if they form none.
 
-    Args:
-        levels: lower-case words with single spaces, no two alike.
+    levels: lower-case words with single spaces, no two alike.
     """
     plain = [_simple(level) for level in levels]
     for language in _languages():

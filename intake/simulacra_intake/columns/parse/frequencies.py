@@ -59,8 +59,7 @@ def _days_ago() -> dict[str, float]:
 def order_by_time(levels: Sequence[str]) -> list[Place]:
     """Return the place of each level among frequencies, or among times ago; None if it has none.
 
-    Args:
-        levels: lower-case words with single spaces, no two alike.
+    levels: lower-case words with single spaces, no two alike.
     """
     with_unit = sum(_unit(level) is not None for level in levels)
     if with_unit < max(_LEAST_UNITS, len(levels) - 3) or _strange(levels):
@@ -73,9 +72,6 @@ def order_by_length(levels: Sequence[str]) -> list[Place]:
     """Return the place of each level among lengths of time in several units; None if it has none.
 
     Their numbers alone would put "1 month" before "7 days".
-
-    Args:
-        levels: as of `order_by_time`.
     """
     units = {unit for level in levels if (unit := _length_unit(level)) is not None}
     if len(units) < _LEAST_UNITS or _strange(levels):

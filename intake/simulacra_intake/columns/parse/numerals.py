@@ -138,9 +138,7 @@ def proven_decimal(levels: pa.StringArray) -> str | None:
 def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int | None:
     """Return the number of decimals that all values need; None above MAX_DECIMALS.
 
-    Args:
-        values: finite numbers, shape [n].
-        single: compare in single precision (the upload stored float32).
+    values: finite; single: compare in single precision (the upload stored float32).
     """
     digits = 0
     for part in (values[:1000], values):

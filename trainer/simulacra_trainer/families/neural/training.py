@@ -96,12 +96,7 @@ def train(
 ) -> None:
     """Train the network in place.
 
-    Args:
-        network: untrained; in the leader it ends with the best averaged weights.
-        batches: the coded table.
-        plan: from `plan_training`.
-        context: checkpoint directory and worker group.
-        progress: called with the share done after every step.
+    network: untrained; in the leader it ends with the best averaged weights.
     """
     torch.set_num_threads(threads())
     context.directory.mkdir(parents=True, exist_ok=True)

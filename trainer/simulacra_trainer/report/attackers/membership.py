@@ -78,11 +78,7 @@ def membership(
 ) -> dict[str, Advantage]:
     """Return what each attacker gains; an attacker to whom nothing is open is left out.
 
-    Args:
-        members: people whose rows the model has seen.
-        controls: others of the same population.
-        drawn: generated rows, any number.
-        columns: those that are attacked, as far as the rows have them.
+    members: people whose rows the model has seen; controls: others of the same population.
     """
     people = [members, controls]
     scores = {name: [np.zeros(of.rows.num_rows) for of in people] for name in (*VALUES, WORDS)}

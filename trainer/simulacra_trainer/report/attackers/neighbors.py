@@ -144,10 +144,8 @@ def nearest(rows: Points, others: Points) -> Neighbors:
 def nearer_share(near: Neighbors, far: Neighbors, base: float) -> tuple[float, float]:
     """Return the DCR share of synthetic rows on the scale of equal halves, and its standard error.
 
-    Args:
-        near: `nearest` seen row of each synthetic row.
-        far: `nearest` unseen row of each.
-        base: share of seen rows among all real rows.
+    near, far: the `nearest` seen and unseen row of each synthetic row; base: share of seen rows
+    among all real rows.
 
     The raw share is the share of synthetic rows whose nearest real row was seen by the model; ties
     count proportionally. Without copying it is expected to be s0, the share of seen rows among all

@@ -93,12 +93,7 @@ def own_values(
 ) -> OwnValues:
     """Return what attackers by own numbers and words gain, on average over the trials.
 
-    Args:
-        trials: of each half-model, with rows as customers see them.
-        columns: those that are attacked.
-        respondents: behind the table.
-        under_range: what they gain with rows in a range, by half-model.
-        lead: the column of the range.
+    under_range: what they gain with rows in a range, by half-model; lead: the column of the range.
     """
     names = [column.name for column in columns]
     found = [

@@ -29,10 +29,6 @@ def singling_out(table: pa.Table, schema: TableSchema) -> dict[str, Any] | None:
     """Return the known attributes, the share of persons that they single out, and coarser forms.
 
     None if fewer than two such columns are learned, or if they single out few persons.
-
-    Args:
-        table: clean training table.
-        schema: its schema.
     """
     known = [(c, kind) for c in schema.learned() if (kind := _kind(c)) is not None][:MAX_COLUMNS]
     if len(known) < 2:

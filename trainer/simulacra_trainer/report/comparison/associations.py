@@ -42,12 +42,7 @@ def associations(
     `real` and `generated`. `related` sums up the pairs with a real association of 0.1 or more.
     `squares` are [real, generated, pairs] by twentieths, over all pairs.
 
-    Args:
-        real: clean real rows.
-        generated: clean generated rows.
-        names: columns to compare.
-        rng: draws the rows that are compared.
-        weight: column of weights of the real rows.
+    weight: column of weights of the real rows.
     """
     tables = [sample_rows(table, MAX_ROWS, rng) for table in (real, generated)]
     coded = _coded(tables, names)

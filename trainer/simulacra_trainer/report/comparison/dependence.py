@@ -109,9 +109,7 @@ def measured_ratio(found: Sequence[Dependence], respondents: float) -> float | N
     Where columns depend on one another, it is measured if half of these pairs are. Where none does,
     nothing can be lost, but a small table does not show that.
 
-    Args:
-        found: the pairs of columns that depend on one another.
-        respondents: behind the table.
+    found: the pairs of columns that depend on one another; respondents: behind the table.
     """
     if not found:
         return 1.0 if respondents >= ENOUGH_TO_SEE else None
@@ -146,13 +144,8 @@ def find_dependences(
     Their figures are means over the trials, which share their real rows. Survey weights are
     resolved by a sample in proportion to them, and of each person one row is compared.
 
-    Args:
-        trials: half-models of one table.
-        schema: its schema.
-        names: learned columns to compare.
-        seed: of the samples.
-        is_asked: says of two names whether the pair is compared.
-        picks: times that other rows of the same persons are compared.
+    is_asked: says of two names whether the pair is compared; picks: times that other rows of the
+    same persons are compared.
     """
     rng = np.random.default_rng([seed, 29])
     pairs = _pairs(names, is_asked, rng)

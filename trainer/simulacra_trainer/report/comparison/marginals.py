@@ -49,13 +49,8 @@ def marginals(
     values that no real row has count as one.
     `missing` are the shares of all rows, the real one None where it is that of one to four persons.
 
-    Args:
-        real: clean real rows.
-        generated: clean generated rows.
-        columns: columns to show.
-        persons: of the real rows, int64 [n]; None if each is its own person.
-        weights: of the real rows, float64 [n].
-        keys: of the persons of the real rows, uint64 [n]; None without noise.
+    persons, weights, keys: of the real rows, [n]; None if each is its own person, all weigh the
+    same, without noise.
     """
     counts = np.ones(real.num_rows) if weights is None else weights
     return [_column(real, generated, column, persons, counts, keys) for column in columns]

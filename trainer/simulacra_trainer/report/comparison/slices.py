@@ -33,13 +33,8 @@ def slice_worth(
     more than its rows are worth for the respondents of the table who gave the answer: a condition
     adds no respondents, and neither do the weights of rows reweighted to it.
 
-    Args:
-        worth: respondents that all rows are worth.
-        columns: `marginals`, of rows that may be reweighted.
-        table: all clean real rows.
-        schema: its schema; slices are of learned columns.
-        rows: number of generated rows.
-        ratio: share of the respondents that the model kept of dependences.
+    columns: `marginals`, of rows that may be reweighted; ratio: share of the respondents that the
+    model kept of dependences.
     """
     learned = {column.name: column for column in schema.learned()}
     questions = [

@@ -67,10 +67,7 @@ class FactorModel:
 
         Names among the candidates, and linked items; for a name that is no item, all candidates.
 
-        Args:
-            column: the response.
-            before: earlier columns.
-            candidates: those of them with most information about the column.
+        candidates: those of the earlier columns with most information about the column.
         """
         own = self.item_of[column]
         if own < 0:

@@ -19,10 +19,7 @@ def decided_values(data: TrainingRows, values: Floats, candidates: Ints) -> Floa
     one. In wide tables only missing is looked at, so that the cost is bounded. Chance is that of
     persons, not of their rows.
 
-    Args:
-        data: all rows.
-        values: of the column, float64 [n].
-        candidates: positions of earlier columns.
+    candidates: positions of earlier columns.
     """
     distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     inverse, n = inverse.reshape(-1), values.size

@@ -35,14 +35,8 @@ def is_likelier(
 
     This is the one-standard-error rule (Breiman et al., 1984).
 
-    Args:
-        preferred: fits the column's sampler to rows; chosen when in doubt.
-        other: fits the alternative.
-        context: all rows.
-        values: of the column, float64 [n].
-        grid: cells of the column.
-        seed: of the folds.
-        persons: of each row, int64 [n]; a person's rows are in one fold.
+    preferred, other: fit the column's sampler to rows; the first is chosen when in doubt. A
+    person's rows are in one fold.
     """
     rng = np.random.default_rng([seed, 21])
     rows = rng.permutation(values.size)[:MAX_ROWS].astype(np.int32)

@@ -41,14 +41,8 @@ def grow_samplers(
 ) -> dict[int, Sampler]:
     """Return the sampler of each column, grown on all CPUs; their number has no influence.
 
-    Args:
-        data: training rows.
-        order: of the columns, causal.
-        kept: samplers to take over, by column.
-        structure: of the table.
-        methods: of the columns, where known; held-out rows decide the others.
-        progress: called with the share done.
-        trees: of these rows, order and penalty, by column; taken over where trees are chosen.
+    kept: samplers to take over, by column; methods: where known, held-out rows decide the others;
+    trees: of these rows, order and penalty, by column, taken over where trees are chosen.
     """
     _ = data.factors, data.context  # once, before threads grow columns
 

@@ -19,13 +19,8 @@ def level_twins(
 ) -> Floats:
     """Return the twins of levels without an order, float64 [n], by Gumbel-max noise.
 
-    Args:
-        sampler: of the column.
-        levels: their number.
-        fact: all rows, of which the columns before this one are read.
-        twin: the same rows under changed causes.
-        seen: the column's values in `fact`, float64 [n].
-        rng: draws the noise.
+    fact, twin: all rows, and the same rows under changed causes; seen: the column's values in
+    `fact`, float64 [n].
     """
     rows = np.arange(seen.size, dtype=np.int32)
     p, q = (sampler.level_shares(context, rows, levels + 1) for context in (fact, twin))
