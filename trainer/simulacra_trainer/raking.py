@@ -58,7 +58,7 @@ _EFFECTIVE = "The targets leave {worth:.1f} effective rows of {rows} (Kish); {le
 
 
 @dataclass(frozen=True)
-class Margin:
+class TargetClasses:
     """A target as classes of the rows.
 
     Attributes:
@@ -74,7 +74,7 @@ class Margin:
     shares: Floats
 
 
-def margins_of(table: pa.Table, schema: TableSchema, targets: Targets) -> list[Margin]:
+def margins_of(table: pa.Table, schema: TableSchema, targets: Targets) -> list[TargetClasses]:
     """Return the margins of checked targets over a clean table."""
     asked = expand_conditions(_conditions(targets), schema)
     found = []
@@ -88,23 +88,25 @@ def margins_of(table: pa.Table, schema: TableSchema, targets: Targets) -> list[M
         others = [one for one in column.level_values() if one not in levels] if column else []
         rest = f'the other levels of "{name}" ({", ".join(others[:SHOWN])})'
         words = [*(f'"{name}" "{level}"' for level in levels), rest]
-        found.append(Margin(paths, words, codes, shares.targets))
+        found.append(TargetClasses(paths, words, codes, shares.targets))
     for place, quota in enumerate(asked.quotas):
         words = [quota.words(), f"rows outside of {quota.words()}"]
         share = quota.bounds[0]
         codes = _in_out_unknown(quota, table)
-        found.append(Margin([("quotas", place)] * 2, words, codes, np.array([share, 1 - share])))
+        found.append(
+            TargetClasses([("quotas", place)] * 2, words, codes, np.array([share, 1 - share]))
+        )
     return found
 
 
-def cells_of(margins: Sequence[Margin], rows: int) -> Cells:
+def cells_of(margins: Sequence[TargetClasses], rows: int) -> Cells:
     """Return the combinations of classes that rows have."""
     sizes = [one.shares.size + 1 for one in margins]
     return find_cells([one.codes for one in margins], sizes, rows)
 
 
 def raked_weights(
-    margins: Sequence[Margin], cells: Cells, start: Floats, trim: float | None, sweeps: int
+    margins: Sequence[TargetClasses], cells: Cells, start: Floats, trim: float | None, sweeps: int
 ) -> tuple[Floats, Floats]:
     """Return raked weights with the sum of the start, and the error of each class.
 
@@ -204,7 +206,7 @@ def _in_out_unknown(quota: Quota, table: pa.Table) -> Ints:
 
 
 def _unreachable(
-    margins: Sequence[Margin], start: Floats
+    margins: Sequence[TargetClasses], start: Floats
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield classes with a share and nobody, and classes of rows that get none."""
     for margin in margins:
@@ -216,7 +218,7 @@ def _unreachable(
                 yield margin.paths[at], _NO_REST.format(words=margin.words[at])
 
 
-def _check_close(margins: Sequence[Margin], off: Floats, problems: Problems) -> None:
+def _check_close(margins: Sequence[TargetClasses], off: Floats, problems: Problems) -> None:
     """Raise with the target that is furthest from its share, if one is not met."""
     of_target = np.concatenate([np.arange(one.shares.size + 1) for one in margins])
     of_margin = np.repeat(np.arange(len(margins)), [one.shares.size + 1 for one in margins])
@@ -234,7 +236,11 @@ def _check_close(margins: Sequence[Margin], off: Floats, problems: Problems) -> 
 
 
 def _replicates_raked(
-    table: pa.Table, schema: TableSchema, margins: Sequence[Margin], cells: Cells, total: float
+    table: pa.Table,
+    schema: TableSchema,
+    margins: Sequence[TargetClasses],
+    cells: Cells,
+    total: float,
 ) -> pa.Table:
     """Return the table with replicates raked alike, each to the sum of the weights."""
     replicates = replicates_in(table, schema)

@@ -8,7 +8,7 @@ name, by the difference to the other while a family learns and draws, and restor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,17 +106,11 @@ class DifferenceModel(AroundModel):
         return None if is_difference else self.inner.codec(name)
 
     def sample(
-        self,
-        n: int,
-        rng: np.random.Generator,
-        *,
-        given: pa.Table | None = None,
-        do: Do | None = None,
-        only: int | None = None,
+        self, n: int, rng: np.random.Generator, *, given: pa.Table | None = None, **asked: Any
     ) -> pa.Table:
         """Draw n rows; see `families.base.FittedModel.sample`."""
         given = None if given is None else as_differences(given, self._schema)
-        rows = self.inner.sample(n, rng, given=given, do=do, only=only)
+        rows = self.inner.sample(n, rng, given=given, **asked)
         return from_differences(rows, self._schema)
 
     def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:

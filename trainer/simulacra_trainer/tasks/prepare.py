@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,13 +27,13 @@ from simulacra_crds.tasks import (
     PrepareRequest,
     TaskResult,
 )
-from simulacra_intake.description.counts import counts_of
 from simulacra_intake.description.layout import NOTHING_STATED, check_kept, open_described
 from simulacra_intake.description.statements import mismatch
 from simulacra_intake.errors import InputError
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.raw_table import RawTable
 from simulacra_schema.description import Description, DescriptionInvalid, load_description
+from simulacra_schema.description_parts import EXTENSION
 from simulacra_schema.table import TableSchema
 from simulacra_schema.wave_summary import WaveSummary
 from simulacra_trainer.cleaning.described import clean_described
@@ -41,6 +44,9 @@ from simulacra_trainer.tasks.object_source import fetch
 STEPS = {"reading": 2.0, "cleaning": 3.0, "storing": 1.0}
 NO_EARLIER = "The stored summary of earlier waves is not the one that was announced. Send it again."
 NO_DESCRIPTION = "The stored description is not the one that was announced. Send it again."
+REPLACED = ("key", "subject", "foreign_key", "personal_data")
+ASKED = ("foreign_key",)
+"""Roles that are taken on weak evidence: safe, but to be confirmed."""
 
 
 def prepare(context: TaskContext) -> TaskResult:
@@ -172,3 +178,26 @@ def _receive(
     else:
         own.store_model(SOURCE, fetch(request.source, context.env, path))
     return open_described(path, request.format, description)
+
+
+def counts_of(
+    schema: TableSchema, document: Mapping[str, Any], content: bytes
+) -> DescriptionCounts:
+    """Return the counts of a table that was read."""
+    learned = sum(column.learned for column in schema.columns)
+    replaced = sum(not column.learned and column.role in REPLACED for column in schema.columns)
+    kept = sum(one.kind == "constant" or one.is_of_design for one in schema.columns)
+    fields = document["schema"]["fields"]
+    return DescriptionCounts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        learned=learned,
+        replaced=replaced,
+        dropped=max(len(fields) - learned - replaced - kept, 0),
+        to_confirm=sum(_is_asked(field) for field in fields)
+        + sum(column.to_confirm is not None for column in schema.columns),
+    )
+
+
+def _is_asked(field: Mapping[str, Any]) -> bool:
+    own = field.get(EXTENSION, {})
+    return own.get("role") in ASKED and own.get("source", {}).get("role") == "detected"
