@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from simulacra_schema.conditions import level_in
 from simulacra_schema.did_you_mean import closest, unknown_level
 from simulacra_schema.rules import Rule, RulePart
-from simulacra_schema.table import YES, TableSchema, part_name
+from simulacra_schema.several_answers import own_part
+from simulacra_schema.table import TableSchema
 
 Path = tuple[str | int, ...]
 NUMBERS = ("integer", "numeric")
@@ -23,7 +24,7 @@ def in_schema(rule: Rule, schema: TableSchema) -> Rule:
     update: dict[str, object] = {"text": None}
     for name in ("if_", "then", "forbidden"):
         if (cell := getattr(rule, name)) is not None:
-            update[name] = dict(_own_part(column, part, schema) for column, part in cell.items())
+            update[name] = dict(own_part(column, part, schema) for column, part in cell.items())
     if rule.combinations is not None:
         known = [schema.column(name).level_values() for name in rule.allowed or ()]
         update["combinations"] = [
@@ -98,14 +99,3 @@ def _wrong_part(name: str, part: RulePart, schema: TableSchema) -> str | None:
             return "The column has dates; give earliest, latest or both."
         return f"The column is {column.kind}; give levels."
     return None
-
-
-def _own_part(name: str, part: RulePart, schema: TableSchema) -> tuple[str, RulePart]:
-    if part.levels is None:
-        return name, part
-    column = schema.column(name)
-    known = column.level_values()
-    own = [level_in(level, known) or level for level in part.levels]
-    if column.kind == "multi":
-        return part_name(name, own[0]), RulePart(levels=[YES])
-    return name, RulePart(levels=own)

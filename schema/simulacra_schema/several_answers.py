@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from simulacra_schema.conditions import ConditionSet, level_in
-from simulacra_schema.quotas import CellPart, Quota
+from simulacra_schema.quotas import CellPart
 from simulacra_schema.table import YES, TableSchema, part_name
+
+P = TypeVar("P", bound=CellPart)
 
 
 def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> ConditionSet:
@@ -23,22 +27,22 @@ def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> Conditio
         for option, share in own.items():
             shares.setdefault(part_name(name, option), {})[YES] = share
     # Not validated again: one column of many options may be more conditions than a request has.
-    quotas = [_expanded(quota, schema) for quota in conditions.quotas]
+    quotas = [
+        quota.model_copy(
+            update={"where": dict(own_part(*at, schema) for at in quota.where.items())}
+        )
+        for quota in conditions.quotas
+    ]
     return conditions.model_copy(update={"categorical": shares, "quotas": quotas})
 
 
-def _expanded(quota: Quota, schema: TableSchema) -> Quota:
-    """Return a quota on the schema's own levels; an option is "yes" of its column."""
-    where: dict[str, CellPart] = {}
-    for name, part in quota.where.items():
-        column = schema.find(name)
-        if column is None or part.levels is None:
-            where[name] = part
-            continue
-        known = column.level_values()
-        own = [level_in(level, known) or level for level in part.levels]
-        if column.kind == "multi":
-            where[part_name(name, own[0])] = CellPart(levels=[YES])
-        else:
-            where[name] = CellPart(levels=own)
-    return quota.model_copy(update={"where": where})
+def own_part(name: str, part: P, schema: TableSchema) -> tuple[str, P]:
+    """Return a part of a cell on the schema's own levels; an option is "yes" of its column."""
+    column = schema.find(name)
+    if column is None or part.levels is None:
+        return name, part
+    known = column.level_values()
+    own = [level_in(level, known) or level for level in part.levels]
+    if column.kind == "multi":
+        return part_name(name, own[0]), type(part)(levels=[YES])
+    return name, type(part)(levels=own)

@@ -154,12 +154,8 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
     for column in schema.learned():
         if column.name not in first:
             order.add(column.name, -1)
-    for gate, tier in enumerate(knowledge.confirmed, -1 - len(knowledge.confirmed)):
-        for name in (part for column in tier for part in schema.parts_of(column)):
-            order.add(name, gate)
-            order.add(gate + 1, name)
-        order.add(gate + 1, gate)
-    for gate, tier in enumerate(knowledge.tiers):
+    before = enumerate(knowledge.confirmed, -1 - len(knowledge.confirmed))
+    for gate, tier in (*before, *enumerate(knowledge.tiers)):
         for name in (part for column in tier for part in schema.parts_of(column)):
             order.add(name, gate)
             order.add(gate + 1, name)
