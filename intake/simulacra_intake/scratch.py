@@ -30,10 +30,8 @@ _PROCESS_KEY = os.urandom(KEY_BYTES)
 class EncryptedFile(io.RawIOBase):
     """An encrypted file: read anywhere, or written once from its begin to its end.
 
-    Args:
-        descriptor: of the file; closed with this object.
-        key: of this file, from `file_key`.
-        writable: write after the salt; otherwise read.
+    descriptor: closed with this object; key: of this file, from `file_key`; writable: write after
+    the salt.
     """
 
     def __init__(self, descriptor: int, key: bytes, *, writable: bool = False) -> None:

@@ -95,14 +95,10 @@ def stated_worth(
 ) -> Worth:
     """Return what rows are worth, in words; nothing where a figure is missing.
 
-    Args:
-        worth: in respondents; None if not measured.
-        ratio: share of the evidence on relations that the model kept; None if not measured.
-        rows: generated rows; of pairs, the rows of one world.
-        reason: why there is no worth, where that is known.
-        column: name of the weight.
-        in_pairs: the rows are those of one world of counterfactual pairs.
-        of_model: they are rows that the model could generate, not those of a table.
+    worth: in respondents; ratio: share of the evidence on relations that the model kept; None if
+    not measured. rows: generated ones; in_pairs: of one world of counterfactual pairs; of_model:
+    that the model could generate, not those of a table. reason: why there is no worth, where that
+    is known.
     """
     they = f"{'this' if rows == 1 else 'these'} {_count(rows, in_pairs)}"
     they, are = "generated rows" if of_model else they, "is" if rows == 1 else "are"

@@ -98,14 +98,9 @@ def fit_table(
 ) -> TrainedModel:
     """Clean a table and fit a model; the same table, request and seed give the same model.
 
-    Args:
-        source: a file (CSV, Parquet, Arrow, .xlsx, .sav) or a table in memory.
-        request: family, knowledge, privacy and seed.
-        description: what the columns are, as far as it is not to be detected.
-        weights: column of survey weights.
-        checkpoints: directory from which an interrupted neural fit resumes.
-        earlier: summary of earlier waves.
-        sink: receives progress.
+    source: a file (CSV, Parquet, Arrow, .xlsx, .sav) or a table in memory; description: what the
+    columns are, as far as it is not to be detected; checkpoints: directory from which an
+    interrupted neural fit resumes.
 
     Raises:
         InputError: as `read_described`, or a request that does not fit the table.
@@ -197,13 +192,8 @@ def complete_table(
 ) -> Completion:
     """Fill the gaps of given rows, or of the model's own table.
 
-    Args:
-        trained: the model, whose table has the donors.
-        given: a file of 20 rows or more, or a table in memory of any number of rows; None for the
-            gaps of the model's own table.
-        options: columns, implicates, and what counts as a gap.
-        seed: of the halves and draws.
-        sink: receives progress.
+    given: a file of 20 rows or more, or a table in memory of any number of rows; None for the gaps
+    of the model's own table.
 
     Raises:
         InputError: the rows cannot be read or completed; all faults are in its `errors`.

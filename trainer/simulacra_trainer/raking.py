@@ -110,12 +110,8 @@ def raked_weights(
 ) -> tuple[Floats, Floats]:
     """Return raked weights with the sum of the start, and the error of each class.
 
-    Args:
-        margins: the targets.
-        cells: of the same rows.
-        start: weights, float64 [n].
-        trim: largest weight, as a multiple of the mean.
-        sweeps: of one raking, at most.
+    start: weights, float64 [n]; trim: largest weight, as a multiple of the mean; sweeps: of one
+    raking.
 
     Returns:
         float64 [n], and the found less the wanted shares of all rows, float64 [classes].

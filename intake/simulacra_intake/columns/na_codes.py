@@ -30,10 +30,8 @@ _TWO_LETTERS = re.compile("[A-Z]{2}")
 def is_na_a_code(others: Sequence[str], *, blank: bool, writes_na: bool) -> bool:
     """Return whether NA is a code in a column, not a missing value.
 
-    Args:
-        others: the other distinct words of the column.
-        blank: whether cells of the column are blank, so that NA is not how it leaves them out.
-        writes_na: columns of the file write NA for a missing value.
+    blank: whether cells of the column are blank, so that NA is not how it leaves them out;
+    writes_na: columns of the file write NA for a missing value.
     """
     if not others:
         return False

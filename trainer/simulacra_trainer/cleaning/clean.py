@@ -80,11 +80,8 @@ def clean_table(
 ) -> CleanTable:
     """Clean an uploaded table.
 
-    Args:
-        raw: a table from `open_table`, or any flat Arrow table, whose strings stay strings.
-        weights: the column of survey weights; it is float64 in the table and not learned.
-        statements: what the user says about columns and weights (`simulacra_intake.description`),
-            instead of `weights`.
+    raw: a table from `open_table`, or any flat Arrow table, whose strings stay strings; weights:
+    the column of survey weights, where `statements` does not say it.
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the

@@ -99,12 +99,9 @@ def find_cells(
 ) -> Cells:
     """Return the cells that the rows of the pool fill.
 
-    Args:
-        classes: of each share column, the class of each row, int64[rows].
-        sizes: classes of each column.
-        rows: of the pool.
-        weights: how many rows of the learned distribution each row stands for, float64[rows]; equal
-            within cells. None: each for one.
+    classes: of each share column, the class of each row, int64 [rows]; sizes: their numbers;
+    weights: rows of the learned distribution that each row stands for, float64 [rows], equal within
+    cells; None: each for one.
     """
     codes = np.zeros(rows, dtype=np.int64)
     span = 1

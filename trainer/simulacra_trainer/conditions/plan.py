@@ -81,16 +81,12 @@ def plan_rows(
 ) -> RowPlan:
     """Choose n rows of the pool that meet the conditions and otherwise follow the pool.
 
-    Args:
-        pool: rows drawn from the learned distribution, at least the conditioned columns, in clean
-            types.
-        conditions: shares, ranges and quotas that hold together.
-        n: rows to generate; above the size of the pool, rows repeat in turn.
-        rng: decides the draw; the same pool, conditions, n and seed give the same plan.
-        behind: effective rows of the table that the pool was learned from, for the backing figure.
-        drawn_inside: column whose range the whole pool lies in, for the error text.
-        weights: rows of the learned distribution that each pool row stands for, float64 [rows];
-            equal in rows of the same quotas. None: one each.
+    pool: rows of the learned distribution, at least the conditioned columns, in clean types; if n
+    is above its size, rows repeat in turn. behind: effective rows of the table that it was learned
+    from, for the backing figure. drawn_inside: column whose range the whole pool lies in, for the
+    error text. weights: rows of the learned distribution that each pool row stands for, float64
+    [rows], equal in rows of the same quotas; None: one each. The same pool, conditions, n and seed
+    give the same plan.
 
     Raises:
         InfeasibleError: no row of the pool meets the ranges and fixed values that the detail names.

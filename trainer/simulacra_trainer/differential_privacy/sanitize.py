@@ -60,12 +60,9 @@ def sanitize(
 ) -> pa.Table:
     """Return an (epsilon, delta)-differentially private table with as many rows.
 
-    Args:
-        table: clean rows.
-        schema: the possible values of each column; it is treated as public.
-        guarantee: epsilon and delta.
-        rng: for tests only; draws rows from the noisy counts. The noise itself never uses it,
-            because noise that a known seed reproduces protects nobody.
+    schema: its possible values are treated as public. rng: for tests only; draws rows from the
+    noisy counts. The noise itself never uses it, because noise that a known seed reproduces
+    protects nobody.
     """
     rng = rng or np.random.default_rng(secrets.randbits(256))
     budget = Budget(rho_of(guarantee.epsilon, guarantee.delta))

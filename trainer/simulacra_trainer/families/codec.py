@@ -151,13 +151,10 @@ class ColumnCodec:
     ) -> Floats:
         """Return numbers as the column has them: of its values if these are few, else rounded.
 
-        Args:
-            values: float64 [n].
-            low: lower end of the range in which they stay; that of the column if None.
-            high: upper end of this range.
-            follows: they follow from another column, which decides how round they are, and their
-                range. Where it takes a new value, a column of more than MAX_FEW does so too: a wage
-                between two that were seen has a rounded wage between theirs.
+        low, high: the range in which they stay; that of the column if None. follows: they follow
+        from another column, which decides how round they are, and their range. Where it takes a new
+        value, a column of more than MAX_FEW does so too: a wage between two that were seen has a
+        rounded wage between theirs.
         """
         if self.is_category:
             return values

@@ -66,11 +66,8 @@ def comb_of(
 ) -> Comb | None:
     """Return the comb of ascending values; None if they have none.
 
-    Args:
-        values: of the persons on a curve, float64 [n].
-        curve: returns its values at ranks 0..1, float64 [n].
-        a_person: values of each person.
-        step: distance of neighboring values that the column can have; 0 for any.
+    curve: returns its values at ranks 0..1, float64 [n]; a_person: values of each person; step:
+    distance of neighboring values that the column can have; 0 for any.
     """
     persons = values.size / a_person
     wide = float(np.subtract(*np.quantile(values, MIDDLE[::-1])))

@@ -223,11 +223,8 @@ def place_rows(
 ) -> Placed:
     """Return the rows of a column on its curve.
 
-    Args:
-        values: float64 [n]; NaN is missing.
-        step: distance of neighboring values that the column can have; 0 for any.
-        persons: of each row, int64 [n]; None where each row is its own person.
-        weights: survey weights, float64 [n]; None without.
+    step: distance of neighboring values that the column can have; 0 for any. persons, weights: of
+    each row; None where each row is its own person, or all weigh the same.
     """
     known = np.flatnonzero(~np.isnan(values))
     x, who = values[known], None if persons is None else persons[known]

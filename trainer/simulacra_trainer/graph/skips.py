@@ -63,12 +63,8 @@ def without_skips(
 ) -> tuple[list[GraphEdge], list[SkippedEdge]]:
     """Return the edges that say more than who was asked or answered, and the others.
 
-    Args:
-        edges: of the graph.
-        names: of the p columns.
-        codes: uint8 [p, rows].
-        empty: bool [p, rows], from `unanswered`.
-        required: bool [p, p]; these edges stay, because somebody stated them.
+    names: of the p columns; codes: uint8 [p, rows]; empty: bool [p, rows], from `unanswered`;
+    required: bool [p, p]; these edges stay, because somebody stated them.
     """
     position = {name: i for i, name in enumerate(names)}
     least = max(MIN_ROWS, MIN_SHARE * codes.shape[1])

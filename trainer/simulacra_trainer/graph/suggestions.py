@@ -79,15 +79,10 @@ def suggest(
 ) -> Suggestions:
     """Return those of the arrows that half-samples confirm.
 
-    Args:
-        codes: uint8 [p, rows].
-        cards: int64 [p], levels of each column.
-        candidates: int32 [p, k], the parents that each column may have without knowledge.
-        arrows: (source, target) directed in the pattern of all rows.
-        units: person or cluster of each row, in one half with all rows. None: each row is one.
-        rng: of halves and orders.
-        budget_s: CPU seconds.
-        share: of the half-samples that must direct an arrow the same way.
+    codes, cards: as of `OrderSearch`; candidates: the parents that each column may have without
+    knowledge; arrows: (source, target) directed in the pattern of all rows; units: person or
+    cluster of each row, in one half with all rows; budget_s: CPU seconds; share: of the
+    half-samples that must direct an arrow the same way.
     """
     free = no_knowledge(cards.size)
     misses = dict.fromkeys(arrows, 0)
@@ -123,12 +118,8 @@ def audit(
 ) -> tuple[int, list[Arrow]]:
     """Return how many arrows of a search without knowledge have a stated direction, and the wrong.
 
-    Args:
-        codes: uint8 [p, rows].
-        cards: int64 [p].
-        candidates: int32 [p, k], without knowledge.
-        stated: bool [p, p]; [a, b]: an edge between a and b must be a -> b.
-        rng: of the orders.
+    codes, cards, candidates: as of `suggest`; stated: bool [p, p]; [a, b]: an edge between a and b
+    must be a -> b.
     """
     free = no_knowledge(cards.size)
     search = OrderSearch(codes, cards, free, candidates)

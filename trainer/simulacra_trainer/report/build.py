@@ -53,21 +53,12 @@ def build_report(
 
     `generation_report` derives the report of a generation from it.
 
-    Args:
-        train: the training rows of the model.
-        holdout: real rows that the model did not see. If None (or fewer than 2 rows), fidelity is
-            measured against half of the training rows, and there are no privacy figures.
-        synthetic: rows drawn from the model; with conditions they differ from the holdout by
-            design.
-        schema: its learned columns are compared.
-        graph_json: the causal graph, copied unchanged (key `edges`).
-        conditions: requested and attained conditions.
-        timings: seconds of each step.
-        seed: of the subsamples.
-        guarantee: differential privacy that the model was fit with.
-        leave_out: columns that are not compared, because the request set them.
-        weight: column of weights of the real rows, instead of the survey weights.
-        name: of the table, if it has one.
+    holdout: real rows that the model did not see. If None (or fewer than 2 rows), fidelity is
+    measured against half of the training rows, and there are no privacy figures. synthetic: rows
+    drawn from the model; with conditions they differ from the holdout by design. guarantee:
+    differential privacy that the model was fit with. leave_out: columns that are not compared,
+    because the request set them. weight: column of weights of the real rows, instead of the survey
+    weights.
     """
     rng = np.random.default_rng([seed, 23])
     columns = [c for c in schema.learned() if c.name not in leave_out]

@@ -62,12 +62,8 @@ def draw_distribution(
 ) -> Markup:
     """Return two histograms over each other: real filled, generated as a line.
 
-    Args:
-        edges: ends of the bins, ascending, one more than the bins; heights are shares by width.
-        real: shares of real rows.
-        generated: shares of generated rows.
-        ends: the edges in words.
-        label: what a screen reader says.
+    edges: ends of the bins, ascending, one more than the bins; heights are shares by width; ends:
+    the edges in words; label: what a screen reader says.
     """
     most = max(abs(edges[0]), abs(edges[-1]))  # the difference of huge numbers is infinite
     scaled = [edge / most for edge in edges]

@@ -31,10 +31,8 @@ def basis_of(edge: Edge) -> str:
 def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
     """Return the graph as SVG with CSS classes; empty without edges or with too many columns.
 
-    Args:
-        order: all columns, causes before effects.
-        edges: with source, target, strength 0..1 (stroke width) and basis (CSS class), or the state
-            of a graph that has no basis.
+    order: all columns, causes before effects; edges: with source, target, strength 0..1 (stroke
+    width) and basis (CSS class), or the state of a graph that has no basis.
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]

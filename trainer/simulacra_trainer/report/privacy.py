@@ -99,11 +99,8 @@ def _histograms(
 ) -> dict[str, list[float]]:
     """Return shares by distance; `edges` are the ends of the bins, one more.
 
-    Args:
-        drawn: of generated rows to the nearest training row.
-        real: of unseen real rows to the nearest training row.
-        to_unseen: of generated rows to the nearest unseen row; there are as many as training rows.
-        weights: of the real rows.
+    drawn, real: of generated and of unseen real rows to the nearest training row; to_unseen: of
+    generated rows to the nearest unseen row, of which there are as many.
     """
     most = float(np.quantile(np.concatenate([drawn, real, to_unseen]), 0.99))
     most = most if most > 1e-3 else 1.0

@@ -48,13 +48,9 @@ def reweighted(
     None where the conditions leave fewer than `LEAST` effective rows, counted with the noise of
     their persons, or no real rows have the shares together.
 
-    Args:
-        real: clean real rows.
-        generated: clean generated rows; their shares are the targets.
-        conditions: an option of several answers is a column of its own.
-        weights: survey weights of the real rows, float64 [n].
-        persons: of the real rows, int64 [n]; None if each is its own person.
-        keys: of the persons of the real rows, uint64 [n]; None without noise.
+    generated: their shares are the targets; conditions: an option of several answers is a column of
+    its own; weights, persons, keys: of the real rows, [n]; None if all weigh the same, each is its
+    own person, without noise.
     """
     shares = [
         ShareCondition(name, list(levels), np.array(list(levels.values()), np.float64))

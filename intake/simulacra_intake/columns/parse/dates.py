@@ -219,12 +219,9 @@ def parse_formats(
 ) -> ParsedDates | None:
     """Return the dates of one form, in the order of day and month that most of them have.
 
-    Args:
-        words: the column.
-        levels: its words of this form, null elsewhere.
-        formats: strftime patterns of the form, the day first in the first.
-        needed: share of the rows that must be dates.
-        day_first: the order if the words leave it open; None to leave it.
+    levels: the words of this form, null elsewhere; formats: strftime patterns of the form, the day
+    first in the first; needed: share of the rows that must be dates; day_first: the order if the
+    words leave it open; None to leave it.
     """
     suffix = _time_format(levels.drop_null()[0].as_py())
     upper = pc.utf8_upper(levels) if "%p" in suffix else levels

@@ -51,10 +51,8 @@ def parse_mixed_dates(
 ) -> ParsedDates | None:
     """Return the dates of a column in several forms; its pattern is the most frequent one's.
 
-    Args:
-        words: the column.
-        day_first: the order of day and month if no word decides it; None to leave it open.
-        births: whether the dates are those of births, which lie in the past.
+    day_first: the order of day and month if no word decides it; births: whether the dates are those
+    of births, which lie in the past.
     """
     probe = pc.match_substring_regex(words.levels.slice(0, PROBED), _PROBE)
     if not len(probe) or pc.mean(probe.cast(pa.float64())).as_py() < LOOK_LIKE_DATES:

@@ -65,11 +65,9 @@ def parse_numbers(
 ) -> ParsedNumbers | None:
     """Return the numbers of a text column if at least ENOUGH of its values are numbers, else None.
 
-    Args:
-        words: the column.
-        decimal: the sign that an open column follows, "." or ","; None if the file shows none.
-        certain: the user says that these are numbers, so they are no codes or versions.
-        sign: the decimal sign that the user states; None to vote.
+    decimal: the sign that an open column follows, "." or ","; certain: the user says that these are
+    numbers, so they are no codes or versions; sign: the decimal sign that the user states; None to
+    vote.
     """
     levels = words.levels
     candidates = words.counts * ~words.no_values()

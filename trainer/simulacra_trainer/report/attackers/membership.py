@@ -150,11 +150,8 @@ def column_scores(
 def number_scores(rows: Floats, values: Floats, unit: float, a_person: float) -> dict[str, Floats]:
     """Return how often each value occurs among rows beside its surroundings, in logarithms.
 
-    Args:
-        rows: generated numbers, sorted, none missing.
-        values: own numbers of people, float64 [n].
-        unit: step of the column's grid.
-        a_person: generated rows for each person of the table.
+    rows: generated numbers, sorted, none missing; unit: step of the column's grid; a_person:
+    generated rows for each person of the table.
 
     Returns:
         Scores by the width of the window, float64 [n] each.

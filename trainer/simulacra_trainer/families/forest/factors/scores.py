@@ -107,11 +107,8 @@ def fit_factors(
 ) -> FactorModel | None:
     """Return the factors of a table's items; None if it has few items.
 
-    Args:
-        codes: predictor codes, uint8 [columns, n].
-        functions: of the columns.
-        weight: independent rows that each row counts as, float64 [n].
-        persons: of each row, int64 [n]; None where each row is its own person.
+    weight: independent rows that each row counts as, float64 [n]; persons: None where each row is
+    its own.
     """
     scores = {}
     for j, of in enumerate(functions):

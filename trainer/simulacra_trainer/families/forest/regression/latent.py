@@ -65,13 +65,8 @@ def fit_additive(
 ) -> Additive:
     """Fit the regression.
 
-    Args:
-        codes: predictor codes of the earlier columns, uint8 [columns, n].
-        bases: `functions_of` the same columns.
-        values: the numbers, float64 [n], none missing.
-        penalty: nats, of the forest.
-        rng: places tied rows inside their interval.
-        rows_a_person: rows that count as one.
+    bases: `functions_of` the same columns as the codes; values: none missing; rng: places tied rows
+    inside their interval; rows_a_person: rows that count as one.
     """
     low, high = _tie_ends(values)
     step = -(-values.size // MAX_FIT_ROWS)

@@ -57,10 +57,8 @@ class Smooth:
 def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) -> Smooth:
     """Fit the regression.
 
-    Args:
-        columns: float64 [n] each, most informative first; a category as predictor codes.
-        codes: how many codes a category has, 0 for a number.
-        target: float64 [n], none missing.
+    columns: float64 [n] each, most informative first, a category as predictor codes; codes: how
+    many codes a category has, 0 for a number.
     """
     step = -(-target.size // MAX_FIT_ROWS)
     some, y = [column[::step] for column in columns], target[::step]

@@ -51,13 +51,8 @@ def fit_variates(
 
     A single column, fewer than `MIN_ROWS` rows or more than `MAX_CLASSES` classes give none.
 
-    Args:
-        codes: of the predictors, uint8 [columns, n].
-        bases: `additive.functions_of` the same columns.
-        y: int32 [n], classes 0..classes-1.
-        classes: number of classes.
-        penalty: nats, of the forest.
-        rows_a_person: rows that count as one.
+    bases: `additive.functions_of` the same columns as the codes; y: int32 [n], classes
+    0..classes-1; rows_a_person: rows that count as one.
     """
     if y.size < MIN_ROWS or classes > MAX_CLASSES or len(bases) < 2:
         return []
