@@ -22,6 +22,10 @@ Do = Mapping[str, float | str]
 """Interventions: the number or level of each column that is set."""
 
 
+def no_progress(_done: float) -> None:
+    """Ignore progress."""
+
+
 class FittedModel(Protocol):
     """A joint distribution over the learned columns, factorized along a causally valid order."""
 
@@ -138,7 +142,7 @@ class Family(Protocol):
         *,
         seed: int,
         options: Options,
-        progress: Progress,
+        progress: Progress = no_progress,
     ) -> FittedModel:
         """Fit on the clean table; deterministic for a seed on one platform."""
 
@@ -154,7 +158,3 @@ class Family(Protocol):
 
 class ModelFileError(Exception):
     """A missing, oversized or inconsistent model file; the message holds no customer data."""
-
-
-def no_progress(_done: float) -> None:
-    """Ignore progress."""

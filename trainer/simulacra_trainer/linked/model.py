@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import FittedModel, ModelFileError, no_progress
+from simulacra_trainer.families.base import FittedModel, ModelFileError
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
 from simulacra_trainer.families.forest.growth.grow import Method
@@ -224,4 +224,4 @@ def _fit(
     # Given the history, rows of a person are independent. Trees that believe it tell who was in the
     # table (methods-generation.md), so only regressions do.
     chosen = {**options, METHODS: methods, GIVEN: given, INDEPENDENT: bool(given)}
-    return FOREST.fit(table, schema, order, seed=0, options=chosen, progress=no_progress)
+    return FOREST.fit(table, schema, order, options=chosen)

@@ -21,7 +21,6 @@ from scipy.special import ndtr, ndtri  # scipy.stats takes half a second to impo
 
 from simulacra_intake.rows_of_persons import one_row_a_person
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS
 from simulacra_trainer.pipeline.holdout import HalfModelRows
 from simulacra_trainer.report.attackers.attacks import (
@@ -158,14 +157,7 @@ def strong_disclosure(
         rng = np.random.default_rng([seed, 25])
         people = [one_row_a_person(of.halves.seen, schema, rng) for of in (one, other)]
         first, second = (
-            FOREST.fit(
-                of.synthetic.slice(0, ATTACK_ROWS),
-                schema,
-                order,
-                seed=seed,
-                options=options,
-                progress=no_progress,
-            )
+            FOREST.fit(of.synthetic.slice(0, ATTACK_ROWS), schema, order, options=options)
             for of in (one, other)
         )
         grids = first.grids

@@ -16,7 +16,7 @@ from simulacra_intake.rows_of_persons import one_row_a_person, persons_in
 from simulacra_intake.survey_weights import as_population
 from simulacra_schema.background import bind_background, open_proposals
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import Progress, no_progress
+from simulacra_trainer.families.base import Progress
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.linked.model import LinkedModel, fit_linked
 from simulacra_trainer.linked.privacy import LinkedTuning, tune_linked
@@ -130,7 +130,7 @@ def fit_as_follower(
     family, options = load_family(request.family, request.gpu), context.options(request.gpu)
     halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
     for rows in (halves.seen, table):
-        family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
+        family.fit(rows, schema, order, seed=request.seed, options=options)
 
 
 def _fit_linked(

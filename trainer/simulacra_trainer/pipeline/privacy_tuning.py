@@ -178,15 +178,7 @@ def _half_models(table: _HalvedTable, known: Mapping[str, Method]) -> list[Fores
     for pair in table.pairs:
         methods = models[0].methods if models and len(table.order) > MAX_COLUMNS else known
         options = {PENALTY: PENALTIES[START], METHODS: methods, TABLE_ROWS: table.rows}
-        fitted = FOREST.fit(
-            pair.seen,
-            table.schema,
-            table.order,
-            seed=table.seed,
-            options=options,
-            progress=no_progress,
-        )
-        models.append(fitted)
+        models.append(FOREST.fit(pair.seen, table.schema, table.order, options=options))
     return models
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.families.base import Options, Progress
+from simulacra_trainer.families.base import Options, Progress, no_progress
 from simulacra_trainer.families.forest.growth.structure import find_structure, grow_samplers
 from simulacra_trainer.families.forest.growth.training_rows import DEFAULT_SCALE, code_rows
 from simulacra_trainer.families.forest.model.forest_model import (
@@ -44,9 +44,9 @@ class Forest:
         schema: TableSchema,
         order: Sequence[str],
         *,
-        seed: int,
+        seed: int = 0,
         options: Options,
-        progress: Progress,
+        progress: Progress = no_progress,
     ) -> ForestModel:
         """Fit on the clean table. It uses no randomness, so the seed is not used."""
         data = code_rows(

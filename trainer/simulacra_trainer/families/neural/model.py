@@ -16,7 +16,7 @@ from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.families.base import Do, ModelFileError, Options, Progress
+from simulacra_trainer.families.base import Do, ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
@@ -186,7 +186,7 @@ class Neural:
         *,
         seed: int,
         options: Options,
-        progress: Progress,
+        progress: Progress = no_progress,
     ) -> NeuralModel:
         """Fit on the clean table; deterministic for a seed on one platform."""
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
