@@ -117,10 +117,14 @@ class _Extension(_Part):
     model_config = ConfigDict(extra="forbid")
 
 
+CellText = Annotated[Level, BeforeValidator(_cell)]
+CellTexts = Annotated[list[CellText], Field(min_length=1, max_length=MAX_CATEGORIES)]
+
+
 class LabeledValue(_Part):
     """A category or missing value: the text of its cells, and what it means."""
 
-    value: Annotated[Level, BeforeValidator(_cell)]
+    value: CellText
     label: Annotated[str, Field(max_length=512)] | None = None
 
 
@@ -134,26 +138,10 @@ Categories = Annotated[
 Names = Annotated[
     list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS), BeforeValidator(_as_list)
 ]
-MissingCells = Annotated[
-    list[Annotated[Level, BeforeValidator(_cell)]],
-    Field(min_length=1, max_length=MAX_MISSING_VALUES),
-]
-Published = (
-    Literal[True]
-    | Annotated[
-        list[Annotated[Level, BeforeValidator(_cell)]],
-        Field(min_length=1, max_length=MAX_CATEGORIES),
-    ]
-)
+MissingCells = Annotated[list[CellText], Field(min_length=1, max_length=MAX_MISSING_VALUES)]
+Published = Literal[True] | CellTexts
 EarlierLevels = Annotated[
-    dict[
-        Level,
-        Annotated[
-            list[Annotated[Level, BeforeValidator(_cell)]],
-            Field(min_length=1, max_length=MAX_CATEGORIES),
-            BeforeValidator(_as_cells),
-        ],
-    ],
+    dict[Level, Annotated[CellTexts, BeforeValidator(_as_cells)]],
     Field(min_length=1, max_length=MAX_CATEGORIES),
 ]
 AskedIf = Annotated[
@@ -275,7 +263,7 @@ class ColumnSet(ColumnGroup):
     """A set of columns; counted: the level that means "chosen"."""
 
     type: Literal["dichotomy", "category"] | None = None
-    counted: Annotated[Level, BeforeValidator(_cell)] | None = None
+    counted: CellText | None = None
 
 
 class ColumnRelation(_Extension):
