@@ -26,6 +26,11 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def optional(description: str, **limits: Any) -> Any:
+    """Return a field that may be absent (None), with its description and limits of pydantic."""
+    return Field(default=None, description=description, **limits)
+
+
 def no_default(schema: dict[str, Any]) -> None:
     """Leave the default out of the CRD, for a field that an earlier release does not know.
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, StringC
 
 from simulacra_api.auth.clients import MAX_SECRET_LENGTH
 from simulacra_api.http.field_types import Overlap
+from simulacra_schema.base import optional
 
 OVERLAP_SECONDS = 86_400
 _CLAIM_HELP = "Exchange it at /v1/credential-claims, once."
@@ -40,7 +41,7 @@ class SignupBody(BaseModel):
     request_id: str = Field(description="Keep it secret: it leads to the credentials.")
     status: Literal["pending", "approved", "claimed", "denied", "expired"]
     client_id: str | None = None
-    credential_claim_token: str | None = Field(default=None, description=_CLAIM_HELP)
+    credential_claim_token: str | None = optional(_CLAIM_HELP)
     credential_claim_expires_at: datetime | None = None
 
 
@@ -56,8 +57,8 @@ class RotationRequest(BaseModel):
     )
 
     overlap_seconds: Overlap = Field(default=OVERLAP_SECONDS, description=_OVERLAP_HELP)
-    client_secret: SecretStr | None = Field(
-        default=None, min_length=1, max_length=MAX_SECRET_LENGTH, description=_PROOF_HELP
+    client_secret: SecretStr | None = optional(
+        _PROOF_HELP, min_length=1, max_length=MAX_SECRET_LENGTH
     )
 
 
@@ -68,8 +69,8 @@ class RotationBody(BaseModel):
     client_id: str
     status: Literal["approved", "claimed", "expired"]
     overlap_seconds: int
-    credential_claim_token: str | None = Field(
-        default=None, description=f"Shown only once, as the rotation begins. {_CLAIM_HELP}"
+    credential_claim_token: str | None = optional(
+        f"Shown only once, as the rotation begins. {_CLAIM_HELP}"
     )
     credential_claim_expires_at: datetime | None = None
     claimed_at: datetime | None = None
@@ -90,6 +91,6 @@ class CredentialBody(BaseModel):
     client_secret: str = Field(description="Shown only once.")
     token_url: str
     audience: str
-    previous_secret_expires_at: datetime | None = Field(
-        default=None, description="When the previous secret stops working; null without one."
+    previous_secret_expires_at: datetime | None = optional(
+        "When the previous secret stops working; null without one."
     )

@@ -11,6 +11,7 @@ from simulacra_api.account.audit_cursor import AuditCursor
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_crds.registry import WITH_JOB
 from simulacra_custody.audit.event import EventType
+from simulacra_schema.base import optional
 
 
 class Gauge(BaseModel):
@@ -18,9 +19,7 @@ class Gauge(BaseModel):
 
     used: int
     limit: int
-    window_seconds: int | None = Field(
-        default=None, description="Absent for a quota of what exists now."
-    )
+    window_seconds: int | None = optional("Absent for a quota of what exists now.")
 
 
 class _Quotas(BaseModel):
@@ -44,17 +43,16 @@ SupportId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")
 class AuditQuery(ListQuery):
     """Filters of the list of audit events."""
 
-    cursor: AuditCursor | None = Field(
-        default=None, description="`next_cursor` of the page before; opaque, of the same tenant."
+    cursor: AuditCursor | None = optional(
+        "`next_cursor` of the page before; opaque, of the same tenant."
     )
-    type: EventType | None = Field(default=None, description="Only events of this type.")
+    type: EventType | None = optional("Only events of this type.")
     reads: bool = Field(
         default=True, description="`false`: without reads of content, so what changed stands alone."
     )
-    support_id: SupportId | None = Field(
-        default=None,
-        description="Only events of the resource with this support id or uid, or of the request "
-        "with this `request_id`.",
+    support_id: SupportId | None = optional(
+        "Only events of the resource with this support id or uid, or of the request "
+        "with this `request_id`."
     )
     order: Literal["newest", "oldest"] = Field(
         default="newest", description="Which events come first. Take `oldest` to follow the log."
@@ -80,10 +78,8 @@ class AuditEventBody(BaseModel):
     request_id: str | None = None
     kind: str | None = None
     uid: str | None = None
-    support_id: str | None = Field(default=None, description="That of the resource's job.")
-    operation: str | None = Field(
-        default=None, description="operationId of the request, of a use of support access."
-    )
+    support_id: str | None = optional("That of the resource's job.")
+    operation: str | None = optional("operationId of the request, of a use of support access.")
     artefact: str | None = None
     sha256: str | None = None
     counts: dict[str, int] | None = None
@@ -97,13 +93,13 @@ class AuditIntegrity(BaseModel):
         description="corrupt: the log was changed. What is listed may be false, and no checkpoint "
         "is signed. unchecked: no whole check has ended yet."
     )
-    checked_events: int | None = Field(
-        default=None, description="Events that the last whole check covered, of all tenants."
+    checked_events: int | None = optional(
+        "Events that the last whole check covered, of all tenants."
     )
-    checked_at: datetime | None = Field(default=None, description="When it ended.")
+    checked_at: datetime | None = optional("When it ended.")
     kept_days: int = Field(description="For how many days records are kept.")
-    pruned_until: datetime | None = Field(
-        default=None, description="Records from before this time were deleted; absent: none was."
+    pruned_until: datetime | None = optional(
+        "Records from before this time were deleted; absent: none was."
     )
 
 
@@ -115,10 +111,9 @@ class AuditEventList(Page):
 
     items: list[AuditEventBody] | list[dict[str, Any]]
     integrity: AuditIntegrity
-    resume_cursor: str | None = Field(
-        default=None,
-        description="With `order=oldest`: `cursor` of the next request, also after the last page; "
-        "events that are written meanwhile follow.",
+    resume_cursor: str | None = optional(
+        "With `order=oldest`: `cursor` of the next request, also after the last page; "
+        "events that are written meanwhile follow."
     )
     events_skipped: bool = Field(
         default=False,

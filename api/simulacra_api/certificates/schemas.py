@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from simulacra_api.http.pagination import Page
+from simulacra_schema.base import optional
 
 
 class CertificateItem(BaseModel):
@@ -57,7 +58,6 @@ class CertificateBody(CertificateItem):
     signature: str = Field(
         description="The statement as JSON Web Signature (RFC 7515, compact, Ed25519)."
     )
-    absence_proof: AbsenceProof | None = Field(
-        default=None,
-        description="Under the newest root; null until one is signed after the erasure.",
+    absence_proof: AbsenceProof | None = optional(
+        "Under the newest root; null until one is signed after the erasure."
     )

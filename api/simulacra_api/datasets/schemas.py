@@ -11,6 +11,7 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status, WaitingReason
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
+from simulacra_schema.base import optional
 from simulacra_schema.questions.fit import FamilyName
 from simulacra_schema.verdicts import Verdict
 
@@ -50,8 +51,8 @@ class DatasetBody(BaseModel):
     waiting_reason: WaitingReason = None
     rows: int | None = None
     columns: int | None = None
-    bytes: int | None = Field(default=None, description="Size of the upload.")
-    sha256: str | None = Field(default=None, description="Digest of the upload.")
+    bytes: int | None = optional("Size of the upload.")
+    sha256: str | None = optional("Digest of the upload.")
     purpose: Literal["fit", "given"] = Field(
         default="fit", description="given: rows to be completed, without a model of their own."
     )
@@ -62,11 +63,11 @@ class DatasetBody(BaseModel):
     source_kept: bool = Field(
         default=False, description="Whether PUT of another description can read the table again."
     )
-    source_until: datetime | None = Field(
-        default=None, description="When the source of a held dataset is erased at the latest."
+    source_until: datetime | None = optional(
+        "When the source of a held dataset is erased at the latest."
     )
     model: ModelBody | None = None
-    error: JobError | None = Field(default=None, description="Why it failed, with status failed.")
+    error: JobError | None = optional("Why it failed, with status failed.")
 
     def etag(self) -> str:
         """Return the entity tag of this representation."""

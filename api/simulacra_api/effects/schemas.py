@@ -11,7 +11,7 @@ from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.answers import Answered, SegmentEffect, Sensitivity, Span
-from simulacra_schema.base import ColumnName, VerdictKind, is_none
+from simulacra_schema.base import ColumnName, VerdictKind, is_none, optional
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 from simulacra_schema.table import TableSchema
 
@@ -25,10 +25,8 @@ class OutcomeBody(QuestionBody):
             description="The column whose average is compared: a number, a boolean or a category."
         ),
     ]
-    outcome_level: str | None = Field(
-        default=None,
-        max_length=512,
-        description="The level of a category whose share is compared.",
+    outcome_level: str | None = optional(
+        "The level of a category whose share is compared.", max_length=512
     )
     population: Population = Field(
         default="all",
@@ -56,7 +54,7 @@ class EffectFigures(BaseModel):
     support: share (0..1) of the people asked about who have counterparts with both values.
     """
 
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
+    effect: float | None = optional("Null unless the verdict is assumed.")
     low: float
     high: float
     rows: int
@@ -73,8 +71,8 @@ class StatementBody(BaseModel):
         " proposed: recognized by the service and confirmed."
     )
     author: str | None = None
-    author_kind: Literal["client", "automatic"] | None = Field(
-        default=None, description="client: the author stated it; automatic: background auto."
+    author_kind: Literal["client", "automatic"] | None = optional(
+        "client: the author stated it; automatic: background auto."
     )
     time: datetime | None = None
 
@@ -85,14 +83,12 @@ class VerdictBody(BaseModel):
     kind: VerdictKind
     text: str
     rests_on: list[StatementBody] = Field(default=[], description="The statements that it uses.")
-    asks: str | None = Field(
-        default=None,
-        description="The column whose place would narrow the interval most: state it in before,"
-        " after or dont_know, and estimate again.",
+    asks: str | None = optional(
+        "The column whose place would narrow the interval most: state it in before,"
+        " after or dont_know, and estimate again."
     )
-    presumes: list[list[str]] | None = Field(
-        default=None,
-        description="Of a usual order: the blocks that it presumes and that nobody confirmed. Give"
+    presumes: list[list[str]] | None = optional(
+        "Of a usual order: the blocks that it presumes and that nobody confirmed. Give"
         " them, or corrected ones, as blocks.",
         exclude_if=is_none,
     )
@@ -102,7 +98,7 @@ class AlternativeBody(BaseModel):
     """The effect if these columns come before the treatment."""
 
     adjustment: list[str]
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
+    effect: float | None = optional("Null unless the verdict is assumed.")
     low: float
     high: float
     support: float
@@ -131,7 +127,7 @@ class EffectBody(BaseModel):
     value: float | str
     baseline: float | str
     outcome: str = Field(description="The column, or column=level for the share of a level.")
-    outcome_level: str | None = Field(default=None, description="That level, once there is one.")
+    outcome_level: str | None = optional("That level, once there is one.")
     segment: str | None
     before: list[str] = []
     after: list[str] = []
@@ -139,48 +135,33 @@ class EffectBody(BaseModel):
     blocks: list[list[str]] = []
     population: Population = "all"
     negative_controls: list[str] = []
-    verdict: VerdictBody | None = Field(
-        default=None, description="Null for an estimate made before verdicts: estimate again."
+    verdict: VerdictBody | None = optional(
+        "Null for an estimate made before verdicts: estimate again."
     )
     precision: Precision | None = None
     union: Span | None = None
-    otherwise: Span | None = Field(
-        default=None, description="Of a usual order: the interval whatever comes first."
+    otherwise: Span | None = optional("Of a usual order: the interval whatever comes first.")
+    answered: Answered | None = optional(
+        "Whom the answer is for, if people asked about have no counterparts; null for"
+        " all of the population."
     )
-    answered: Answered | None = Field(
-        default=None,
-        description="Whom the answer is for, if people asked about have no counterparts; null for"
-        " all of the population.",
+    ace: EffectFigures | None = optional(
+        "Null until it is ready, and if the verdict is contradicted or unanswerable."
     )
-    ace: EffectFigures | None = Field(
-        default=None,
-        description="Null until it is ready, and if the verdict is contradicted or unanswerable.",
-    )
-    identified: bool | None = Field(
-        default=None, description="Deprecated: whether the verdict is assumed."
-    )
-    effective_rows: float | None = Field(
-        default=None, description="Rows that the smaller arm's weights are worth."
-    )
-    naive: float | None = Field(
-        default=None, description="The plain difference of averages, with confounding."
-    )
+    identified: bool | None = optional("Deprecated: whether the verdict is assumed.")
+    effective_rows: float | None = optional("Rows that the smaller arm's weights are worth.")
+    naive: float | None = optional("The plain difference of averages, with confounding.")
     method: str | None = None
-    adjustment: list[str] | None = Field(default=None, description="Columns adjusted for.")
-    alternatives: list[AlternativeBody] | None = Field(
-        default=None, description="One entry per adjustment set left open, the chosen one first."
+    adjustment: list[str] | None = optional("Columns adjusted for.")
+    alternatives: list[AlternativeBody] | None = optional(
+        "One entry per adjustment set left open, the chosen one first."
     )
-    open_columns: list[str] | None = Field(
-        default=None, description="Columns whose place nobody stated."
-    )
+    open_columns: list[str] | None = optional("Columns whose place nobody stated.")
     checks: list[CheckBody] | None = None
-    sensitivity: Sensitivity | None = Field(
-        default=None, description="Null unless the verdict is assumed."
-    )
+    sensitivity: Sensitivity | None = optional("Null unless the verdict is assumed.")
     segments: list[SegmentEffect] | None = None
-    unshown_segments: list[str] | None = Field(
-        default=None,
-        description="Levels with fewer than 20 effective persons in an arm, or beyond the largest.",
+    unshown_segments: list[str] | None = optional(
+        "Levels with fewer than 20 effective persons in an arm, or beyond the largest."
     )
     warnings: list[str] | None = None
     created_at: datetime | None

@@ -21,7 +21,7 @@ from simulacra_api.http.field_types import (
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
-from simulacra_schema.base import ColumnName
+from simulacra_schema.base import ColumnName, optional
 from simulacra_schema.completion import CompletionReport, GivenOptions
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.rows import RowsQuestion
@@ -34,30 +34,24 @@ TAG_SECONDS = 300
 class GivenBody(GivenOptions, alias_generator=str):
     """Rows whose gaps are to be filled, and how."""
 
-    dataset_id: str | None = Field(
-        default=None,
-        max_length=63,
-        description="The dataset with the rows, uploaded with fit: false. Without it, the rows of "
+    dataset_id: str | None = optional(
+        "The dataset with the rows, uploaded with fit: false. Without it, the rows of "
         "this dataset itself.",
+        max_length=63,
     )
 
 
 class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=str):
     """What to generate."""
 
-    row_count: RowCount | None = Field(
-        default=None,
-        description="Rows; the tenant's quota is the upper limit. Give row_count, persons or"
-        " given.",
+    row_count: RowCount | None = optional(
+        "Rows; the tenant's quota is the upper limit. Give row_count, persons or given."
     )
-    persons: PersonCount | None = Field(
-        default=None,
-        description=(
-            "Linked rows: this many synthetic persons, each with its history, instead of"
-            " row_count. The table needs a column that says which person a row belongs to."
-            " Conditions (shares of persons) and interventions name columns that are constant"
-            " within persons (per_person in the schema)."
-        ),
+    persons: PersonCount | None = optional(
+        "Linked rows: this many synthetic persons, each with its history, instead of"
+        " row_count. The table needs a column that says which person a row belongs to."
+        " Conditions (shares of persons) and interventions name columns that are constant"
+        " within persons (per_person in the schema)."
     )
     counterfactual: bool = Field(
         default=False,
@@ -67,13 +61,10 @@ class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=st
             " both rows of a pair, so it is even."
         ),
     )
-    given: GivenBody | None = Field(
-        default=None,
-        description=(
-            "Complete rows instead of generating some: fill in their gaps, several times. The"
-            " artifact has the filled cells only: row (from 0), implicate (from 1), and the filled"
-            " columns. Not together with row_count, persons, conditions or interventions."
-        ),
+    given: GivenBody | None = optional(
+        "Complete rows instead of generating some: fill in their gaps, several times. The"
+        " artifact has the filled cells only: row (from 0), implicate (from 1), and the filled"
+        " columns. Not together with row_count, persons, conditions or interventions."
     )
     evidence: bool = Field(
         default=True,
@@ -82,7 +73,7 @@ class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=st
             " the rows are those of the respondents behind them."
         ),
     )
-    seed: Seed | None = Field(default=None, description="Drawn when absent.")
+    seed: Seed | None = optional("Drawn when absent.")
     format: Format = "parquet"
 
 
@@ -137,49 +128,37 @@ class GenerationBody(BaseModel):
         description="Rows requested; of linked rows, those expected; of a completion, those"
         " written, 0 before."
     )
-    persons: int | None = Field(default=None, description="Of linked rows, persons requested.")
-    rows: int | None = Field(default=None, description="Rows written so far, once known.")
+    persons: int | None = optional("Of linked rows, persons requested.")
+    rows: int | None = optional("Rows written so far, once known.")
     seed: int
     conditions: ConditionSet
     interventions: dict[str, float | str]
     counterfactual: bool = False
-    given: GivenBody | None = Field(default=None, description="Of a completion: the request.")
-    completion: CompletionReport | None = Field(
-        default=None,
-        description=(
-            "Of a completion: rows, gaps and cells filled; by column, its gaps, what it is worth in"
-            " respondents (worth) and how the check went (check: share of known answers that the"
-            " 80 % sets hold); shares of common columns side by side (common)."
-        ),
+    given: GivenBody | None = optional("Of a completion: the request.")
+    completion: CompletionReport | None = optional(
+        "Of a completion: rows, gaps and cells filled; by column, its gaps, what it is worth in"
+        " respondents (worth) and how the check went (check: share of known answers that the"
+        " 80 % sets hold); shares of common columns side by side (common)."
     )
-    identification: dict[str, Any] | None = Field(
-        default=None,
-        description=(
-            "With interventions: what may be claimed of their effects (verdict, as of an effect;"
-            " null for rows made before verdicts), the assumption behind counterfactual twins"
-            " (assumption), and warnings. identified is deprecated: whether the verdict is assumed."
-        ),
+    identification: dict[str, Any] | None = optional(
+        "With interventions: what may be claimed of their effects (verdict, as of an effect;"
+        " null for rows made before verdicts), the assumption behind counterfactual twins"
+        " (assumption), and warnings. identified is deprecated: whether the verdict is assumed."
     )
-    attainment: dict[str, Any] | None = Field(
-        default=None, description="Requested and attained values of each condition."
-    )
-    evidence: dict[str, Any] | None = Field(
-        default=None,
-        description=(
-            "What the rows are worth: worth in respondents, ratio that the model kept of"
-            " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
-            " sentence. worth is null, with a reason, where it was not measured."
-        ),
+    attainment: dict[str, Any] | None = optional("Requested and attained values of each condition.")
+    evidence: dict[str, Any] | None = optional(
+        "What the rows are worth: worth in respondents, ratio that the model kept of"
+        " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
+        " sentence. worth is null, with a reason, where it was not measured."
     )
     verdicts: list[Verdict] = Field(
         default_factory=list,
         description="Likeness and privacy of the model's rows, and what these rows are worth, in"
         " words; empty until there are rows.",
     )
-    artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
-    artifacts: list[CustomerArtifact] | None = Field(
-        default=None,
-        description="Replaces artifact_url if the rows are under the tenant's own key.",
+    artifact_url: str | None = optional("Needs the bearer token as well.")
+    artifacts: list[CustomerArtifact] | None = optional(
+        "Replaces artifact_url if the rows are under the tenant's own key."
     )
     artifact_url_expires_at: datetime | None = None
     created_at: datetime | None
@@ -201,12 +180,12 @@ class GenerationItem(BaseModel):
     job_id: str
     status: Status | Literal["deleting"]
     row_count: int
-    persons: int | None = Field(default=None, description="Of linked rows, persons requested.")
+    persons: int | None = optional("Of linked rows, persons requested.")
     rows: int | None
     conditions: ConditionSet
     interventions: dict[str, float | str]
     counterfactual: bool = False
-    given: GivenBody | None = Field(default=None, description="Of a completion: the request.")
+    given: GivenBody | None = optional("Of a completion: the request.")
     created_at: datetime | None
     expires_at: datetime | None
 
@@ -226,21 +205,18 @@ class ProbeRequest(BaseModel):
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(default_factory=dict, max_length=32)
     counterfactual: bool = Field(default=False, description="Rows in pairs, as in a generation.")
-    seed: Seed | None = Field(default=None, description="Drawn when absent.")
+    seed: Seed | None = optional("Drawn when absent.")
 
 
 class Feasibility(BaseModel):
     """How well the conditions can be met, and at what cost."""
 
     status: Literal["exact", "partial", "unconditioned"]
-    effective_sample_size: float | None = Field(
-        default=None,
-        description="Estimate of the effective number of real rows (Kish) behind the conditions,"
-        " from the learned distribution, to two digits.",
+    effective_sample_size: float | None = optional(
+        "Estimate of the effective number of real rows (Kish) behind the conditions,"
+        " from the learned distribution, to two digits."
     )
-    kl_nats: float | None = Field(
-        default=None, description="Divergence of the conditions from the learned distribution."
-    )
+    kl_nats: float | None = optional("Divergence of the conditions from the learned distribution.")
 
 
 class ProbeBody(BaseModel):
@@ -252,9 +228,8 @@ class ProbeBody(BaseModel):
     rows: list[dict[str, Any]]
     feasibility: Feasibility
     attainment: dict[str, Any] | None = None
-    verdict: dict[str, Any] | None = Field(
-        default=None,
-        description="With interventions: what may be claimed of their effects, with its text.",
+    verdict: dict[str, Any] | None = optional(
+        "With interventions: what may be claimed of their effects, with its text."
     )
     warnings: list[str] = Field(
         default_factory=list, description="What the interventions leave open."

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from simulacra_api.http.field_types import Status
 from simulacra_crds.kinds.base import Resource, utcnow
+from simulacra_schema.base import optional
 
 R = TypeVar("R", bound=Resource)
 SortKey = tuple[int, str, str]
@@ -41,8 +42,8 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=100, description="Items per page.")
-    cursor: Cursor | None = Field(
-        default=None, description="`next_cursor` of the page before; opaque, for the same filters."
+    cursor: Cursor | None = optional(
+        "`next_cursor` of the page before; opaque, for the same filters."
     )
 
     @property
@@ -69,9 +70,7 @@ class ResourceQuery(ListQuery):
 class Page(BaseModel):
     """Answer of every list, besides its items."""
 
-    next_cursor: str | None = Field(
-        default=None, description="Absent on the last page; also as `Link: rel=next`."
-    )
+    next_cursor: str | None = optional("Absent on the last page; also as `Link: rel=next`.")
 
 
 def cursor_of(key: SortKey) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, create_model
 from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.registry import WITH_JOB, Noun
+from simulacra_schema.base import optional
 from simulacra_schema.faults import FieldError
 
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
@@ -33,7 +34,7 @@ class _JobState(BaseModel):
     kind: Noun
     status: Status
     progress_percent: int = Field(ge=0, le=100)
-    eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
+    eta_seconds: int | None = optional("Estimated seconds left, once known.")
     waiting_reason: WaitingReason = None
 
 
@@ -46,7 +47,7 @@ SUPPORT_ID = "Quote it to the operator: it finds the job's log lines and audit e
 class JobBody(create_model("_JobIds", __base__=_JobState, **_IDS)):  # type: ignore[misc]
     """A job."""
 
-    support_id: str | None = Field(default=None, description=SUPPORT_ID)
+    support_id: str | None = optional(SUPPORT_ID)
     error: JobError | None = None
 
 
@@ -57,7 +58,7 @@ class JobItem(BaseModel):
     kind: Noun
     status: Status
     waiting_reason: WaitingReason = None
-    support_id: str | None = Field(default=None, description=SUPPORT_ID)
+    support_id: str | None = optional(SUPPORT_ID)
     dataset_id: str
     created_at: datetime | None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from simulacra_api.http.field_types import Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
+from simulacra_schema.base import optional
 from simulacra_schema.questions.segments import SegmentColumn, SegmentsQuestion
 from simulacra_schema.segment_shares import SegmentShare
 
@@ -25,7 +26,7 @@ class SegmentSummaryBody(BaseModel):
     boosted: int
     slightly: int
     no_better: int
-    worth: float | None = Field(default=None, description="Of the least certain share.")
+    worth: float | None = optional("Of the least certain share.")
 
 
 class SegmentBody(BaseModel):
@@ -39,12 +40,11 @@ class SegmentBody(BaseModel):
     questions: list[str]
     summary: SegmentSummaryBody | None = None
     shares: list[SegmentShare] | None = None
-    conditions: dict[str, Any] | None = Field(
-        default=None,
-        description="Of a single segment: conditions of a generation whose rows are of this segment"
-        " and agree with the shares.",
+    conditions: dict[str, Any] | None = optional(
+        "Of a single segment: conditions of a generation whose rows are of this segment"
+        " and agree with the shares."
     )
-    reason: str | None = Field(default=None, description="Why nothing is certified.")
+    reason: str | None = optional("Why nothing is certified.")
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None

@@ -17,6 +17,7 @@ from simulacra_api.effects.schemas import (
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_schema.answers import Answered, Sensitivity, Span
+from simulacra_schema.base import optional
 from simulacra_schema.questions.effect import Population, Precision
 from simulacra_schema.questions.sheet import Lever, SheetQuestion
 from simulacra_schema.sheets import Curve, LeftOut, MissingShare, PropensityCounts
@@ -33,31 +34,22 @@ class SheetRequest(OutcomeBody, SheetQuestion[LeverRequest], alias_generator=str
 class LeverBody(BaseModel):
     """The answer about one contrast of one lever. Show the verdict's text before any number."""
 
-    rank: int | None = Field(
-        default=None,
-        description="Among the assumed effects whose interval excludes 0; null for all others,"
-        " whose order is no order of causes.",
+    rank: int | None = optional(
+        "Among the assumed effects whose interval excludes 0; null for all others,"
+        " whose order is no order of causes."
     )
-    unranked: str | None = Field(default=None, description="Why it has no rank.")
+    unranked: str | None = optional("Why it has no rank.")
     near: float = Field(description="The end of the interval nearer to 0; else 0.")
     treatment: str
     value: float | str
     baseline: float | str
     verdict: VerdictBody
     precision: Precision
-    union: Span | None = Field(
-        default=None, description="The interval that holds together with those of all levers."
-    )
-    otherwise: Span | None = Field(
-        default=None, description="Of a usual order: the interval whatever comes first."
-    )
-    answered: Answered | None = Field(
-        default=None, description="Whom the answer is for; null for all of the population."
-    )
-    alone: Span | None = Field(default=None, description="The interval of this lever alone.")
-    ace: EffectFigures | None = Field(
-        default=None, description="Null if the verdict is contradicted or unanswerable."
-    )
+    union: Span | None = optional("The interval that holds together with those of all levers.")
+    otherwise: Span | None = optional("Of a usual order: the interval whatever comes first.")
+    answered: Answered | None = optional("Whom the answer is for; null for all of the population.")
+    alone: Span | None = optional("The interval of this lever alone.")
+    ace: EffectFigures | None = optional("Null if the verdict is contradicted or unanswerable.")
     effective_rows: float
     naive: float | None = None
     method: str
@@ -65,11 +57,9 @@ class LeverBody(BaseModel):
     alternatives: list[AlternativeBody] = []
     open_columns: list[str] = Field(default=[], description="Columns whose place nobody stated.")
     checks: list[CheckBody] = []
-    sensitivity: Sensitivity | None = Field(
-        default=None, description="Null unless the verdict is assumed."
-    )
+    sensitivity: Sensitivity | None = optional("Null unless the verdict is assumed.")
     propensities: PropensityCounts | None = None
-    curve: Curve | None = Field(default=None, description="Of a lever that is a number.")
+    curve: Curve | None = optional("Of a lever that is a number.")
     warnings: list[str] = []
 
 
@@ -87,24 +77,18 @@ class SheetBody(BaseModel):
     dont_know: list[str]
     blocks: list[list[str]] = []
     population: Population
-    text: str | None = Field(default=None, description="What is ranked and what is not.")
-    levers: list[LeverBody] | None = Field(
-        default=None, description="Ranked ones first, then by verdict."
-    )
+    text: str | None = optional("What is ranked and what is not.")
+    levers: list[LeverBody] | None = optional("Ranked ones first, then by verdict.")
     left_out: list[LeftOut] | None = None
-    critical: float | None = Field(
-        default=None, description="Half-width of the intervals in standard errors; 1.96 alone."
-    )
-    intervals: int | None = Field(
-        default=None, description="Intervals that hold together: contrasts times adjustment sets."
+    critical: float | None = optional("Half-width of the intervals in standard errors; 1.96 alone.")
+    intervals: int | None = optional(
+        "Intervals that hold together: contrasts times adjustment sets."
     )
     rows: int | None = None
     missing: list[MissingShare] | None = None
     seed: int | None = None
-    version: str | None = Field(default=None, description="Release that made the sheet.")
-    model_sha256: str | None = Field(
-        default=None, description="Digest of the model's schema, graph and clean table."
-    )
+    version: str | None = optional("Release that made the sheet.")
+    model_sha256: str | None = optional("Digest of the model's schema, graph and clean table.")
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None

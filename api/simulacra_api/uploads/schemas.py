@@ -12,7 +12,7 @@ from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, Sha256
-from simulacra_schema.base import ColumnName
+from simulacra_schema.base import ColumnName, optional
 from simulacra_schema.questions.fit import DifferentialPrivacy, FamilyName, PrivacyLevel
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.wave_summary import WaveSummary
@@ -79,13 +79,13 @@ class UploadFields(BaseModel):
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge | None = Field(default=None, description=_KNOWLEDGE_HELP)
-    weights: ColumnName | None = Field(default=None, description=_WEIGHTS_HELP)
-    epsilon: _Epsilon | None = Field(default=None, description=_EPSILON_HELP)
-    delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
-    privacy: PrivacyLevel | None = Field(default=None, description=_PRIVACY_HELP)
-    description: dict[str, Any] | None = Field(default=None, description=_DESCRIPTION_HELP)
-    earlier: dict[str, Any] | None = Field(default=None, description=_EARLIER_HELP)
+    knowledge: Knowledge | None = optional(_KNOWLEDGE_HELP)
+    weights: ColumnName | None = optional(_WEIGHTS_HELP)
+    epsilon: _Epsilon | None = optional(_EPSILON_HELP)
+    delta: _Delta | None = optional("Of epsilon; 1e-6 when absent.")
+    privacy: PrivacyLevel | None = optional(_PRIVACY_HELP)
+    description: dict[str, Any] | None = optional(_DESCRIPTION_HELP)
+    earlier: dict[str, Any] | None = optional(_EARLIER_HELP)
     hold: bool = Field(default=False, description=_HOLD_HELP)
     keep_source: bool = Field(default=False, description=_KEEP_HELP)
     fit: bool = Field(default=True, description=_FIT_HELP)
@@ -186,9 +186,7 @@ class UploadPlan(UploadFields):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     bytes: FileSize = Field(description="Size of the whole file.")
-    sha256: Sha256 | None = Field(
-        default=None, description="Of the whole file, in hex; verified when given."
-    )
+    sha256: Sha256 | None = optional("Of the whole file, in hex; verified when given.")
 
 
 class UploadBody(BaseModel):
@@ -200,7 +198,7 @@ class UploadBody(BaseModel):
     offset: int = Field(description="Bytes that have arrived: the next piece begins here.")
     bytes: int = Field(description="Size of the whole file.")
     complete: bool = Field(description="Whether all bytes have arrived; then poll the job.")
-    sha256: str | None = Field(default=None, description="Of the whole file, once it is complete.")
+    sha256: str | None = optional("Of the whole file, once it is complete.")
 
 
 class DatasetAccepted(BaseModel):

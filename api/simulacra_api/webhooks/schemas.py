@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from simulacra_crds.webhook import EVENTS, MAX_URL, EventName
+from simulacra_schema.base import optional
 
 _EXAMPLE: JsonDict = {"url": "https://hooks.example.com/simulacra", "events": ["job.ready"]}
 
@@ -28,8 +29,8 @@ class WebhookBody(BaseModel):
     url: str
     events: list[EventName]
     created_at: datetime
-    disabled_at: datetime | None = Field(
-        default=None, description="When the URL answered 410 Gone; nothing was sent since."
+    disabled_at: datetime | None = optional(
+        "When the URL answered 410 Gone; nothing was sent since."
     )
 
 

@@ -16,7 +16,7 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     Resource,
 )
-from simulacra_schema.base import KubeModel, cel_rules
+from simulacra_schema.base import KubeModel, cel_rules, optional
 
 
 class AccessRequestSpec(KubeModel):
@@ -45,12 +45,8 @@ class AccessRequestStatus(KubeModel):
     """
 
     observed_generation: ObservedGeneration = 0
-    tenant: Name | None = Field(
-        default=None, description="The Tenant created for it; it is not created again."
-    )
-    client_id: str | None = Field(
-        default=None, max_length=128, description="OAuth2 client id of the requester."
-    )
+    tenant: Name | None = optional("The Tenant created for it; it is not created again.")
+    client_id: str | None = optional("OAuth2 client id of the requester.", max_length=128)
     conditions: Conditions = Field(default_factory=list)
 
 

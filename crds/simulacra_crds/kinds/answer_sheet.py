@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import PROGRESS, PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
-from simulacra_schema.base import apart, cel_rules
+from simulacra_schema.base import apart, cel_rules, optional
 from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
 
 _SAME = (
@@ -38,7 +38,7 @@ class AnswerSheetStatus(WorkStatus):
     Answers name columns and levels, so they are in the encrypted `sheet` artifacts, not here.
     """
 
-    sheet: SheetSummary | None = Field(default=None, description="Verdicts of all levers.")
+    sheet: SheetSummary | None = optional("Verdicts of all levers.")
 
 
 class AnswerSheet(Result):

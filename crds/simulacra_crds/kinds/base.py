@@ -13,11 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from simulacra_schema.base import (
-    KubeModel,
-    Timestamp,
-    VerdictLevels,
-)
+from simulacra_schema.base import KubeModel, Timestamp, VerdictLevels, optional
 
 GROUP = "simulacra.dev"
 VERSION = "v1alpha1"
@@ -119,11 +115,10 @@ class LastFailure(KubeModel):
 
     reason: str = Field(max_length=128, description="Why it failed: a reason of conditions.")
     message: str = Field(max_length=1024, description="The reason for people, and what to do.")
-    exit_code: int | None = Field(
-        default=None,
-        description="Exit code of the pod: 42 for the input, 43 for a stored object or key that is "
+    exit_code: int | None = optional(
+        "Exit code of the pod: 42 for the input, 43 for a stored object or key that is "
         "missing or damaged, 46 for a store, key provider or audit log that is away, 137 for "
-        "memory, 143 if it was ended, 1 for an internal error.",
+        "memory, 143 if it was ended, 1 for an internal error."
     )
     time: Timestamp = Field(description="When it failed.")
 
@@ -134,9 +129,7 @@ class Progress(KubeModel):
     percent: int = Field(
         ge=0, le=100, description="Share of the work done, 0 to 100, copied in steps of ten."
     )
-    eta_seconds: int | None = Field(
-        default=None, ge=0, description="Seconds left, as the Job estimates them."
-    )
+    eta_seconds: int | None = optional("Seconds left, as the Job estimates them.", ge=0)
 
 
 class Artifact(KubeModel):
@@ -147,31 +140,23 @@ class Artifact(KubeModel):
     )
     bytes: int = Field(ge=0, description="Size in bytes before encryption.")
     sha256: Sha256 = Field(description="SHA-256 before encryption, in hex.")
-    rows: int | None = Field(default=None, ge=0, description="Rows of a table.")
-    message_id: Sha256 | None = Field(
-        default=None, description="Id of the stored message of a table, in hex."
-    )
-    key_arn: str | None = Field(
-        default=None,
-        max_length=256,
-        description="The customer's key that encrypts it; absent for the resource's own key.",
+    rows: int | None = optional("Rows of a table.", ge=0)
+    message_id: Sha256 | None = optional("Id of the stored message of a table, in hex.")
+    key_arn: str | None = optional(
+        "The customer's key that encrypts it; absent for the resource's own key.", max_length=256
     )
 
 
 class Erasure(KubeModel):
     """Facts of a running erasure that the erasure certificate needs."""
 
-    key_shredded_at: Timestamp | None = Field(
-        default=None, description="When the only copy of the key was dropped; absent without a key."
+    key_shredded_at: Timestamp | None = optional(
+        "When the only copy of the key was dropped; absent without a key."
     )
-    objects: int | None = Field(
-        default=None,
-        ge=0,
-        description="Stored objects before the erasure; absent until they are counted.",
+    objects: int | None = optional(
+        "Stored objects before the erasure; absent until they are counted.", ge=0
     )
-    stored_bytes: int | None = Field(
-        default=None, ge=0, description="Their size in bytes, encrypted."
-    )
+    stored_bytes: int | None = optional("Their size in bytes, encrypted.", ge=0)
 
 
 Conditions = Annotated[
@@ -229,30 +214,20 @@ class RetainedSpec(KubeModel):
 class WorkStatus(KubeModel):
     """The common status of resources with customer bytes."""
 
-    phase: Phase | None = Field(
-        default=None, description="One word for people; programs read conditions."
-    )
+    phase: Phase | None = optional("One word for people; programs read conditions.")
     observed_generation: ObservedGeneration = 0
     conditions: Conditions = Field(default_factory=list)
-    wrapped_key: WrappedKey | None = Field(
-        default=None,
-        description="The only copy of the resource's data key, wrapped by the tenant's key.",
+    wrapped_key: WrappedKey | None = optional(
+        "The only copy of the resource's data key, wrapped by the tenant's key."
     )
-    progress: Progress | None = Field(default=None, description="Progress of the running work.")
+    progress: Progress | None = optional("Progress of the running work.")
     artefacts: Artifacts = Field(default_factory=list)
-    expires_at: Timestamp | None = Field(
-        default=None,
-        description="When it is deleted and its bytes are erased, unless its retention changes.",
+    expires_at: Timestamp | None = optional(
+        "When it is deleted and its bytes are erased, unless its retention changes."
     )
-    finished_at: Timestamp | None = Field(
-        default=None, description="When the work ended, in success or failure."
-    )
-    last_failure: LastFailure | None = Field(
-        default=None, description="Why the last attempt of the work failed."
-    )
-    erasure: Erasure | None = Field(
-        default=None, description="Progress of the erasure during a deletion."
-    )
+    finished_at: Timestamp | None = optional("When the work ended, in success or failure.")
+    last_failure: LastFailure | None = optional("Why the last attempt of the work failed.")
+    erasure: Erasure | None = optional("Progress of the erasure during a deletion.")
 
 
 class PrinterColumn(KubeModel):

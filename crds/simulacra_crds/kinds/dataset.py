@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import (
     WorkResource,
     WorkStatus,
 )
-from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default
+from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default, optional
 
 FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
 
@@ -62,28 +62,25 @@ class Source(KubeModel):
         description="Upload: the API receives the bytes and fills in sha256 and bytes. Object: the "
         "bytes are read from uri. Fixed.",
     )
-    uri: str | None = Field(
-        default=None,
-        max_length=1100,
-        pattern=URI_PATTERN,
-        description="The object to read, s3://bucket/key, for type Object. It must be under one "
+    uri: str | None = optional(
+        "The object to read, s3://bucket/key, for type Object. It must be under one "
         "of the Tenant's spec.sources, which say how to read it. No part of the key may be empty "
         "or begin with a dot. Fixed.",
+        max_length=1100,
+        pattern=URI_PATTERN,
     )
     format: Literal["auto", FileFormat] = Field(
         default="auto", description="File format; auto detects it from the bytes. Fixed."
     )
-    sha256: Sha256 | None = Field(
-        default=None,
-        description="SHA-256 of the bytes, in hex. Upload: set once it is complete, then fixed. "
-        "Object: if given, another digest fails the Dataset with SourceMismatch.",
+    sha256: Sha256 | None = optional(
+        "SHA-256 of the bytes, in hex. Upload: set once it is complete, then fixed. "
+        "Object: if given, another digest fails the Dataset with SourceMismatch."
     )
-    bytes: int | None = Field(
-        default=None,
+    bytes: int | None = optional(
+        "Size in bytes, at most 1 TiB. Upload: set with sha256. Object: if given, "
+        "another size fails the Dataset with SourceMismatch.",
         ge=0,
         le=1 << 40,
-        description="Size in bytes, at most 1 TiB. Upload: set with sha256. Object: if given, "
-        "another size fails the Dataset with SourceMismatch.",
     )
 
 
@@ -135,16 +132,14 @@ class TableDescription(KubeModel):
 
     model_config = ConfigDict(json_schema_extra=_DESCRIPTION_RULE)
 
-    inline: str | None = Field(
-        default=None,
+    inline: str | None = optional(
+        "The document itself, JSON of at most 262144 characters. It names columns, and "
+        "whoever may read the Dataset may read it.",
         min_length=2,
         max_length=256 << 10,
-        description="The document itself, JSON of at most 262144 characters. It names columns, and "
-        "whoever may read the Dataset may read it.",
     )
-    sha256: Sha256 | None = Field(
-        default=None,
-        description="SHA-256, in hex, of the document that the API has stored encrypted.",
+    sha256: Sha256 | None = optional(
+        "SHA-256, in hex, of the document that the API has stored encrypted."
     )
 
     @property
@@ -164,9 +159,8 @@ class EarlierWaves(KubeModel):
 class DescriptionCounts(KubeModel):
     """What was read: counts and a digest, never names."""
 
-    sha256: Sha256 | None = Field(
-        default=None,
-        description="SHA-256 of the completed description; absent if the table was not read.",
+    sha256: Sha256 | None = optional(
+        "SHA-256 of the completed description; absent if the table was not read."
     )
     learned: int = Field(default=0, ge=0, description="Columns that are learned.")
     replaced: int = Field(default=0, ge=0, description="Columns with invented values.")
@@ -177,9 +171,8 @@ class DescriptionCounts(KubeModel):
 class DescriptionStatus(DescriptionCounts):
     """What was read, and under which description."""
 
-    requested: Sha256 | None = Field(
-        default=None,
-        description="SHA-256 of the description that the table was read under; absent without one.",
+    requested: Sha256 | None = optional(
+        "SHA-256 of the description that the table was read under; absent without one."
     )
     revision: int = Field(default=0, ge=0, description="How often the table was read successfully.")
 
@@ -199,10 +192,9 @@ class DatasetSpec(RetainedSpec):
     source: Source = Field(
         default_factory=Source, description="Origin of the table.", json_schema_extra=_SOURCE_RULES
     )
-    weights: ColumnName | None = Field(
-        default=None,
-        description="Column of survey weights (numbers, 0 or more): the model represents the "
-        "weighted population.",
+    weights: ColumnName | None = optional(
+        "Column of survey weights (numbers, 0 or more): the model represents the "
+        "weighted population."
     )
     purpose: Literal["Fit", "Given"] = Field(
         default="Fit",
@@ -211,15 +203,13 @@ class DatasetSpec(RetainedSpec):
         "on them. Fit when absent.",
         json_schema_extra=no_default,
     )
-    table_description: TableDescription | None = Field(
-        default=None,
-        description="What the columns are, as far as it is not to be detected. A change reads the "
-        "table again, which needs hold, keepSource or type Object; then create the Model again.",
+    table_description: TableDescription | None = optional(
+        "What the columns are, as far as it is not to be detected. A change reads the "
+        "table again, which needs hold, keepSource or type Object; then create the Model again."
     )
-    earlier: EarlierWaves | None = Field(
-        default=None,
-        description="Summary of the waves before those of the table; it comes through the API, as "
-        "with `simulacra upload --earlier`. Fixed.",
+    earlier: EarlierWaves | None = optional(
+        "Summary of the waves before those of the table; it comes through the API, as "
+        "with `simulacra upload --earlier`. Fixed."
     )
     hold: bool = Field(
         default=False,
@@ -250,16 +240,12 @@ class DatasetStatus(WorkStatus):
     work failed for good.
     """
 
-    rows: int | None = Field(default=None, ge=0, description="Rows of the cleaned table.")
-    columns: int | None = Field(default=None, ge=0, description="Columns of the cleaned table.")
-    source: ReadSource | None = Field(
-        default=None, description="The bytes that were read, for type Object."
-    )
-    description: DescriptionStatus | None = Field(
-        default=None, description="What was read, and under which description."
-    )
-    source_until: Timestamp | None = Field(
-        default=None, description="When the source that hold keeps is erased at the latest."
+    rows: int | None = optional("Rows of the cleaned table.", ge=0)
+    columns: int | None = optional("Columns of the cleaned table.", ge=0)
+    source: ReadSource | None = optional("The bytes that were read, for type Object.")
+    description: DescriptionStatus | None = optional("What was read, and under which description.")
+    source_until: Timestamp | None = optional(
+        "When the source that hold keeps is erased at the latest."
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
-from simulacra_schema.base import apart, cel_rules
+from simulacra_schema.base import apart, cel_rules, optional
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
 
@@ -33,7 +33,7 @@ class EffectEstimateStatus(WorkStatus):
     Estimates by segment name levels, so they are in the encrypted `estimate` artifact, not here.
     """
 
-    estimate: Estimate | None = Field(default=None, description="The effect over all rows.")
+    estimate: Estimate | None = optional("The effect over all rows.")
 
 
 class EffectEstimate(Result):

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from simulacra_crds.kinds.base import PROGRESS, VERDICTS, PrinterColumn, WorkStatus
 from simulacra_crds.kinds.model import ObjectRef
 from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
-from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules
+from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules, optional
 from simulacra_schema.completion import CompletionFigures, GivenOptions
 from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
 
@@ -33,10 +33,9 @@ _SELECTED = (
 class GivenRows(GivenOptions):
     """Rows whose gaps are to be filled, and how."""
 
-    dataset_ref: ObjectRef | None = Field(
-        default=None,
-        description="The Dataset with the rows, in the same namespace, with purpose Given or not; "
-        "the Model's own when absent.",
+    dataset_ref: ObjectRef | None = optional(
+        "The Dataset with the rows, in the same namespace, with purpose Given or not; "
+        "the Model's own when absent."
     )
 
 
@@ -80,10 +79,9 @@ class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
-    given: GivenRows | None = Field(
-        default=None,
-        description="Complete rows instead of generating some: fill in the gaps of a Dataset's "
-        "rows. Not together with rowCount, persons, conditions or interventions.",
+    given: GivenRows | None = optional(
+        "Complete rows instead of generating some: fill in the gaps of a Dataset's "
+        "rows. Not together with rowCount, persons, conditions or interventions."
     )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
@@ -103,28 +101,23 @@ class GenerationJobStatus(WorkStatus):
     Phase Partial: the rows exist, but a condition was not met.
     """
 
-    rows: int | None = Field(default=None, ge=0, description="Number of rows generated.")
-    identified: bool | None = Field(
-        default=None, description="Deprecated: with interventions, whether the verdict is assumed."
+    rows: int | None = optional("Number of rows generated.", ge=0)
+    identified: bool | None = optional(
+        "Deprecated: with interventions, whether the verdict is assumed."
     )
-    verdict: VerdictKind | None = Field(
-        default=None, description="With interventions: what may be claimed of their effects."
+    verdict: VerdictKind | None = optional(
+        "With interventions: what may be claimed of their effects."
     )
-    worth: float | None = Field(
-        default=None,
-        ge=0,
-        description="Respondents that the rows are worth, the sum of evidence_weight.",
+    worth: float | None = optional(
+        "Respondents that the rows are worth, the sum of evidence_weight.", ge=0
     )
-    verdicts: VerdictLevels | None = Field(
-        default=None,
-        description="The verdicts on the rows when they were generated, in words: likeness and "
-        "privacy of their model, worth their own.",
+    verdicts: VerdictLevels | None = optional(
+        "The verdicts on the rows when they were generated, in words: likeness and "
+        "privacy of their model, worth their own."
     )
-    attainment: Attainment | None = Field(
-        default=None, description="How well the conditions were met."
-    )
-    given: CompletionFigures | None = Field(
-        default=None, description="Of completed rows: how many there are, gaps and worth."
+    attainment: Attainment | None = optional("How well the conditions were met.")
+    given: CompletionFigures | None = optional(
+        "Of completed rows: how many there are, gaps and worth."
     )
 
 

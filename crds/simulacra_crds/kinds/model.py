@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import (
     WorkResource,
     WorkStatus,
 )
-from simulacra_schema.base import Figures, KubeModel, VerdictLevels, cel_rules, no_default
+from simulacra_schema.base import Figures, KubeModel, VerdictLevels, cel_rules, no_default, optional
 from simulacra_schema.questions.fit import (
     STRICT_NEEDS_FOREST,
     STRICT_OR_PRIVATE,
@@ -64,11 +64,9 @@ class Toleration(KubeModel):
     operator: Literal["Exists", "Equal"] = Field(
         default="Equal", description="Equal: the value counts; Exists: any value."
     )
-    value: str | None = Field(
-        default=None, max_length=63, description="Value of the taint, for operator Equal."
-    )
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint; any when absent."
+    value: str | None = optional("Value of the taint, for operator Equal.", max_length=63)
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = optional(
+        "Effect of the taint; any when absent."
     )
 
 
@@ -85,17 +83,13 @@ class ModelResources(KubeModel):
         )
     )
 
-    cpu: str | None = Field(
-        default=None,
-        max_length=32,
-        pattern=r"^[0-9]+m?$",
-        description="Requested cores, such as 2 or 500m.",
+    cpu: str | None = optional(
+        "Requested cores, such as 2 or 500m.", max_length=32, pattern=r"^[0-9]+m?$"
     )
-    memory: str | None = Field(
-        default=None,
+    memory: str | None = optional(
+        "Limit of memory, such as 8Gi; 512Mi at least.",
         max_length=12,
         pattern=r"^[0-9]+(Ki|Mi|Gi)?$",
-        description="Limit of memory, such as 8Gi; 512Mi at least.",
     )
     gpu: int = Field(
         default=0,
@@ -117,11 +111,8 @@ class ModelResources(KubeModel):
     tolerations: list[Toleration] = Field(
         default_factory=list, max_length=8, description="Tolerations, added to the installation's."
     )
-    priority_class: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=63,
-        description="PriorityClass, instead of the installation's.",
+    priority_class: str | None = optional(
+        "PriorityClass, instead of the installation's.", min_length=1, max_length=63
     )
 
     @model_validator(mode="after")
@@ -174,13 +165,13 @@ class ModelStatus(WorkStatus):
     are fidelity and privacy; their names are never column names.
     """
 
-    family: FamilyName | None = Field(default=None, description="The family that was fit.")
+    family: FamilyName | None = optional("The family that was fit.")
     figures: Figures = Field(
         default_factory=dict,
         description="Fidelity and privacy of generated tables, by name of the figure.",
     )
-    verdicts: VerdictLevels | None = Field(
-        default=None, description="The verdicts on generated rows when the fit ended, in words."
+    verdicts: VerdictLevels | None = optional(
+        "The verdicts on generated rows when the fit ended, in words."
     )
 
 

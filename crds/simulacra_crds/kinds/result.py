@@ -17,7 +17,7 @@ from simulacra_crds.kinds.base import (
     WorkResource,
 )
 from simulacra_crds.kinds.model import ObjectRef
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import KubeModel, optional
 
 
 def result_columns(*own: PrinterColumn) -> tuple[PrinterColumn, ...]:
@@ -35,10 +35,8 @@ class ResultSpec(RetainedSpec):
 class StatedSpec(KubeModel):
     """Who stated what a question states."""
 
-    stated_by: str | None = Field(
-        default=None,
-        max_length=256,
-        description="Who stated the lists; the answer repeats it. The API fills in its client.",
+    stated_by: str | None = optional(
+        "Who stated the lists; the answer repeats it. The API fills in its client.", max_length=256
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
+from simulacra_schema.base import optional
 from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
 
 
@@ -22,7 +23,7 @@ class SegmentEstimateStatus(WorkStatus):
     Shares name columns and levels, so they are in the encrypted `segments` artifact, not here.
     """
 
-    segments: SegmentSummary | None = Field(default=None, description="Verdicts of all shares.")
+    segments: SegmentSummary | None = optional("Verdicts of all shares.")
 
 
 class SegmentEstimate(Result):

@@ -11,7 +11,7 @@ import hashlib
 from pydantic import Field
 
 from simulacra_crds.kinds.base import Name, Sha256
-from simulacra_schema.base import KubeModel, Timestamp
+from simulacra_schema.base import KubeModel, Timestamp, optional
 
 MAX_HOURS = 72
 """Three days cover a weekend; a longer need is another grant, which the tenant sees."""
@@ -47,7 +47,7 @@ class SupportAccess(SupportGrant):
 
     opened_at: Timestamp = Field(description="When the operator opened it.")
     ends_at: Timestamp = Field(description="When it ends by itself.")
-    ended_at: Timestamp | None = Field(default=None, description="When it ended.")
+    ended_at: Timestamp | None = optional("When it ended.")
     recorded: bool = Field(
         default=False, description="Whether its begin, or its end, is in the audit log."
     )

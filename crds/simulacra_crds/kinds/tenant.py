@@ -23,7 +23,7 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.kinds.dataset import BUCKET_PATTERN, KEY_PART_PATTERN
 from simulacra_crds.kinds.support_access import KEPT, MAX_GRANTS, SupportAccess, SupportGrant
-from simulacra_schema.base import KubeModel, Timestamp, cel_rules, no_default
+from simulacra_schema.base import KubeModel, Timestamp, cel_rules, no_default, optional
 
 TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
 """Names of a Tenant: `tenant-<name>` must be a namespace, which has at most 63 characters."""
@@ -83,25 +83,19 @@ class Encryption(KubeModel):
     mode: Literal["Managed", "Customer"] = Field(
         default="Managed", description="Customer: the key in keyArn encrypts generated artifacts."
     )
-    provider: Literal["local", "vault", "awsKms"] | None = Field(
-        default=None,
-        description="Key provider of the tenant's key; the first in SIMULACRA_KEYS when absent. "
-        "Fixed.",
+    provider: Literal["local", "vault", "awsKms"] | None = optional(
+        "Key provider of the tenant's key; the first in SIMULACRA_KEYS when absent. Fixed."
     )
-    key_arn: str | None = Field(
-        default=None,
+    key_arn: str | None = optional(
+        "The customer's AWS KMS key, in mode Customer.",
         max_length=256,
         pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-        description="The customer's AWS KMS key, in mode Customer.",
     )
-    role_arn: RoleArn | None = Field(
-        default=None,
-        description="Role in the customer's account to assume for that key; when absent, the key "
-        "policy must name this service.",
+    role_arn: RoleArn | None = optional(
+        "Role in the customer's account to assume for that key; when absent, the key "
+        "policy must name this service."
     )
-    external_id: ExternalId | None = Field(
-        default=None, description="The external id in the role's trust policy."
-    )
+    external_id: ExternalId | None = optional("The external id in the role's trust policy.")
 
     @model_validator(mode="after")
     def _check(self) -> Encryption:
@@ -134,30 +128,23 @@ class ObjectSource(KubeModel):
         description="s3://bucket/ or s3://bucket/folder/, with the last slash. The longest prefix "
         "of a uri applies.",
     )
-    endpoint: str | None = Field(
-        default=None,
+    endpoint: str | None = optional(
+        "Base URL of the object store, https://host:port; AWS when absent.",
         max_length=256,
         pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
-        description="Base URL of the object store, https://host:port; AWS when absent.",
     )
-    region: str | None = Field(
-        default=None,
-        max_length=32,
-        pattern=r"^[a-z0-9-]+$",
-        description="Region of the bucket; us-east-1 when absent.",
+    region: str | None = optional(
+        "Region of the bucket; us-east-1 when absent.", max_length=32, pattern=r"^[a-z0-9-]+$"
     )
-    secret_name: Name | None = Field(
-        default=None,
-        description="Secret in the tenant's namespace with AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if needed. Or roleArn.",
+    secret_name: Name | None = optional(
+        "Secret in the tenant's namespace with AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if needed. Or roleArn."
     )
-    role_arn: RoleArn | None = Field(
-        default=None,
-        description="AWS role that the pod assumes, limited to reading the one object. Or "
-        "secretName.",
+    role_arn: RoleArn | None = optional(
+        "AWS role that the pod assumes, limited to reading the one object. Or secretName."
     )
-    external_id: ExternalId | None = Field(
-        default=None, description="The external id in the role's trust policy; with roleArn."
+    external_id: ExternalId | None = optional(
+        "The external id in the role's trust policy; with roleArn."
     )
 
     @model_validator(mode="after")
@@ -270,16 +257,14 @@ class KeyRotation(KubeModel):
 
     asked: str = Field(max_length=63, description="The annotation's value of this rotation.")
     started_at: Timestamp = Field(description="When the new version of the key was made.")
-    finished_at: Timestamp | None = Field(
-        default=None, description="When old versions were destroyed."
-    )
+    finished_at: Timestamp | None = optional("When old versions were destroyed.")
 
 
 class Suspension(KubeModel):
     """The newest suspension of a tenant, for the audit log."""
 
     began_at: Timestamp = Field(description="When the operator saw it.")
-    ended_at: Timestamp | None = Field(default=None, description="When the tenant resumed.")
+    ended_at: Timestamp | None = optional("When the tenant resumed.")
     recorded: bool = Field(
         default=False, description="Whether its begin, or its end, is in the audit log."
     )
@@ -296,15 +281,11 @@ class TenantStatus(KubeModel):
     """
 
     observed_generation: ObservedGeneration = 0
-    namespace: Name | None = Field(default=None, description="The namespace of its resources.")
+    namespace: Name | None = optional("The namespace of its resources.")
     conditions: Conditions = Field(default_factory=list)
-    erasure: Erasure | None = Field(
-        default=None, description="Progress of the erasure during a deletion."
-    )
-    rotation: KeyRotation | None = Field(
-        default=None, description="The last requested rotation of its key."
-    )
-    suspension: Suspension | None = Field(default=None, description="The newest suspension.")
+    erasure: Erasure | None = optional("Progress of the erasure during a deletion.")
+    rotation: KeyRotation | None = optional("The last requested rotation of its key.")
+    suspension: Suspension | None = optional("The newest suspension.")
     support_access: list[SupportAccess] = Field(
         default_factory=list,
         max_length=KEPT,
