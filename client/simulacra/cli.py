@@ -30,7 +30,7 @@ from simulacra.commands import (
     sheets,
     uploads,
 )
-from simulacra.commands.options import Connect
+from simulacra.commands.options import Connect, option
 from simulacra.commands.output import note
 from simulacra.commands.session import EXIT_CODES, USAGE, errors_reported
 from simulacra.local_state import default_data_dir, remember_service
@@ -67,10 +67,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        bool, option("Print the version.", "--version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Synthetic tables under stated conditions, and proof that your data is gone afterwards."""
@@ -79,12 +76,9 @@ def options(
 @app.command(rich_help_panel=START, epilog="Example: simulacra up")
 def up(
     data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Data directory; made if missing. ~/.local/share/simulacra if absent."),
+        Path | None, option("Data directory; made if missing. ~/.local/share/simulacra if absent.")
     ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port of the API; any free one if absent.")
-    ] = None,
+    port: Annotated[int | None, option("Port of the API; any free one if absent.")] = None,
 ) -> None:
     """Run the whole product on this machine, in the foreground, until Ctrl-C.
 
@@ -108,7 +102,7 @@ for panel, nouns in GROUPS.items():
 @app.command(rich_help_panel=MACHINES, epilog="Example: simulacra mcp --directory files")
 def mcp(
     directory: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="Folder of the tools' files.")
+        Path, option("Folder of the tools' files.", exists=True, file_okay=False)
     ] = Path(),
     connection: Connect = None,
 ) -> None:

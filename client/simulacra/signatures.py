@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from inspect import Parameter
+from textwrap import indent
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +30,9 @@ def copy_signature(
     method.__signature__ = shown  # type: ignore[attr-defined]
 
 
-def with_optional(types: Mapping[str, Any], after: str, *, plain: bool = False) -> Callable[[F], F]:
+def with_optional(
+    types: Mapping[str, Any], after: str, about: str = "", *, plain: bool = False
+) -> Callable[[F], F]:
     """Return a decorator that shows the names in `**changes` as optional parameters.
 
     `help` prints them, and typer and MCP make flags and arguments of them.
@@ -36,6 +40,7 @@ def with_optional(types: Mapping[str, Any], after: str, *, plain: bool = False) 
     Args:
         types: annotation of each name.
         after: the parameter before them.
+        about: their entries in the docstring.
         plain: leave all annotations as they are written, for `help`.
     """
 
@@ -48,6 +53,11 @@ def with_optional(types: Mapping[str, Any], after: str, *, plain: bool = False) 
             for name, of in types.items()
         ]
         shown[place + 1 : place + 1] = added
+        if about:
+            entry = re.search(rf"( +){after}: .*\n(?:\1 .*\n)*", function.__doc__ or "")
+            assert entry is not None
+            start, end = entry.string[: entry.end()], entry.string[entry.end() :]
+            function.__doc__ = start + indent(about, entry[1]) + end
         function.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         return function
 

@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from simulacra.access import claim_credentials, new_connection_file, request_access
-from simulacra.commands.options import AsJson
+from simulacra.commands.options import AsJson, argument, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.session import errors_reported
 
 app = typer.Typer()
-ApiUrl = Annotated[
-    str, typer.Argument(help="Address of the service, e.g. https://api.example.com.")
-]
+ApiUrl = Annotated[str, argument("Address of the service, e.g. https://api.example.com.")]
 
 
 @app.command(
@@ -23,8 +21,8 @@ ApiUrl = Annotated[
 )
 def signup(
     api_url: ApiUrl,
-    company: Annotated[str, typer.Option(help="Your company.")],
-    contact: Annotated[str, typer.Option(help="An address to reach you at.")],
+    company: Annotated[str, option("Your company.")],
+    contact: Annotated[str, option("An address to reach you at.")],
     as_json: AsJson = False,
 ) -> None:
     """Request access; a person decides. Keep the printed request_id secret: `claim` needs it."""
@@ -35,11 +33,11 @@ def signup(
 @app.command(epilog="Example: simulacra claim https://api.example.com req_...")
 def claim(
     api_url: ApiUrl,
-    request_id: Annotated[str, typer.Argument(help="As `signup` printed it.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Write the credentials to this file.")
-    ] = Path("connection.json"),
-    wait_seconds: Annotated[float, typer.Option(help="How long to wait for the decision.")] = 0.0,
+    request_id: Annotated[str, argument("As `signup` printed it.")],
+    output: Annotated[Path, option("Write the credentials to this file.", "--output", "-o")] = Path(
+        "connection.json"
+    ),
+    wait_seconds: Annotated[float, option("How long to wait for the decision.")] = 0.0,
 ) -> None:
     """Claim the credentials of an approved request, once, into a file that only you can read."""
     if output.exists():

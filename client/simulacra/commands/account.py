@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.options import AsJson, Connect, filters
+from simulacra.commands.options import AsJson, Connect, argument, filters, option
 from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import connected
 
@@ -28,19 +28,12 @@ def usage(connection: Connect = None, as_json: AsJson = False) -> None:
     "audit-events", epilog="Example: simulacra audit-events --type dev.simulacra.resource.erased"
 )
 def audit_events(
-    event_type: Annotated[str | None, typer.Option("--type", help="Only this type.")] = None,
-    support_id: Annotated[
-        str | None, typer.Option(help="Only of this support id, uid or request_id.")
-    ] = None,
-    reads: Annotated[
-        bool, typer.Option(help="Reads of content too, or what changed alone.")
-    ] = True,
-    ocsf: Annotated[
-        bool, typer.Option("--ocsf", help="JSON lines in OCSF for a SIEM, oldest first.")
-    ] = False,
+    event_type: Annotated[str | None, option("Only this type.", "--type")] = None,
+    support_id: Annotated[str | None, option("Only of this support id, uid or request_id.")] = None,
+    reads: Annotated[bool, option("Reads of content too, or what changed alone.")] = True,
+    ocsf: Annotated[bool, option("JSON lines in OCSF for a SIEM, oldest first.", "--ocsf")] = False,
     cursor_file: Annotated[
-        Path | None,
-        typer.Option(help="With --ocsf: print what is new since the last call with this file."),
+        Path | None, option("With --ocsf: print what is new since the last call with this file.")
     ] = None,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -81,8 +74,8 @@ def support_access(connection: Connect = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: simulacra webhooks --add https://example.com/hook")
 def webhooks(
-    add: Annotated[str | None, typer.Option(help="https URL to call when jobs end.")] = None,
-    remove: Annotated[str | None, typer.Option(help="webhook_id to remove.")] = None,
+    add: Annotated[str | None, option("https URL to call when jobs end.")] = None,
+    remove: Annotated[str | None, option("webhook_id to remove.")] = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
@@ -111,9 +104,7 @@ def console(connection: Connect = None, as_json: AsJson = False) -> None:
     "rotate-credentials", epilog="Example: simulacra rotate-credentials --overlap-seconds 3600"
 )
 def rotate_credentials(
-    overlap_seconds: Annotated[
-        int | None, typer.Option(help="How long the old secret stays valid.")
-    ] = None,
+    overlap_seconds: Annotated[int | None, option("How long the old secret stays valid.")] = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +115,7 @@ def rotate_credentials(
 
 @app.command(epilog="Example: simulacra explain simio_dataset_not_found")
 def explain(
-    code: Annotated[str, typer.Argument(help="From an error, e.g. simio_dataset_not_found.")],
+    code: Annotated[str, argument("From an error, e.g. simio_dataset_not_found.")],
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from simulacra.commands import admin_support
 from simulacra.commands.kubectl import Kubeconfig, failure, kubectl
-from simulacra.commands.options import AsJson, Connect
+from simulacra.commands.options import AsJson, Connect, argument, option
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import USAGE, connected
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(admin_support.app, name="support")
 RequestName = Annotated[
-    str, typer.Argument(help="Name of the AccessRequest, from `simulacra admin requests`.")
+    str, argument("Name of the AccessRequest, from `simulacra admin requests`.")
 ]
 KIND = "accessrequests.simulacra.dev"
 RUN_NOW = "simulacra.dev/run-canary"
@@ -108,9 +108,9 @@ def deny(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = Fal
 
 @app.command()
 def canary(
-    now: Annotated[bool, typer.Option("--now", help="Ask for a run at once.")] = False,
+    now: Annotated[bool, option("Ask for a run at once.", "--now")] = False,
     namespace: Annotated[
-        str, typer.Option(envvar="SIMULACRA_NAMESPACE", help="The installation's namespace.")
+        str, option("The installation's namespace.", envvar="SIMULACRA_NAMESPACE")
     ] = "simulacra-system",
     kubeconfig: Kubeconfig = None,
 ) -> None:
@@ -131,7 +131,7 @@ def canary(
 
 @app.command("trust-package", epilog="Example: simulacra admin trust-package -o trust")
 def trust_package(
-    output: Annotated[Path, typer.Option("-o", "--output", help="A new or empty folder.")],
+    output: Annotated[Path, option("A new or empty folder.", "-o", "--output")],
     connection: Connect = None,
 ) -> None:
     """Write the claims with their tests, control mappings, answers and annexes of the service."""

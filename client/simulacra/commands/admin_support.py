@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.commands.kubectl import Kubeconfig, failure, kubectl
-from simulacra.commands.options import AsJson
+from simulacra.commands.options import AsJson, argument, option
 from simulacra.commands.output import is_for_people, note, print_result, say
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Let a named person read a tenant's status and audit events for some hours, never data.",
 )
-Tenant = Annotated[str, typer.Argument(help="Name of the Tenant, from `kubectl get tenants`.")]
+Tenant = Annotated[str, argument("Name of the Tenant, from `kubectl get tenants`.")]
 OPEN_SECONDS = 10.0
 """How long `open` waits for the operator to record the begin; it takes a second or two."""
 _SHOWN = ("id", "person", "reason", "openedAt", "endsAt", "endedAt")
@@ -51,9 +51,9 @@ def _grants(tenant: Any, *, without: str = "") -> list[Any]:
 )
 def open_access(
     tenant: Tenant,
-    person: Annotated[str, typer.Option("--for", help="E-mail address of the person.")],
-    reason: Annotated[str, typer.Option(help="Why. The tenant sees it.")],
-    hours: Annotated[int, typer.Option(min=1, max=72, help="It ends by itself after these.")],
+    person: Annotated[str, option("E-mail address of the person.", "--for")],
+    reason: Annotated[str, option("Why. The tenant sees it.")],
+    hours: Annotated[int, option("It ends by itself after these.", min=1, max=72)],
     kubeconfig: Kubeconfig = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +91,7 @@ def _recorded(kubeconfig: Any, tenant: str, grant: str) -> dict[str, Any] | None
 @app.command(epilog="Example: simulacra admin support close acme sup-1f0c22ab")
 def close(
     tenant: Tenant,
-    grant: Annotated[str, typer.Argument(metavar="ID", help="From `support list`.")],
+    grant: Annotated[str, argument("From `support list`.", metavar="ID")],
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """End support access before its time. The token gets nothing more within seconds."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.options import json_file, load
+from simulacra.commands.options import existing, load, option
 from simulacra.models import Json, Schema
 from simulacra.named_values import (
     by_name,
@@ -25,34 +25,29 @@ from simulacra.named_values import (
 from simulacra.quota_cells import FORM, quotas_of, range_of
 
 Shares = Annotated[
-    list[str] | None,
-    typer.Option("--share", metavar="COL=LEVEL=SHARE", help="Share of a level, 0.5 or 50%."),
+    list[str] | None, option("Share of a level, 0.5 or 50%.", "--share", metavar="COL=LEVEL=SHARE")
 ]
 Ranges = Annotated[
     list[str] | None,
-    typer.Option(
-        "--range", metavar="COL=MIN:MAX", help="Range of a number or date; an end may be empty."
-    ),
+    option("Range of a number or date; an end may be empty.", "--range", metavar="COL=MIN:MAX"),
 ]
 Do = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "Intervention: set the column for everyone. Or a JSON file {column: value}.",
         "--do",
         metavar="COL=VALUE",
-        help="Intervention: set the column for everyone. Or a JSON file {column: value}.",
     ),
 ]
 QuotaFlags = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        f"Quota of a cell: {FORM}. Or a sheet of cells, .csv or .xlsx. Repeat it.",
         "--quota",
         metavar="CELL:SHARE",
-        help=f"Quota of a cell: {FORM}. Or a sheet of cells, .csv or .xlsx. Repeat it.",
     ),
 ]
-Conditions = Annotated[
-    Path | None, json_file("--conditions", help="JSON file: the `conditions` object.")
-]
+Conditions = Annotated[Path | None, existing("JSON file: the `conditions` object.", "--conditions")]
 
 
 class Asked:
@@ -117,8 +112,8 @@ def check_names(columns: Json, **named: str | Sequence[str] | None) -> None:
     Raises:
         ValueError: no such column; the nearest one is named.
     """
-    for option, names in named.items():
-        flag = f"--{option.replace('_', '-')}"
+    for parameter, names in named.items():
+        flag = f"--{parameter.replace('_', '-')}"
         for name in [names] if isinstance(names, str) else names or ():
             known_name(name, columns, flag)
 

@@ -12,7 +12,7 @@ import typer
 from simulacra.certificates import verify_absence, verify_certificate
 from simulacra.commands.lists import time_of
 from simulacra.commands.naming import erased_of
-from simulacra.commands.options import AsJson, Connect, json_file, load
+from simulacra.commands.options import AsJson, Connect, argument, existing, load
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import REFUSED, connected
 from simulacra.models import Json
@@ -23,8 +23,7 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra certificates ds-5f2c1e")
 def certificates(
     resource: Annotated[
-        str | None,
-        typer.Argument(help="Id of an erased resource, or its beginning; all if left out."),
+        str | None, argument("Id of an erased resource, or its beginning; all if left out.")
     ] = None,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -59,10 +58,10 @@ def checkpoint(connection: Connect = None) -> None:
     epilog="Example: simulacra verify-certificate erasure.json --keys keys.json",
 )
 def verify(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Output of `delete`.")],
+    file: Annotated[Path, argument("Output of `delete`.", exists=True, dir_okay=False)],
     keys: Annotated[
         Path | None,
-        json_file(help="The installation's published keys, kept earlier; works offline."),
+        existing("The installation's published keys, kept earlier; works offline."),
     ] = None,
     connection: Connect = None,
     as_json: AsJson = False,

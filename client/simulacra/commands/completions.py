@@ -18,7 +18,9 @@ from simulacra.commands.options import (
     RetentionHours,
     Seed,
     columns,
+    existing,
     format_of,
+    option,
 )
 from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import connected, continue_with
@@ -32,43 +34,35 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra complete survey --given customers.csv -o completed.parquet")
 def complete(
     dataset_id: DatasetId,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .arrow.")
-    ],
+    output: Annotated[Path, option("File to write: .parquet, .csv or .arrow.", "--output", "-o")],
     given: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="CSV, Parquet, Arrow, .xlsx or .sav with the rows; that of TABLE if absent.",
-        ),
+        existing("CSV, Parquet, Arrow, .xlsx or .sav with the rows; that of TABLE if absent."),
     ] = None,
     columns_: Annotated[
-        str | None, typer.Option("--columns", help="To fill, with commas; all if absent.")
+        str | None, option("To fill, with commas; all if absent.", "--columns")
     ] = None,
     implicates: Annotated[
-        int, typer.Option("--implicates", "-m", help="How often each gap is filled, 2 to 50.")
+        int, option("How often each gap is filled, 2 to 50.", "--implicates", "-m")
     ] = 10,
     fill_codes: Annotated[
-        bool, typer.Option("--fill-codes", help="Codes such as -9 for refused are gaps, too.")
+        bool, option("Codes such as -9 for refused are gaps, too.", "--fill-codes")
     ] = False,
     unknown: Annotated[
-        str, typer.Option(help="Levels that the model does not know: refuse, or missing.")
+        str, option("Levels that the model does not know: refuse, or missing.")
     ] = "refuse",
     pair: Annotated[
-        list[str] | None,
-        typer.Option(help="'X*Y': of a column of the rows and one of TABLE; repeat it."),
+        list[str] | None, option("'X*Y': of a column of the rows and one of TABLE; repeat it.")
     ] = None,
     independent: Annotated[
-        list[str] | None,
-        typer.Option(help="'X*Y': nothing but the common columns connects them; repeat it."),
+        list[str] | None, option("'X*Y': nothing but the common columns connects them; repeat it.")
     ] = None,
     sign: Annotated[
         list[str] | None,
-        typer.Option(help="'X*Y:positive' or 'X=Yes*Y=No:negative' among alike people; repeat it."),
+        option("'X*Y:positive' or 'X=Yes*Y=No:negative' among alike people; repeat it."),
     ] = None,
     impossible: Annotated[
-        list[str] | None, typer.Option(help="'X=Yes*Y=No': answers that never meet; repeat it.")
+        list[str] | None, option("'X=Yes*Y=No': answers that never meet; repeat it.")
     ] = None,
     seed: Seed = None,
     retention_hours: RetentionHours = None,

@@ -26,8 +26,10 @@ from simulacra.commands.options import (
     Wait,
     Weights,
     Yes,
+    existing,
     filters,
     load,
+    option,
     with_tiers,
 )
 from simulacra.commands.output import (
@@ -74,20 +76,16 @@ def schema(
 def describe_dataset(
     dataset_id: TableOrModel = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to write.")
+        Path | None, option("File to write.", "--output", "-o", dir_okay=False)
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="Instead of TABLE: a file, which is read here. No service is used.",
-        ),
+        existing("Instead of TABLE: a file, which is read here. No service is used."),
     ] = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     weights: Weights = None,
     schema: Annotated[
-        bool, typer.Option("--schema", help="With --source: print the cleaned schema instead.")
+        bool, option("With --source: print the cleaned schema instead.", "--schema")
     ] = False,
     strict: Strict = False,
     connection: Connect = None,
@@ -167,10 +165,7 @@ def refit(
     describe: Annotated[Path | None, DescriptionFile] = None,
     weights: Weights = None,
     source: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="The table, uploaded again where it is erased."
-        ),
+        Path | None, existing("The table, uploaded again where it is erased.")
     ] = None,
     wait: Wait = True,
     yes: Yes = False,
@@ -245,7 +240,7 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
 @app.command(epilog="Example: simulacra extend survey --retention-hours 72")
 def extend(
     dataset_id: DatasetId,
-    retention_hours: Annotated[float, typer.Option(help="Counted from creation; 168 at most.")],
+    retention_hours: Annotated[float, option("Counted from creation; 168 at most.")],
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:

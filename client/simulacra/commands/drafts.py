@@ -9,7 +9,7 @@ import typer
 
 from simulacra.commands.asked import Asked, Conditions, QuotaFlags, Ranges, Shares
 from simulacra.commands.generations import Plain
-from simulacra.commands.options import AsJson, Seed, format_of, load
+from simulacra.commands.options import AsJson, Seed, argument, format_of, load, option
 from simulacra.commands.output import is_for_people, print_result, say
 from simulacra.commands.session import errors_reported
 from simulacra.engine.draft import draft as draw
@@ -25,14 +25,12 @@ app = typer.Typer()
 def draft(
     description: Annotated[
         Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="JSON file: what the columns are (see `describe`)."
-        ),
+        argument("JSON file: what the columns are (see `describe`).", exists=True, dir_okay=False),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File of the rows; its suffix is the format.")
+        Path, option("File of the rows; its suffix is the format.", "--output", "-o")
     ],
-    rows: Annotated[int, typer.Option(min=1, help="Rows, 10,000 at most.")] = 500,
+    rows: Annotated[int, option("Rows, 10,000 at most.", min=1)] = 500,
     share: Shares = None,
     range_: Ranges = None,
     quota: QuotaFlags = None,

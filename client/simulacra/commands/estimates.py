@@ -22,6 +22,7 @@ from simulacra.commands.options import (
     Whose,
     blocks_of,
     columns,
+    option,
 )
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
@@ -39,27 +40,22 @@ def effect(
     *,
     dataset_id: TableOrModel = None,
     model: SavedModel = None,
-    treatment: Annotated[str, typer.Option(help="Column to intervene on.")],
-    value: Annotated[str, typer.Option(help="Treatment value: a number or a level.")],
-    baseline: Annotated[str, typer.Option(help="Value to compare with.")],
+    treatment: Annotated[str, option("Column to intervene on.")],
+    value: Annotated[str, option("Treatment value: a number or a level.")],
+    baseline: Annotated[str, option("Value to compare with.")],
     outcome: Outcome,
     outcome_level: OutcomeLevel = None,
-    segment: Annotated[str | None, typer.Option(help="Column to split the effect by.")] = None,
+    segment: Annotated[str | None, option("Column to split the effect by.")] = None,
     before: Annotated[
-        str | None,
-        typer.Option(help="Columns settled before the treatment, with commas between them."),
+        str | None, option("Columns settled before the treatment, with commas between them.")
     ] = None,
-    after: Annotated[
-        str | None, typer.Option(help="Columns that the treatment may have changed.")
-    ] = None,
+    after: Annotated[str | None, option("Columns that the treatment may have changed.")] = None,
     dont_know: DontKnow = None,
     blocks: Blocks = None,
     population: Whose = None,
     negative_controls: Annotated[
         str | None,
-        typer.Option(
-            help="Columns that the treatment cannot change; name them in before or after, too."
-        ),
+        option("Columns that the treatment cannot change; name them in before or after, too."),
     ] = None,
     seed: SavedSeed = None,
     key: Key = None,
@@ -105,17 +101,16 @@ def boost(
     model: SavedModel = None,
     segment: Annotated[
         str,
-        typer.Option(
-            help="One or two columns as COL=LEVEL, with commas between them; COL alone stands for"
+        option(
+            "One or two columns as COL=LEVEL, with commas between them; COL alone stands for"
             " each of its levels. With a wave beside them, earlier waves help."
         ),
     ],
     questions: Annotated[
-        str, typer.Option(help="Columns whose answers are certified, with commas between them.")
+        str, option("Columns whose answers are certified, with commas between them.")
     ],
     conditions_out: Annotated[
-        Path | None,
-        typer.Option(help="Write the conditions for `generate --conditions` to this file."),
+        Path | None, option("Write the conditions for `generate --conditions` to this file.")
     ] = None,
     key: Key = None,
     connection: Connect = None,

@@ -26,6 +26,7 @@ from simulacra.commands.options import (
     TableFile,
     Weights,
     load,
+    option,
     with_tiers,
 )
 from simulacra.commands.output import engine_bar, is_for_people, note, print_result, say
@@ -41,7 +42,7 @@ app = typer.Typer()
 def fit(
     file: TableFile,
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="Folder of the model to write.")
+        Path, option("Folder of the model to write.", "--output", "-o", file_okay=False)
     ],
     family: Family = None,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
@@ -53,7 +54,7 @@ def fit(
     epsilon: Epsilon = None,
     delta: Delta = None,
     privacy: Privacy = None,
-    gpus: Annotated[int, typer.Option(min=0, max=64, help="GPUs to fit on.")] = 0,
+    gpus: Annotated[int, option("GPUs to fit on.", min=0, max=64)] = 0,
     seed: Seed = None,
     as_json: AsJson = False,
     **changes: Any,

@@ -21,7 +21,9 @@ from simulacra.commands.options import (
     Evidence,
     Key,
     Seed,
+    argument,
     format_of,
+    option,
 )
 from simulacra.commands.output import (
     byte_bar,
@@ -42,19 +44,12 @@ from simulacra.rows import generated
 
 app = typer.Typer()
 Safe = Annotated[
-    bool,
-    typer.Option(
-        "--safe", help="CSV: a single quote before texts that a spreadsheet runs as a formula."
-    ),
+    bool, option("CSV: a single quote before texts that a spreadsheet runs as a formula.", "--safe")
 ]
 
 
 Plain = Annotated[
-    bool,
-    typer.Option(
-        "--plain",
-        help="CSV: commas, decimal points and ISO dates, whatever the table has.",
-    ),
+    bool, option("CSV: commas, decimal points and ISO dates, whatever the table has.", "--plain")
 ]
 
 
@@ -65,10 +60,9 @@ Plain = Annotated[
 def generate(
     dataset_id: TableOrModel = None,
     model: SavedModel = None,
-    rows: Annotated[int | None, typer.Option(min=1, help="Rows to generate.")] = None,
+    rows: Annotated[int | None, option("Rows to generate.", min=1)] = None,
     persons: Annotated[
-        int | None,
-        typer.Option(help="Linked rows: persons to generate, each with its history."),
+        int | None, option("Linked rows: persons to generate, each with its history.")
     ] = None,
     share: Shares = None,
     range_: Ranges = None,
@@ -79,14 +73,14 @@ def generate(
     evidence: Evidence = True,
     seed: Seed = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
+        Path | None, option("Download to this file when ready.", "--output", "-o")
     ] = None,
     safe: Safe = False,
     plain: Plain = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write the report of the rows to this file: .html or .json.")
+        Path | None, option("Write the report of the rows to this file: .html or .json.")
     ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until the rows are ready.")] = True,
+    wait: Annotated[bool, option("Wait until the rows are ready.")] = True,
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -198,17 +192,15 @@ add_list(app, "generation", "generations", "No generated tables yet.")
 def download(
     generation_id: Annotated[
         str,
-        typer.Argument(
-            metavar="ROWS",
-            help="generation_id, or its beginning; or a table with one generation.",
+        argument(
+            "generation_id, or its beginning; or a table with one generation.", metavar="ROWS"
         ),
     ],
     file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="A .parquet, .csv, .arrow, .sav or .xlsx file."),
+        Path | None, argument("A .parquet, .csv, .arrow, .sav or .xlsx file.", metavar="FILE")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="FILE, as `generate` takes it.")
+        Path | None, option("FILE, as `generate` takes it.", "--output", "-o")
     ] = None,
     safe: Safe = False,
     plain: Plain = False,
@@ -230,7 +222,7 @@ def download(
 @app.command(epilog="Example: simulacra probe survey --do education_years=16")
 def probe(
     dataset_id: DatasetId,
-    rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
+    rows: Annotated[int, option("100 at most.")] = 20,
     share: Shares = None,
     range_: Ranges = None,
     quota: QuotaFlags = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.commands.naming import called, dataset_of
-from simulacra.commands.options import AsJson, Connect, DatasetId
+from simulacra.commands.options import AsJson, Connect, DatasetId, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.session import connected
 
@@ -34,10 +34,10 @@ def knowledge(
     dataset_id: DatasetId,
     usual_order: Annotated[
         bool,
-        typer.Option(
-            "--usual-order",
-            help="Print instead which order of the columns is usual, by words and waves, and how to"
+        option(
+            "Print instead which order of the columns is usual, by words and waves, and how to"
             " confirm or correct it.",
+            "--usual-order",
         ),
     ] = False,
     connection: Connect = None,

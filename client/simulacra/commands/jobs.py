@@ -9,17 +9,14 @@ import typer
 from simulacra.client import Client
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import filters_of, job_of
-from simulacra.commands.options import AsJson, Connect, OfDataset, Status
+from simulacra.commands.options import AsJson, Connect, OfDataset, Status, argument
 from simulacra.commands.output import is_for_people, print_result, wait_with_progress
 from simulacra.commands.session import connected, exit_if_partial
 from simulacra.models import Job
 
 app = typer.Typer()
 JobId = Annotated[
-    str,
-    typer.Argument(
-        metavar="JOB", help="job_id, or its beginning; or the id or table that it works on."
-    ),
+    str, argument("job_id, or its beginning; or the id or table that it works on.", metavar="JOB")
 ]
 
 

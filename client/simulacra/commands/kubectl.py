@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
+from simulacra.commands.options import option
 from simulacra.commands.output import note
 
 Kubeconfig = Annotated[
-    Path | None,
-    typer.Option("--kubeconfig", exists=True, dir_okay=False, help="By default kubectl's own."),
+    Path | None, option("By default kubectl's own.", "--kubeconfig", exists=True, dir_okay=False)
 ]
 
 

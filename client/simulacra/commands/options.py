@@ -20,106 +20,97 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 _SEMICOLON = re.compile(f";{OUTSIDE_QUOTES}")
 
 
-def json_file(*names: str, help: str) -> Any:  # noqa: A002
-    """Return an option for an existing file."""
-    return typer.Option(*names, exists=True, dir_okay=False, help=help)
+def option(about: str, *names: str, **more: Any) -> Any:
+    """Return an option with its help; `names` where they are not that of the parameter."""
+    return typer.Option(*names, help=about, **more)
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON also on a terminal.")]
+def argument(about: str, **more: Any) -> Any:
+    """Return an argument with its help."""
+    return typer.Argument(help=about, **more)
+
+
+def existing(about: str, *names: str) -> Any:
+    """Return an option for a file that must exist."""
+    return option(about, *names, exists=True, dir_okay=False)
+
+
+AsJson = Annotated[bool, option("Print JSON also on a terminal.", "--json")]
 Connect = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "connection.json of a service; else SIMULACRA_* variables, else the last `up`.",
         "--connection",
         "-c",
-        help="connection.json of a service; else SIMULACRA_* variables, else the last `up`.",
     ),
 ]
 DatasetId = Annotated[
-    str,
-    typer.Argument(
-        metavar="TABLE", help="Name of the uploaded file, or dataset_id, or its beginning."
-    ),
+    str, argument("Name of the uploaded file, or dataset_id, or its beginning.", metavar="TABLE")
 ]
 OfDataset = Annotated[
-    str | None, typer.Option("--dataset", help="Only what belongs to this table, named as above.")
+    str | None, option("Only what belongs to this table, named as above.", "--dataset")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also on a terminal.")]
-Status = Annotated[str | None, typer.Option(help="queued, running, ready, partial or failed.")]
-Key = Annotated[
-    str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")
-]
-Wait = Annotated[bool, typer.Option(help="Wait until the model is ready.")]
+Yes = Annotated[bool, option("Do not ask, also on a terminal.", "--yes", "-y")]
+Status = Annotated[str | None, option("queued, running, ready, partial or failed.")]
+Key = Annotated[str | None, option("Idempotency-Key: the same key twice is one request.", "--key")]
+Wait = Annotated[bool, option("Wait until the model is ready.")]
 TableFile = Annotated[
-    Path,
-    typer.Argument(
-        exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav."
-    ),
+    Path, argument("CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav.", exists=True, dir_okay=False)
 ]
 TableName = Annotated[
-    str | None,
-    typer.Option("--name", help="What to call the table, everywhere; by default as its file."),
+    str | None, option("What to call the table, everywhere; by default as its file.", "--name")
 ]
-RetentionHours = Annotated[float | None, typer.Option(help="24 by default, 168 at most.")]
-Family = Annotated[str | None, typer.Option(help="forest, neural or auto.")]
-Weights = Annotated[
-    str | None, typer.Option(help="Column of survey weights; generated rows lack it.")
-]
-Epsilon = Annotated[
-    float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")
-]
-Delta = Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")]
-Privacy = Annotated[
-    str | None, typer.Option(help="standard or strict (small tables: DCR share too).")
-]
-Hold = Annotated[
-    bool, typer.Option("--hold", help="Stop after reading; `refit` confirms and fits.")
-]
+RetentionHours = Annotated[float | None, option("24 by default, 168 at most.")]
+Family = Annotated[str | None, option("forest, neural or auto.")]
+Weights = Annotated[str | None, option("Column of survey weights; generated rows lack it.")]
+Epsilon = Annotated[float | None, option("Differential privacy of the model, 0.01 to 100.")]
+Delta = Annotated[float | None, option("Of --epsilon; 1e-6 by default.")]
+Privacy = Annotated[str | None, option("standard or strict (small tables: DCR share too).")]
+Hold = Annotated[bool, option("Stop after reading; `refit` confirms and fits.", "--hold")]
 KeepSource = Annotated[
-    bool, typer.Option("--keep-source", help="Keep the table, so that it can be read again.")
+    bool, option("Keep the table, so that it can be read again.", "--keep-source")
 ]
-KnowledgeFile = json_file(help="JSON file: tiers, required and forbidden edges.")
+KnowledgeFile = existing("JSON file: tiers, required and forbidden edges.")
 Background = Annotated[
     str | None,
-    typer.Option(
-        help="auto: columns recognized as background (age, sex, survey year) come before all"
+    option(
+        "auto: columns recognized as background (age, sex, survey year) come before all"
         " others; ask: only propose them."
     ),
 ]
-DescriptionFile = json_file(
-    "--describe", help="JSON file: what the columns are, all or some (see `describe`)."
+DescriptionFile = existing(
+    "JSON file: what the columns are, all or some (see `describe`).", "--describe"
 )
 Earlier = Annotated[
     Path | None,
-    json_file(help="Summary of earlier waves (`simulacra summary`); the report says what moved."),
+    existing("Summary of earlier waves (`simulacra summary`); the report says what moved."),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when a reading is to be confirmed.")
-]
+Strict = Annotated[bool, option("Exit with 1 when a reading is to be confirmed.", "--strict")]
 Counterfactual = Annotated[
-    bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")
+    bool, option("Rows in pairs: a row, then its twin under --do.", "--counterfactual")
 ]
 Evidence = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Add the column evidence_weight: what each row is worth in respondents.",
         "--evidence/--no-evidence",
-        help="Add the column evidence_weight: what each row is worth in respondents.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
-Outcome = Annotated[str, typer.Option(help="Column whose average is compared.")]
+Seed = Annotated[int | None, option("Same seed, same rows.", "--seed")]
+Outcome = Annotated[str, option("Column whose average is compared.")]
 OutcomeLevel = Annotated[
-    str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
+    str | None, option("Of a categorical outcome: the level whose share counts.")
 ]
 Blocks = Annotated[
     str | None,
-    typer.Option(
-        metavar="COL,COL;COL;...",
-        help="All columns in one go: blocks with semicolons between them, the earliest first; none"
+    option(
+        "All columns in one go: blocks with semicolons between them, the earliest first; none"
         " is caused by a later one. simulacra knowledge --usual-order proposes some.",
+        metavar="COL,COL;COL;...",
     ),
 ]
-DontKnow = Annotated[str | None, typer.Option(help="Columns that may be either.")]
-Whose = Annotated[Population | None, typer.Option(help="Whose average effect; all if not given.")]
+DontKnow = Annotated[str | None, option("Columns that may be either.")]
+Whose = Annotated[Population | None, option("Whose average effect; all if not given.")]
 
 
 def blocks_of(text: str | None) -> list[list[str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.commands.asked import Asked, Conditions, QuotaFlags, Ranges, Shares
-from simulacra.commands.options import AsJson, Connect
+from simulacra.commands.options import AsJson, Connect, option
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import FAILED
 from simulacra.commands.used_model import LocalModel, SavedModel, TableOrModel, used_model
@@ -33,7 +33,7 @@ def check(
     range_: Ranges = None,
     conditions: Conditions = None,
     rows: Annotated[
-        int | None, typer.Option(min=1, help="Rows of the table, for a sheet with counts.")
+        int | None, option("Rows of the table, for a sheet with counts.", min=1)
     ] = None,
     connection: Connect = None,
     as_json: AsJson = False,

@@ -12,7 +12,7 @@ import typer
 from simulacra.client import Client
 from simulacra.commands.certificates import proof_commands
 from simulacra.commands.naming import resource_of
-from simulacra.commands.options import AsJson, Connect, Yes
+from simulacra.commands.options import AsJson, Connect, Yes, argument, option
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.used_model import (
@@ -37,9 +37,7 @@ NO_WAVES = (
 def show(
     resource_id: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="A table; or the id of a dataset, job, or anything made from it."
-        ),
+        argument("A table; or the id of a dataset, job, or anything made from it.", metavar="NAME"),
     ],
     connection: Connect = None,
     as_json: AsJson = False,
@@ -60,13 +58,10 @@ def _explained(client: Client, resource_id: str) -> Document:
 @app.command(epilog="Example: simulacra report survey --html report.html")
 def report(
     resource_id: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="A table or dataset_id (its model), or a gen_id."),
+        str | None, argument("A table or dataset_id (its model), or a gen_id.", metavar="NAME")
     ] = None,
     model: SavedModel = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the HTML page to this file instead.")
-    ] = None,
+    html: Annotated[Path | None, option("Write the HTML page to this file instead.")] = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
@@ -121,7 +116,7 @@ def waves(
 
 @app.command(epilog="Example: simulacra summary q3 -o q3.wave.json")
 def summary(
-    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="File to write.")],
+    output: Annotated[Path, option("File to write.", "--output", "-o", dir_okay=False)],
     table: TableOrModel = None,
     model: SavedModel = None,
     connection: Connect = None,
@@ -144,9 +139,7 @@ def summary(
 def delete(
     resource_id: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="A table; or the id of a dataset or of anything made from it."
-        ),
+        argument("A table; or the id of a dataset or of anything made from it.", metavar="NAME"),
     ],
     yes: Yes = False,
     connection: Connect = None,

@@ -26,6 +26,7 @@ from simulacra.commands.options import (
     Weights,
     format_of,
     load,
+    option,
 )
 from simulacra.commands.output import (
     is_for_people,
@@ -42,8 +43,7 @@ from simulacra.rows import generated
 
 app = typer.Typer()
 Output = Annotated[
-    Path,
-    typer.Option("--output", "-o", help="File to write: .parquet, .csv, .arrow, .sav or .xlsx."),
+    Path, option("File to write: .parquet, .csv, .arrow, .sav or .xlsx.", "--output", "-o")
 ]
 
 
@@ -51,7 +51,7 @@ Output = Annotated[
 @with_flags
 def run(
     file: TableFile,
-    rows: Annotated[int, typer.Option(min=1, help="Rows to generate.")],
+    rows: Annotated[int, option("Rows to generate.", min=1)],
     output: Output,
     plain: Plain = False,
     name: TableName = None,

@@ -21,6 +21,7 @@ from simulacra.commands.options import (
     OutcomeLevel,
     Whose,
     blocks_of,
+    option,
 )
 from simulacra.commands.options import (
     columns as split_columns,
@@ -48,41 +49,37 @@ def sheet(
     outcome_level: OutcomeLevel = None,
     lever: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A column, or COL=VALUE:BASELINE; repeat it for each. All that may be levers if"
+        option(
+            "A column, or COL=VALUE:BASELINE; repeat it for each. All that may be levers if"
             " not given."
         ),
     ] = None,
     before: Annotated[
-        str | None,
-        typer.Option(help="Columns settled before any lever, with commas between them."),
+        str | None, option("Columns settled before any lever, with commas between them.")
     ] = None,
     after: Annotated[
-        str | None,
-        typer.Option(help="Columns that came after every lever; name the outcome too."),
+        str | None, option("Columns that came after every lever; name the outcome too.")
     ] = None,
     lever_before: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=PLACED,
-            help="Columns settled before one lever, which --lever names too; other levers as well."
+        option(
+            "Columns settled before one lever, which --lever names too; other levers as well."
             " Repeat it for each lever.",
+            metavar=PLACED,
         ),
     ] = None,
     lever_after: Annotated[
-        list[str] | None,
-        typer.Option(metavar=PLACED, help="Columns that came after one lever; likewise."),
+        list[str] | None, option("Columns that came after one lever; likewise.", metavar=PLACED)
     ] = None,
     dont_know: DontKnow = None,
     blocks: Blocks = None,
     population: Whose = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write the appendix to this file: one page, no script.")
+        Path | None, option("Write the appendix to this file: one page, no script.")
     ] = None,
-    xlsx: Annotated[Path | None, typer.Option(help="Write the workbook to this file.")] = None,
+    xlsx: Annotated[Path | None, option("Write the workbook to this file.")] = None,
     program: Annotated[
-        Path | None,
-        typer.Option(help="Write a Python program to this file that repeats it on the table."),
+        Path | None, option("Write a Python program to this file that repeats it on the table.")
     ] = None,
     seed: SavedSeed = None,
     key: Key = None,

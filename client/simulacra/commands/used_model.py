@@ -14,6 +14,7 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.naming import called, resource_of
+from simulacra.commands.options import argument, option
 from simulacra.commands.output import engine_bar, wait_with_progress
 from simulacra.commands.session import connected, continue_with, errors_reported
 from simulacra.engine.errors import NO_OTHERS
@@ -25,21 +26,19 @@ from simulacra.sheet import Sheet
 
 TableOrModel = Annotated[
     str | None,
-    typer.Argument(
-        metavar="TABLE", help="Name of the uploaded file, or dataset_id, or its beginning."
-    ),
+    argument("Name of the uploaded file, or dataset_id, or its beginning.", metavar="TABLE"),
 ]
 SavedModel = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "Instead of TABLE: folder of a model that `simulacra fit` wrote. No service is used.",
         "--model",
         exists=True,
         file_okay=False,
-        help="Instead of TABLE: folder of a model that `simulacra fit` wrote. No service is used.",
     ),
 ]
 SavedSeed = Annotated[
-    int | None, typer.Option("--seed", help="With --model: of the random numbers; 0 if absent.")
+    int | None, option("With --model: of the random numbers; 0 if absent.", "--seed")
 ]
 
 ASKED = {"effect": "estimate", "sheet": "ask_sheet", "segment": "boost"}

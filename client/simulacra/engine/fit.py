@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from simulacra import tables
-from simulacra.corrections import TYPES, Changes, Corrections
+from simulacra.corrections import ABOUT, TYPES, Changes, Corrections
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.model import Model, OnProgress
 from simulacra.errors import EngineError
@@ -23,7 +23,7 @@ ARGUMENTS = {
 """Fields of the engine's request -> arguments of `fit`."""
 
 
-@with_optional(TYPES, "description", plain=True)
+@with_optional(TYPES, "description", ABOUT, plain=True)
 def fit(
     source: str | Path | tables.Frame,
     *,
@@ -59,32 +59,6 @@ def fit(
         privacy: standard, or strict: rows of a small table are besides no nearer to it than the
             DCR bar allows; not together with epsilon.
         description: what the columns are (Data Package v2), as far as it is not to be detected.
-        subject: column of the persons that several rows belong to.
-        key_column: column that numbers the rows; generated rows get fresh numbers.
-        order: column that orders the rows of a person.
-        wave: column of the waves of a survey that asks other people each time; it comes before
-            all other columns, and the report says what moved.
-        cluster: column of the sampling points that the rows were drawn in; it is neither learned
-            nor generated, and makes intervals as wide as the design needs.
-        stratum: columns whose values together are the strata that were sampled apart; they stay
-            ordinary columns.
-        replicates: columns of replicate weights and how they were made, such as
-            "repwt*=brr:0.5": brr (with Fay's coefficient), jk1, jk2 or bootstrap.
-        targets: shares of the population that the rows are weighted to (raking): {column: {level:
-            share}}, the `categorical` and `quotas` of docs/howto/survey-design.md, or a file of
-            either, or a sheet of cells.
-        trim: largest raked weight, as a multiple of the mean.
-        drop: columns to leave out of everything.
-        missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
-            column), or {column: cells}.
-        publish: columns whose levels are public, such as countries: rare levels come out too, but
-            belong to no other answer. With {column: levels}, all that there are, generated rows do
-            not tell which of them the table has.
-        renamed: what questions were called in earlier waves, {"Q9": "Q7"} or "Q9=Q7", so that what
-            moved compares both; with False, or "Q9=", it is none of them.
-        rule: what holds in every generated row: "education + 5 <= age", "a + b = total",
-            "if paid=no then wage=missing" or a mapping, one or several; see docs/howto/rules.md.
-        no_rule: texts of rules, stated or found, that the description has and that shall go.
         earlier: summary of earlier waves, or its file, as for `Client.upload`. Its signature is not
             checked: it is the caller's own.
         gpus: to fit on; family auto is neural with any.

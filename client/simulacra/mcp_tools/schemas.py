@@ -27,81 +27,58 @@ Description = Annotated[
     Json | None,
     Field(description="What the columns are (Data Package v2), all or some, as `describe` has it."),
 ]
+
+
+def _given(kind: Any, description: str) -> Any:
+    """Return an argument that may be left out."""
+    return Annotated[kind | None, Field(description=description)]
+
+
 CORRECTIONS: dict[str, Any] = {
-    "subject": Annotated[
-        str | None, Field(description="Column of the persons that several rows belong to.")
-    ],
-    "key_column": Annotated[
-        str | None,
-        Field(description="Column that numbers the rows; generated rows get fresh ones."),
-    ],
-    "order": Annotated[str | None, Field(description="Column that orders the rows of a person.")],
-    "wave": Annotated[
-        str | None,
-        Field(description="Column of the waves of a tracker that asks new people each time."),
-    ],
-    "cluster": Annotated[
-        str | None,
-        Field(description="Column of the sampling points (PSU) of a survey; rows lack it."),
-    ],
-    "stratum": Annotated[
-        list[str] | None, Field(description="Columns that the sample was stratified by.")
-    ],
-    "replicates": Annotated[
-        str | None,
-        Field(
-            description="Replicate weights as PATTERN=METHOD (brr, brr:FAY, jk1, jk2, bootstrap), "
-            "such as repwt*=brr:0.5; rows lack them."
-        ),
-    ],
-    "targets": Annotated[
-        Json | str | None,
-        Field(
-            description="Shares of the population to weight rows to (raking): {column: {level: "
-            'share}}, or {"categorical": ..., "quotas": [{"where": {column: level}, "share"}]}. '
-            "Or a file of it. Only shares that the user gives."
-        ),
-    ],
-    "trim": Annotated[
-        float | None, Field(description="Largest raked weight, as a multiple of the mean.")
-    ],
-    "drop": Annotated[list[str] | None, Field(description="Columns to leave out of everything.")],
-    "missing": Annotated[
-        list[Cell] | dict[str, list[Cell]] | None,
-        Field(
-            description='Cells that mean no answer: ["k.A.", "age=99"] (of all columns, of one), or'
-            " {column: [cell]}."
-        ),
-    ],
-    "publish": Annotated[
-        list[str] | None,
-        Field(
-            description="Columns whose levels are public, such as countries, or COL=LEVEL for each"
-            " level that there is. Rare levels then come out, unlinked to other answers. Only if"
-            " the user says that they are public."
-        ),
-    ],
-    "renamed": Annotated[
-        dict[str, str] | list[str] | str | None,
-        Field(
-            description="Of a tracker: what questions were called in earlier waves, {column: "
-            "earlier column} or COL=EARLIER, so that what moved compares them. Confirm a proposal "
-            "of `describe` only if the user agrees."
-        ),
-    ],
-    "rule": Annotated[
-        list[str] | str | None,
-        Field(
-            description="What holds in every generated row, each in a line: 'education + 5 <= age',"
-            " 'if paid=no then wage=missing', 'a + b = total', 'never sex=m, births=1..',"
-            " 'unique a, b', 'allowed city, country', 'multiple price of 0.05', or JSON. Confirm a"
-            " proposal of `describe` only if the user agrees."
-        ),
-    ],
-    "no_rule": Annotated[
-        list[str] | None,
-        Field(description="Rules to remove, stated or found, by their text in `describe`."),
-    ],
+    "subject": _given(str, "Column of the persons that several rows belong to."),
+    "key_column": _given(str, "Column that numbers the rows; generated rows get fresh ones."),
+    "order": _given(str, "Column that orders the rows of a person."),
+    "wave": _given(str, "Column of the waves of a tracker that asks new people each time."),
+    "cluster": _given(str, "Column of the sampling points (PSU) of a survey; rows lack it."),
+    "stratum": _given(list[str], "Columns that the sample was stratified by."),
+    "replicates": _given(
+        str,
+        "Replicate weights as PATTERN=METHOD (brr, brr:FAY, jk1, jk2, bootstrap), such as "
+        "repwt*=brr:0.5; rows lack them.",
+    ),
+    "targets": _given(
+        Json | str,
+        "Shares of the population to weight rows to (raking): {column: {level: share}}, or "
+        '{"categorical": ..., "quotas": [{"where": {column: level}, "share"}]}. Or a file of it. '
+        "Only shares that the user gives.",
+    ),
+    "trim": _given(float, "Largest raked weight, as a multiple of the mean."),
+    "drop": _given(list[str], "Columns to leave out of everything."),
+    "missing": _given(
+        list[Cell] | dict[str, list[Cell]],
+        'Cells that mean no answer: ["k.A.", "age=99"] (of all columns, of one), or {column: '
+        "[cell]}.",
+    ),
+    "publish": _given(
+        list[str],
+        "Columns whose levels are public, such as countries, or COL=LEVEL for each level that "
+        "there is. Rare levels then come out, unlinked to other answers. Only if the user says "
+        "that they are public.",
+    ),
+    "renamed": _given(
+        dict[str, str] | list[str] | str,
+        "Of a tracker: what questions were called in earlier waves, {column: earlier column} or "
+        "COL=EARLIER, so that what moved compares them. Confirm a proposal of `describe` only if "
+        "the user agrees.",
+    ),
+    "rule": _given(
+        list[str] | str,
+        "What holds in every generated row, each in a line: 'education + 5 <= age', 'if paid=no "
+        "then wage=missing', 'a + b = total', 'never sex=m, births=1..', 'unique a, b', 'allowed "
+        "city, country', 'multiple price of 0.05', or JSON. Confirm a proposal of `describe` only "
+        "if the user agrees.",
+    ),
+    "no_rule": _given(list[str], "Rules to remove, stated or found, by their text in `describe`."),
 }
 with_corrections = with_optional(CORRECTIONS, "description")
 """Decorator: the tool has these arguments, and takes them together as `**changes`."""
