@@ -26,7 +26,6 @@ class KindInfo:
     """What every package knows of a kind.
 
     Attributes:
-        resource: its pydantic model.
         task: task of its one Job; empty for a kind without bytes and without a Job.
         noun: name of the resource in the REST API; empty for a kind without a job there.
         prefix: first part of its ids in the REST API.

@@ -18,7 +18,6 @@ class StoredArtifact:
     """A stored artifact.
 
     Attributes:
-        name: its name.
         bytes: bytes of plaintext.
         stored_bytes: bytes of ciphertext.
         sha256: SHA-256 of the plaintext, hex.

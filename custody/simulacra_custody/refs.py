@@ -23,9 +23,7 @@ class ResourceRef:
     """A custom resource that owns artifacts.
 
     Attributes:
-        tenant: tenant name.
         kind: lower-case plural of its kind: ``datasets``, ``models`` and so on.
-        uid: the resource's uid.
     """
 
     tenant: str

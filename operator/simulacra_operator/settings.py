@@ -69,10 +69,8 @@ class Settings:
         auth0: identity provider that creates clients; None: the built-in issuer accepts any.
         pod_access: how pods reach the store and the keys.
         own_buckets: buckets of this installation's stores, which no Dataset may be read from.
-        scope: the served tenants.
         placement: nodes and queue of the pods.
         take_over: the installation whose store this one may take over.
-        canary: the canary's settings.
         lacks_torch: whether the trainer's image is the one for CPUs, without the neural engine.
         audit_days: for how many days audit records are kept.
     """

@@ -23,8 +23,6 @@ class Claim:
         id: name of the claim, not secret.
         purpose: what it was issued for.
         sha256: digest (hex) of the token.
-        issued: when it was issued.
-        expires: when it expires.
         overlap: seconds that the earlier secret stays valid once it is used.
         used: when it was used, None before.
         proven: whether who asked for it knew the present secret, or the operator approved.
@@ -50,7 +48,6 @@ class ClientRecord:
     """Content of a client's Secret.
 
     Attributes:
-        client_id: the client.
         version: resourceVersion that guards the next write; None: there is no Secret yet.
         hashes: hashes of active secrets, with creation and expiry.
         claims: the newest claims.

@@ -39,10 +39,7 @@ class Asset:
     """A static file.
 
     Attributes:
-        content: its bytes.
         compressed: the same with gzip, None for a format that is compressed already.
-        media_type: its media type.
-        etag: its entity tag.
     """
 
     content: bytes

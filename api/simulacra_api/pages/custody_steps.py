@@ -57,7 +57,6 @@ class Step:
 
     Attributes:
         key: its id in the page.
-        title: its name.
         yours: the customer's side of it.
         call: the request that starts it.
         summary: one sentence.

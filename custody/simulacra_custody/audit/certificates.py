@@ -51,14 +51,10 @@ class ErasureCertificate(_Stated):
 
     Attributes:
         installation: name of the installation's audit log.
-        tenant: tenant name.
         tenant_uid: uid of the tenant, since a name can be used again.
         kind: lower-case plural of the resource's kind; `tenants` for a whole tenant.
         id: name of the resource.
-        uid: uid of the resource.
         cause: why it was deleted: a request, or the end of its retention.
-        created_at: when the resource was created.
-        deletion_requested_at: when its deletion was requested.
         artefacts: the artifacts of the resource before the erasure.
         objects: number of stored objects erased, with old versions and unfinished puts.
         stored_bytes: their size, encrypted.

@@ -100,12 +100,9 @@ class AuditData(_Closed):
     """The lifecycle fields of a record.
 
     Attributes:
-        outcome: result of the action.
-        tenant: tenant name.
         client: id of the tenant's client, or the Kubernetes user that acted.
         request: id of the API request.
         kind: lower-case plural of the resource's kind.
-        uid: the resource's uid.
         artefact: name of the artifact.
         sha256: digest of the artifact's plaintext.
         counts: sizes.

@@ -68,7 +68,6 @@ class LiveKeys:
     """A root with the tree under it.
 
     Attributes:
-        stated: the root.
         levels: hashes of the tree: the sorted leaves first, unhashed, and the root last.
     """
 

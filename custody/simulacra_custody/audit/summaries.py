@@ -18,7 +18,6 @@ class SummaryStatement(BaseModel):
         dataset: name of the dataset whose waves are shown.
         model_uid: of the model whose artifact the summary is.
         sha256: of the summary's canonical form.
-        issued_at: when it was signed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -36,9 +36,6 @@ class AccessObserved:
     """The state of one AccessRequest.
 
     Attributes:
-        now: time of the pass.
-        resource: the AccessRequest.
-        tenant: the Tenant of its name, if there is one.
         external: whether an identity provider creates the clients.
         prepared: whether the cluster's administrator creates the Tenants, not this operator.
     """

@@ -55,8 +55,6 @@ class CustomResource:
     """One custom resource.
 
     Attributes:
-        kind: name of the kind.
-        meta: its metadata.
         spec: the typed spec, or None when it violates the contract.
         status: the typed status; empty when it cannot be parsed, because it is rewritten anyway.
     """

@@ -68,15 +68,11 @@ class Observed:
     """The state of one resource and of all it depends on, read for one pass.
 
     Attributes:
-        now: time of the pass.
-        resource: the resource.
-        settings: the operator's settings.
         tenant: the Tenant that owns the namespace, if there is one.
         dataset: the Dataset of a Model; of a result, that of its Model in deletion; of a
             completion, that of its Model.
         model: the Model of a generation or an estimate.
         given: the Dataset whose rows a generation completes, unless they are its Model's own.
-        job: its Job.
         pods: the pods of its Job, including those that outlived it.
         service: the headless Service of a Job with several workers.
         dependants: resources to delete first; read only during a deletion.

@@ -49,10 +49,6 @@ class CustodyClient:
     """Runs calls of custody. Every method may raise a `CustodyError`.
 
     Attributes:
-        service: the store and the keys.
-        keys: the keys of the service.
-        audit: the audit log.
-        certificates: the erasure certificates.
         written: ids of this process's newest records of Jobs.
         certified_at: when the last erasure that this process certified was verified, None before.
     """

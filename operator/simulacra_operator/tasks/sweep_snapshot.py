@@ -35,9 +35,6 @@ class ResourceSnapshot:
     """One resource as a sweep saw it.
 
     Attributes:
-        key: its key.
-        uid: its uid.
-        version: its resourceVersion.
         limit: the tenant's maximum retention in seconds.
         due: its next deletion.
         expires: when its bytes expire.

@@ -18,7 +18,6 @@ class Stage:
         gate: finding of the kind's gate condition.
         work: finding of the kind's work condition.
         confirmed: finding of Confirmed, of a Dataset that is held.
-        phase: the phase to show.
         before: actions before the status is written.
         after: actions after the status is written.
         needs_key: whether to create the data key with the write of the status.

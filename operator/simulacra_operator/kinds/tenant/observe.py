@@ -43,9 +43,6 @@ class TenantObserved:
     """The state of one tenant, read for one pass.
 
     Attributes:
-        now: time of the pass.
-        resource: the Tenant.
-        namespace: its namespace, if it exists.
         prepared: whether the cluster's administrator creates namespaces; then the operator, not
             kopf, keeps the finalizer.
         objects: the guard rails that exist.

@@ -37,9 +37,7 @@ class Searched(BaseModel):
     """Result of one place.
 
     Attributes:
-        place: name of the place.
         items: objects, files, lines or samples that were read.
-        bytes: bytes that were read.
         found: items with a mark.
         unsearched: why it could not be searched to its end, None if it was.
     """

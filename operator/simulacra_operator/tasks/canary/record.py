@@ -48,9 +48,7 @@ class CanaryResult(BaseModel):
         started: when it began.
         ended: when its search ended.
         erased_by: how its data was erased.
-        verdict: the result.
         detail: why it failed, empty otherwise.
-        places: results by place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
