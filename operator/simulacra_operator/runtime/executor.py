@@ -102,12 +102,14 @@ class Executor:
                 self._state.release(self._resource.meta.uid)
             case act.LogFailure():
                 self._log_failure(action)
-            case _ if isinstance(action, act.JobAction):
+            case act.JobAction():
                 await self._run_job(action)
-            case _ if isinstance(action, act.CustodyAction):
+            case act.CustodyAction():
                 await self._run_custody(action)
-            case _:
+            case act.TenantAction():
                 await self._run_tenant(action)
+            case _:
+                raise TypeError(f"unknown action: {type(action).__name__}")
 
     def _log_failure(self, failure: act.LogFailure) -> None:
         fields: dict[str, object] = {**self._resource.log_fields()}
@@ -304,8 +306,6 @@ class Executor:
                 await self._patch_status({"clientId": client_id})
             case act.RecordTenantErased():
                 await self._tenant_eraser.certify()
-            case _:
-                raise TypeError(f"unknown action: {type(action).__name__}")
 
     async def _record_suspension(self, suspension: Suspension) -> None:
         await self._confirm_unchanged()  # whoever changed it has recorded it

@@ -16,22 +16,38 @@ from simulacra_custody.audit.event import EventType, Outcome
 from simulacra_operator.observed.custom_resource import Key
 
 
+class Action:
+    """What a pass may have to do."""
+
+
+class CustodyAction(Action):
+    """An action on keys, artifacts or the audit log."""
+
+
+class JobAction(Action):
+    """An action on the Job of a resource."""
+
+
+class TenantAction(Action):
+    """An action of the reconcilers of Tenants and AccessRequests."""
+
+
 @dataclass(frozen=True)
-class PatchStatus:
+class PatchStatus(Action):
     """Merge these fields into status, if the resource has not changed since it was read."""
 
     patch: Object
 
 
 @dataclass(frozen=True)
-class PatchMeta:
+class PatchMeta(Action):
     """Merge these fields into metadata, if the resource has not changed since it was read."""
 
     patch: Object
 
 
 @dataclass(frozen=True)
-class CreateKey:
+class CreateKey(CustodyAction):
     """Create the data key; store its wrapped form, the only copy, in status.wrappedKey.
 
     `patch` holds the other changes of status: one write for both.
@@ -41,21 +57,21 @@ class CreateKey:
 
 
 @dataclass(frozen=True)
-class WriteRequest:
+class WriteRequest(CustodyAction):
     """Store the encrypted parameters of the work."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
-class WriteDescription:
+class WriteDescription(CustodyAction):
     """Store, encrypted, the description that is in a Dataset's spec."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
-class SignSummary:
+class SignSummary(CustodyAction):
     """Sign the digest of a Model's wave summary, and store the signature, encrypted."""
 
     sha256: str
@@ -64,14 +80,14 @@ class SignSummary:
 
 
 @dataclass(frozen=True)
-class CreateJob:
+class CreateJob(JobAction):
     """Create the Job. One of this name is a conflict, after which the next pass reads it."""
 
     manifest: Object
 
 
 @dataclass(frozen=True)
-class RecordJob:
+class RecordJob(JobAction):
     """Record that the Job with this uid ended; repeated, the record has the same id."""
 
     uid: str
@@ -79,14 +95,14 @@ class RecordJob:
 
 
 @dataclass(frozen=True)
-class CreateService:
+class CreateService(JobAction):
     """Create the headless Service of a Job's workers."""
 
     manifest: Object
 
 
 @dataclass(frozen=True)
-class SuspendJob:
+class SuspendJob(JobAction):
     """Suspend or resume the Job."""
 
     name: str
@@ -94,7 +110,7 @@ class SuspendJob:
 
 
 @dataclass(frozen=True)
-class DeleteJob:
+class DeleteJob(JobAction):
     """Delete the Job and its pods; with `wait`, the Job stays until its pods are gone."""
 
     name: str
@@ -103,7 +119,7 @@ class DeleteJob:
 
 
 @dataclass(frozen=True)
-class DeleteResource:
+class DeleteResource(Action):
     """Delete a custom resource with this uid."""
 
     key: Key
@@ -111,12 +127,12 @@ class DeleteResource:
 
 
 @dataclass(frozen=True)
-class ShredKey:
+class ShredKey(CustodyAction):
     """Remove the wrapped data key; after that, no copy of the bytes can be decrypted."""
 
 
 @dataclass(frozen=True)
-class Erase:
+class Erase(CustodyAction):
     """Erase every object of the resource, verify that, record it and certify it to the tenant."""
 
     expired: bool
@@ -124,14 +140,14 @@ class Erase:
 
 
 @dataclass(frozen=True)
-class LeaveTombstone:
+class LeaveTombstone(Action):
     """Create a tombstone of the resource's Idempotency-Key; an equal one is kept."""
 
     manifest: Object
 
 
 @dataclass(frozen=True)
-class RecordRead:
+class RecordRead(CustodyAction):
     """Record the digest and size of the object that a Dataset was read from.
 
     None: the read failed.
@@ -141,7 +157,7 @@ class RecordRead:
 
 
 @dataclass(frozen=True)
-class RecordGiven:
+class RecordGiven(CustodyAction):
     """Record that the rows of a Dataset are read to be completed, before their Job is there."""
 
     uid: str
@@ -149,7 +165,7 @@ class RecordGiven:
 
 
 @dataclass(frozen=True)
-class DiscardArtifacts:
+class DiscardArtifacts(CustodyAction):
     """Erase, verify and record all artifacts of a failed Dataset except its failure report.
 
     `sha256` and `bytes` are those of its upload, None if the upload was incomplete.
@@ -160,19 +176,19 @@ class DiscardArtifacts:
 
 
 @dataclass(frozen=True)
-class EraseSource:
+class EraseSource(CustodyAction):
     """Erase, verify and record an artifact from which a Dataset could be read again."""
 
     artifact: Artifact
 
 
 @dataclass(frozen=True)
-class ReleaseFinalizer:
+class ReleaseFinalizer(Action):
     """Let kopf remove the finalizer: everything is erased."""
 
 
 @dataclass(frozen=True)
-class LogFailure:
+class LogFailure(Action):
     """Log a failure for support: constants and ids only.
 
     The pod's own log goes with it, so each failure is logged, also one that is retried.
@@ -186,7 +202,7 @@ class LogFailure:
 
 
 @dataclass(frozen=True)
-class EnsureObject:
+class EnsureObject(TenantAction):
     """Create or repair an object of the tenant; the manifest may hold credentials."""
 
     resource: ApiResource
@@ -195,26 +211,26 @@ class EnsureObject:
 
 
 @dataclass(frozen=True)
-class CreateTenantKey:
+class CreateTenantKey(TenantAction):
     """Create the tenant's key unless there is one; provider None: the installation's first."""
 
     provider: str | None
 
 
 @dataclass(frozen=True)
-class CheckTenantKey:
+class CheckTenantKey(TenantAction):
     """Prove that the tenant's key (and in mode Customer the customer's) works; keep the result."""
 
     encryption: Encryption
 
 
 @dataclass(frozen=True)
-class DestroyTenantKey:
+class DestroyTenantKey(TenantAction):
     """Record and destroy the tenant's key; write the time to status for the certificate."""
 
 
 @dataclass(frozen=True)
-class DeleteObject:
+class DeleteObject(TenantAction):
     """Delete a tenant's namespace or an object in it, with this uid."""
 
     resource: ApiResource
@@ -224,7 +240,7 @@ class DeleteObject:
 
 
 @dataclass(frozen=True)
-class RecordDecision:
+class RecordDecision(TenantAction):
     """Record that a person approved or denied an AccessRequest."""
 
     event: EventType
@@ -232,64 +248,26 @@ class RecordDecision:
 
 
 @dataclass(frozen=True)
-class RecordSupport:
+class RecordSupport(TenantAction):
     """Record the begin of a support access, or its end, unless the log has it already."""
 
     access: SupportAccess
 
 
 @dataclass(frozen=True)
-class RecordSuspension:
+class RecordSuspension(TenantAction):
     """Record the begin of a tenant's suspension, or its end, unless the log has it already."""
 
     suspension: Suspension
 
 
 @dataclass(frozen=True)
-class RegisterClient:
+class RegisterClient(TenantAction):
     """Create the client of an AccessRequest at the identity provider; write its id to status."""
 
     tenant: str
 
 
 @dataclass(frozen=True)
-class RecordTenantErased:
+class RecordTenantErased(TenantAction):
     """Verify that nothing of the tenant is left, record it and certify it."""
-
-
-CustodyAction = (
-    CreateKey
-    | ShredKey
-    | WriteDescription
-    | WriteRequest
-    | SignSummary
-    | Erase
-    | RecordRead
-    | RecordGiven
-    | DiscardArtifacts
-    | EraseSource
-)
-JobAction = CreateJob | RecordJob | CreateService | SuspendJob | DeleteJob
-TenantAction = (
-    EnsureObject
-    | CreateTenantKey
-    | CheckTenantKey
-    | DestroyTenantKey
-    | DeleteObject
-    | RecordDecision
-    | RecordSupport
-    | RecordSuspension
-    | RegisterClient
-    | RecordTenantErased
-)
-Action = (
-    CustodyAction
-    | JobAction
-    | TenantAction
-    | PatchStatus
-    | PatchMeta
-    | DeleteResource
-    | LeaveTombstone
-    | ReleaseFinalizer
-    | LogFailure
-)
