@@ -11,9 +11,7 @@ from markupsafe import Markup
 def render(template: str, **context: object) -> str:
     """Return a page.
 
-    Args:
-        template: name of the file in `templates/`.
-        context: the variables of the template; each that it uses must be there.
+    Each variable that the template uses must be there.
     """
     return _environment().get_template(template).render(context)
 

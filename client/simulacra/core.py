@@ -148,10 +148,7 @@ def poll(
 ) -> Steps[T]:
     """Repeat a look until it returns a value, and return that.
 
-    Args:
-        look: gets the seconds that are left; without a value, it must raise when none are left.
-        timeout: seconds that all looks may take.
-        gaps: seconds to pause after each look.
+    A look gets the seconds that are left; without a value, it must raise when none are left.
     """
     deadline = monotonic() + timeout
     while True:

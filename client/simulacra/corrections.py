@@ -390,10 +390,6 @@ def _forget_roles(schema: Json, given: Mapping[str, str]) -> None:
     """Take away the roles that a correction gives to another column, or a column's other role.
 
     A table has one subject, one column of weights, one of waves and one of clusters.
-
-    Args:
-        schema: changed.
-        given: role by column.
     """
     single = {"subject", "weight", "wave", "cluster"}.intersection(given.values())
     for field in schema.get("fields", []):

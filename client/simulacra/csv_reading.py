@@ -35,12 +35,7 @@ class Reading(NamedTuple):
 
 
 def reading_of(schema: Mapping[str, Any], *, plain: bool = False) -> Reading:
-    """Return how to read a CSV that was generated from a table.
-
-    Args:
-        schema: the cleaned schema, as the service answers it.
-        plain: whether it was written plain.
-    """
+    """Return how to read a CSV that was generated from a table."""
     dialect = {} if plain else schema.get("dialect") or {}
     decimal = dialect.get("decimal", ".")
     columns = [c for c in schema["columns"] if is_generated(c)]

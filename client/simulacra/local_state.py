@@ -48,11 +48,7 @@ def last_service() -> Path | None:
 def remember_table(api_url: str, dataset_id: str, name: str, source: Path | None = None) -> None:
     """Remember the name of a dataset's table, and the file that it was uploaded from.
 
-    Args:
-        api_url: of the service.
-        dataset_id: of the dataset.
-        name: an empty one if the table has none.
-        source: the file; None if it was not uploaded from here.
+    The name is empty if the table has none, the file None if it was not uploaded from here.
     """
     _remember(_TABLES, api_url, dataset_id, name)
     if source is not None:

@@ -20,10 +20,7 @@ TWICE = "Give either do or interventions: they are the same."
 def interventions_of(do: Do, schema: Schema, said: str = "do") -> Json:
     """Return the `interventions` of a request.
 
-    Args:
-        do: as a person writes them.
-        schema: of the dataset.
-        said: how an error names them: the argument or the flag.
+    An error names them as `said`: the argument or the flag.
 
     Raises:
         ValueError: they name no column or level of the dataset, or no value.

@@ -9,9 +9,7 @@ from typing import Any
 def optional(name: str, extra: str | None = None) -> Any:
     """Return a module of a package that may be missing.
 
-    Args:
-        name: of the module.
-        extra: of Simulacra, that brings the package.
+    `extra` names the extra of Simulacra that brings the package.
 
     Raises:
         ModuleNotFoundError: it is missing; the message says how it is installed.

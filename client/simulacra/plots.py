@@ -101,8 +101,7 @@ def _ends(low: float, high: float) -> Iterator[str]:
 def intervals(rows: Sequence[tuple[str, float | None, float, float]]) -> str:
     """Return a line per interval, with a mark at no effect.
 
-    Args:
-        rows: name, estimate (None: the interval has no center), lower and upper end of each.
+    An interval is its name, its estimate (None: it has no center), its lower and its upper end.
     """
     low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
     wide = (high - low) or 1.0

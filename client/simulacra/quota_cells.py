@@ -39,11 +39,7 @@ def quotas_of(
 ) -> list[Json]:
     """Return the `quotas` of a request.
 
-    Args:
-        quotas: as a person writes them.
-        schema: of the dataset.
-        said: how an error names them: the argument or the flag.
-        rows: of the table, for counts.
+    An error names them as `said`: the argument or the flag. Counts need the `rows` of the table.
 
     Raises:
         ValueError: they name no column or level of the dataset, or have no share.

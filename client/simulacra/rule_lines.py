@@ -43,10 +43,6 @@ _SIGNS = {"≤": "<=", "≥": ">="}
 def rule_of(given: str | Mapping[str, Any], said: str) -> Json:
     """Return a rule as a description has it.
 
-    Args:
-        given: a rule as a mapping, in a line, or as JSON.
-        said: how an error names it.
-
     Raises:
         ValueError: it is none of these.
     """

@@ -17,10 +17,7 @@ def copy_signature(
 ) -> None:
     """Give a method the signature of its operation, for `help` and notebooks.
 
-    Args:
-        method: of a client or a model.
-        operation: what it runs; it returns Steps.
-        skipped: first parameters of the operation that the method does not have.
+    The method lacks the `skipped` first parameters of the operation.
     """
     signature = inspect.signature(operation)
     parameters = [Parameter("self", Parameter.POSITIONAL_ONLY)]

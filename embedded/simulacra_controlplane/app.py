@@ -92,13 +92,7 @@ async def _api_error(request: Request, error: Exception) -> Response:
 
 
 def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
-    """Return the control plane as an ASGI application.
-
-    Args:
-        store: Where objects are kept.
-        tokens: Accepted bearer tokens.
-        logs: Folder of pod logs, `<logs>/<pod-uid>/<container>.log`.
-    """
+    """Return the control plane as an ASGI application."""
     plane = ControlPlane(store, logs)
     controllers = Controllers(plane)
     _first_namespaces(plane)

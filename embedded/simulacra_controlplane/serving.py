@@ -122,10 +122,8 @@ class _Server(uvicorn.Server):
 def serve(folder: Path, port: int, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Args:
-        folder: The data folder, created when missing.
-        port: Port on 127.0.0.1; 0 takes the folder's last one, or any free one.
-        wrap: Puts a middleware around the application, for tests.
+    Port 0 takes the folder's last one, or any free one. `wrap` puts a middleware around the
+    application, for tests.
     """
     for number in (
         signal.SIGTERM,

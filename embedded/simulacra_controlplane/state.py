@@ -67,9 +67,7 @@ class WriteOptions:
 class ControlPlane:
     """The state of one server.
 
-    Args:
-        store: The durable objects.
-        logs: Folder of pod logs: `<logs>/<pod-uid>/<container>.log`, written by the node agent.
+    The logs are in `<logs>/<pod-uid>/<container>.log`, written by the node agent.
     """
 
     def __init__(self, store: Store, logs: Path) -> None:

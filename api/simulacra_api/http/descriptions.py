@@ -44,11 +44,8 @@ def salted_description(document: Any, name: str | None, key: bytes, uid: str) ->
     Its digest stays in the audit log. `nonce`, which readers ignore, keeps anybody without the key
     from finding the rest by trying; it is the same for the same description of the same dataset.
 
-    Args:
-        document: the description.
-        name: the table's present name, kept where the document states none.
-        key: a secret of the service.
-        uid: of the dataset.
+    The table's present name is kept where the document states none. The key is a secret of the
+    service.
     """
     document = copy.deepcopy(document)
     resource = document["resources"][0] if "resources" in document else document

@@ -82,9 +82,7 @@ class Problem(Exception):
 def invalid_field(at: str, detail: str) -> Problem:
     """Return the 400 of one wrong field.
 
-    Args:
-        at: its JSON pointer, or the name of the header or query parameter.
-        detail: what is wrong and what to do.
+    `at` is its JSON pointer, or the name of the header or query parameter.
     """
     errors = [FieldError(pointer=at, detail=detail)]
     return Problem("simio_invalid_field", f"{at}: {detail}", errors=errors)

@@ -41,15 +41,8 @@ def manifest(
 ) -> Object:
     """Return a resource to create. Its finalizer is there from the start: bytes never outlive it.
 
-    Args:
-        repository: of the caller.
-        resource: its kind.
-        name: its name.
-        spec: its spec.
-        dataset: name of the Dataset that it descends from, None for a Dataset.
-        owner: the resource whose deletion deletes this one.
-        annotations: its annotations.
-        labels: its labels besides those of tenant and Dataset.
+    `dataset` is the name of the Dataset that it descends from, None for a Dataset; `owner` the
+    resource whose deletion deletes this one. Labels of tenant and Dataset are added.
     """
     labels = {LABEL_TENANT: repository.caller.tenant_name, **(labels or {})}
     if dataset:

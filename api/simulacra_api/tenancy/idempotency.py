@@ -52,11 +52,8 @@ def request_digest(
 ) -> str:
     """Return the digest of a question about a dataset.
 
-    Args:
-        dataset: that the question is about.
-        request: the body.
-        added_later: fields that came to the body later, with the values that mean their absence:
-            they must not change the digest of earlier requests.
+    `added_later` has the fields that came to the body later, with the values that mean their
+    absence: they must not change the digest of earlier requests.
     """
     absent = {name for name, none in (added_later or {}).items() if getattr(request, name) == none}
     return fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=absent)])

@@ -38,11 +38,7 @@ class ReadCache:
     ) -> R | None:
         """Return a resource, None when there is none; absence and errors are not cached.
 
-        Args:
-            kind: its model.
-            name: its name.
-            namespace: its namespace.
-            fresh: read it now, because the caller is about to change it.
+        With `fresh`, it is read now, because the caller is about to change it.
         """
         key = (kind, name, namespace)
         now = time.monotonic()
@@ -78,11 +74,8 @@ async def poll(
 ) -> AsyncIterator[T]:
     """Yield what `read` returns, again and again; the caller breaks when it has what it wants.
 
-    Args:
-        read: reads a value.
-        seconds: how long to poll; the last value is read at the end of this time.
-        first: pause after the first read, in seconds; each later one is 1.5 times as long.
-        most: longest pause.
+    The last value is read after `seconds`. The first pause is `first`, each later one 1.5 times as
+    long, up to `most`.
     """
     deadline = time.monotonic() + seconds
     pause = first

@@ -101,10 +101,8 @@ class TenantRepository:
     ) -> Dataset:
         """Return a dataset; 404 when there is none.
 
-        Args:
-            dataset_id: its id.
-            deleting: return it also while it is being erased.
-            fresh: bypass the cache, because the caller is about to change it.
+        With `deleting`, return it also while it is being erased; with `fresh`, bypass the cache,
+        because the caller is about to change it.
         """
         return await self.get(Dataset, dataset_id, deleting=deleting, fresh=fresh)
 

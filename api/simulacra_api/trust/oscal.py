@@ -21,14 +21,7 @@ PROPERTIES = "https://simulacra.dev/ns/trust"
 def component_definition(
     documents: Iterable[Document], claims: Mapping[str, Claim], version: str, at: str
 ) -> dict[str, Any]:
-    """Return the definition of one component, the product, with one part per set of controls.
-
-    Args:
-        documents: the control mappings.
-        claims: by id.
-        version: of the product.
-        at: time of the document (RFC 3339).
-    """
+    """Return the definition of one component, the product, with one part per set of controls."""
     parts = [_implementation(one, claims) for one in documents]
     component = {
         "uuid": _uuid("component"),

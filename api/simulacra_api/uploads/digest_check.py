@@ -26,12 +26,7 @@ class DigestCheck:
     """Compares arriving bytes with the digests that were announced for them."""
 
     def __init__(self, subject: str, fields: Sequence[str] = ()) -> None:
-        """Expect the digests in these digest fields; Problem 400 when one is malformed.
-
-        Args:
-            subject: what the digests are of, for error texts.
-            fields: values of the digest fields.
-        """
+        """Expect the digests in these digest fields; Problem 400 when one is malformed."""
         self._subject = subject
         self._expected: list[tuple[str, bytes]] = []
         self._running: dict[str, hashlib._Hash] = {}

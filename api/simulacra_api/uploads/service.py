@@ -32,9 +32,7 @@ class Upload(UploadWriter):
     def __init__(self, repository: TenantRepository, announced: int | None) -> None:
         """Prepare it; 413 when the announced bytes of the body are above the limit.
 
-        Args:
-            repository: of the caller.
-            announced: bytes of the body, if known; they count as stored from the start.
+        Announced bytes count as stored from the start.
         """
         super().__init__(repository)
         self._notes: dict[str, str] = {}

@@ -78,8 +78,7 @@ class Asked:
     def resolve(self, schema_of: Callable[[], Schema]) -> tuple[Json | None, Json | None]:
         """Return `conditions` and `interventions` for the request, None where nothing is asked.
 
-        Args:
-            schema_of: returns the schema, if a flag needs it.
+        The schema is read only if a flag needs it.
 
         Raises:
             ValueError: a flag names no column or level of the dataset, or no value.

@@ -26,12 +26,7 @@ def described(
 ) -> Iterator[str]:
     """Yield the description of a dataset: counts, a line a column, and how to change it.
 
-    Args:
-        dataset: as the service answers it.
-        description: the completed one.
-        schema: the cleaned one.
-        table: how a command names the dataset.
-        source: path of the table, if it is known.
+    `table` is how a command names the dataset, `source` the path of the table, if it is known.
     """
     counts = dataset.get("reading") or {}
     words = ("learned", "replaced", "dropped", "to_confirm")
@@ -72,11 +67,7 @@ def next_steps(
 ) -> Iterator[str]:
     """Yield the commands that change or confirm what was read, each alone on its line.
 
-    Args:
-        dataset: as the service answers it.
-        schema: its cleaned schema, of which the first guess is the example.
-        table: how a command names the dataset.
-        source: path of the table, if it is known.
+    The first guess of the cleaned `schema` is the example; the rest is as in `described`.
     """
     refit = f"simulacra refit {table}"
     describe = f"simulacra describe {table} -o d.json"

@@ -84,12 +84,7 @@ def claims(graph: Mapping[str, Any]) -> Iterator[str]:
 
 
 def proposed(graph: Mapping[str, Any], table: str) -> Iterator[str]:
-    """Yield the columns that look like background, each with its reason, and how to bind them.
-
-    Args:
-        graph: as the service answers it.
-        table: how a command names the dataset.
-    """
+    """Yield the columns that look like background, each with its reason, and how to bind them."""
     proposals = graph.get("proposals") or []
     if not proposals:
         return

@@ -29,12 +29,8 @@ def print_list(
 ) -> None:
     """Print a list: as JSON for programs, as a table on a terminal.
 
-    Args:
-        found: the resources.
-        kind: dataset, generation, effect, segment, sheet or job.
-        client: whose service it is.
-        as_json: JSON also on a terminal.
-        empty: what to say, on a terminal, if there are none.
+    `kind` is dataset, generation, effect, segment, sheet or job; `empty` is said, on a terminal, if
+    there are none.
     """
     if not is_for_people(as_json):
         print(json.dumps(found, indent=2))
@@ -49,11 +45,8 @@ def print_list(
 def add_list(app: typer.Typer, noun: str, title: str, empty: str) -> None:
     """Add the command that lists what was made from tables.
 
-    Args:
-        app: the commands.
-        noun: generation, effect, segment, sheet.
-        title: of several, for people.
-        empty: what to say, on a terminal, if there are none.
+    `noun` is generation, effect, segment or sheet; `title` names several for people, `empty` is
+    said on a terminal if there are none.
     """
 
     def listed(

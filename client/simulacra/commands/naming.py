@@ -190,13 +190,7 @@ def _only_generation(client: Client, dataset: str) -> str:
 
 
 def _several(text: str, ids: list[str], known: Sequence[Document] = ()) -> str:
-    """Return that a name is not clear, with the ids and which of them failed.
-
-    Args:
-        text: the name.
-        ids: of what it names.
-        known: resources, which may be more than the ids.
-    """
+    """Return that a name is not clear, with the ids and which of them failed."""
     failed = {one.get(f) for one in known if one.get("status") == "failed" for f in _ID_FIELDS}
     brief = short_ids(ids)
     said = [f"{brief[one]} (failed)" if one in failed else brief[one] for one in ids]

@@ -38,12 +38,7 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def brief(schema: Mapping[str, Any], table: str) -> Iterator[str]:
-    """Yield the beginning of `reading`: the counts and what was done to persons and unsure columns.
-
-    Args:
-        schema: the cleaned one.
-        table: how a command names the dataset.
-    """
+    """Yield the beginning of `reading`: counts and what was done to persons and unsure columns."""
     yield _counts(schema)
     yield from _shown([one for one in _lines(schema) if one.mark in "!?"], BRIEF_LINES, schema)
     yield f"  what each column was read as, and how to change it: simulacra describe {table}"

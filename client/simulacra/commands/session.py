@@ -74,9 +74,8 @@ def confirm(question: str, yes: bool) -> None:
 def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
     """Yield a client; turn an error into one sentence on stderr and an exit code.
 
-    Args:
-        path: a connection.json; None: use the environment.
-        hint: what to do after an interruption, a broken connection or a temporary refusal.
+    `path` is a connection.json, None for the environment; `hint` says what to do after an
+    interruption, a broken connection or a temporary refusal.
     """
     with errors_reported(hint):
         known = Connection.from_file(path) if path else Connection.from_environment()

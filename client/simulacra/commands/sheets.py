@@ -125,11 +125,7 @@ def _levers(
 
     A value is a number where the column has numbers.
 
-    Args:
-        columns: of the schema, by name.
-        texts: of --lever.
-        before: LEVER=COL,... of --lever-before.
-        after: LEVER=COL,... of --lever-after.
+    `before` and `after` are LEVER=COL,... as in the flags.
 
     Raises:
         ValueError: no such column, level or lever; the nearest one is named.

@@ -130,10 +130,7 @@ def upload(
 def onward(client: Client, dataset_id: str, rows: str) -> Iterator[str]:
     """Yield how long a fitted table is kept, and the commands that go on from it.
 
-    Args:
-        client: whose service.
-        dataset_id: of the table.
-        rows: what the command that generates is called here.
+    `rows` is what the command that generates is called here.
     """
     table = called(client, dataset_id)
     kept = span(client.dataset(dataset_id).retention_seconds)
@@ -154,14 +151,8 @@ def send_table(
 ) -> Upload:
     """Upload a file with a bar, and remember its name and path for the commands to come.
 
-    Args:
-        client: whose service.
-        file: the table.
-        key: Idempotency-Key.
-        as_json: no bar.
-        hours: of retention; None for the default.
-        name: what to call the table; None for the name of the file.
-        options: of `Client.upload`.
+    `hours` of retention and `name` are None for the defaults; `options` are those of
+    `Client.upload`.
     """
     name = name or file.name
     seconds = None if hours is None else round(hours * 3600)

@@ -18,8 +18,7 @@ NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 def plain_errors(arguments: Mapping[str, str] = NO_OTHERS) -> Iterator[None]:
     """Run the engine in the body; its errors become an EngineError in plain words.
 
-    Args:
-        arguments: pointers of the engine's request -> those of an upload, where they differ.
+    `arguments` maps pointers of the engine's request to those of an upload, where they differ.
     """
     if find_spec("numba") is None:
         how = install_extra("trainer")

@@ -104,8 +104,18 @@ class Model:
     ) -> Completed:
         """Fill in the gaps of given rows m times, and return the completed tables.
 
-        The arguments are those of `Client.complete`. `on_progress` is called with an object that
-        has `percent`, `eta_seconds` and `step`.
+        Args:
+            source: path of a file, or a pandas, polars or Arrow table, as for `Client.complete`.
+            columns: as for `Client.complete`.
+            implicates: as for `Client.complete`.
+            fill_codes: as for `Client.complete`.
+            unknown: as for `Client.complete`.
+            pairs: as for `Client.complete`.
+            independent: as for `Client.complete`.
+            sign: as for `Client.complete`.
+            impossible: as for `Client.complete`.
+            seed: of the random numbers.
+            on_progress: called with `percent`, `eta_seconds` and `step`.
 
         Raises:
             ValueError: the rows cannot be read or completed.

@@ -79,11 +79,24 @@ def complete(
 ) -> Steps[Completed]:
     """Fill in the gaps of given rows m times, wait, and return the completed tables.
 
-    `source` is the path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or a pandas, polars or Arrow
-    table. The rows are uploaded first, for their own retention of `retention_seconds`, unless they
-    are the very file that the dataset was uploaded from. The service returns filled cells only;
-    they are joined here. The other arguments are those of `start_completion`; `Completed.pairs`
-    has what may be said of the pairs.
+    The rows are uploaded first, for their own retention, unless they are the very file that the
+    dataset was uploaded from. The service returns filled cells only; they are joined here.
+
+    Args:
+        dataset_id: whose model fills.
+        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or a pandas, polars or Arrow
+            table.
+        columns: as for `start_completion`.
+        implicates: as for `start_completion`.
+        fill_codes: as for `start_completion`.
+        unknown: as for `start_completion`.
+        pairs: as for `start_completion`; `Completed.pairs` has what may be said of them.
+        independent: as for `start_completion`.
+        sign: as for `start_completion`.
+        impossible: as for `start_completion`.
+        seed: as for `start_completion`.
+        retention_seconds: of the completion and of the uploaded rows.
+        key: Idempotency-Key of the completion; a new one when absent.
 
     Raises:
         ValueError: the rows cannot be read here, or the service read others.

@@ -86,13 +86,7 @@ class Connection:
     ) -> Answer:
         """Send one request and return the whole answer.
 
-        Args:
-            method: HTTP method.
-            path: path below the server's address.
-            seconds: how long the server may be silent.
-            params: query.
-            body: content, None for none.
-            media_type: what the body is.
+        The server may be silent for `seconds`.
 
         Raises:
             Unreachable: no answer, or not all of it.

@@ -65,13 +65,7 @@ class AuditReader:
         A page ends with a whole segment, so it may exceed `limit`. A position in the part of the
         log that was pruned is where the log begins now.
 
-        Args:
-            tenant: name of the tenant.
-            limit: see above.
-            position: that of the page before; None for the first page.
-            oldest_first: the order.
-            keep: which records.
-            seconds: time limit.
+        `position` is that of the page before, None for the first page.
 
         Raises:
             StoreUnavailable: the log cannot be read.

@@ -86,12 +86,8 @@ def assume_role(
 ) -> dict[str, Any]:
     """Return the temporary credentials of a role from STS. Raises errors of boto3.
 
-    Args:
-        role_arn: the role.
-        external_id: external id in its trust policy, if any.
-        region: AWS region, None for the default chain.
-        endpoint: base URL of STS, None for AWS (or ``AWS_ENDPOINT_URL_STS``).
-        policy: session policy (JSON); the credentials can do what it and the role both allow.
+    Region and endpoint are None for the default chain and AWS (or ``AWS_ENDPOINT_URL_STS``). With a
+    session policy (JSON), the credentials can do what it and the role both allow.
     """
     sts = boto3.Session().client("sts", region_name=region, endpoint_url=endpoint, config=_CONFIG)
     request = {"RoleArn": role_arn, "ExternalId": external_id, "Policy": policy}

@@ -90,11 +90,7 @@ def evaluate(
 ) -> Iterator[FieldError]:
     """The rules that an object breaks.
 
-    Args:
-        value: The new value.
-        old: The stored value at the same place, or `MISSING` on create.
-        schema: Structural schema of the value.
-        path: Where the value is.
+    `old` is the stored value at the same place, or `MISSING` on create.
     """
     if value is None or value == old:
         return  # ratcheting: what a write leaves as it is was accepted before

@@ -20,11 +20,7 @@ def prune(
 ) -> tuple[Any, list[str]]:
     """The value without fields that the schema does not know, and the paths of what was dropped.
 
-    Args:
-        value: Any JSON value.
-        schema: Its structural schema.
-        path: Where the value is, for the report.
-        preserve: Whether an enclosing schema keeps unknown fields.
+    `preserve` says whether an enclosing schema keeps unknown fields.
 
     Returns:
         A new value and the dropped paths (`spec.foo`, `spec.list[2].bar`).

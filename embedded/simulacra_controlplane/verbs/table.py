@@ -59,12 +59,8 @@ def render(
 ) -> Object:
     """A Table of these objects.
 
-    Args:
-        resource: What they are.
-        objects: One row each.
-        metadata: The list's metadata (resourceVersion, continue).
-        include: `includeObject`: Metadata (default), Object or None.
-        headers: Whether to repeat the column definitions (a watch sends them once).
+    `include` is `includeObject`: Metadata (default), Object or None. A watch sends the column
+    definitions (`headers`) once.
     """
     if resource.custom:
         columns = [_NAME, *(resource.columns or (_AGE,))]

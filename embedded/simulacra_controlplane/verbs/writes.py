@@ -27,12 +27,7 @@ def create(
 ) -> Object:
     """Store a new object.
 
-    Args:
-        plane: The server's state.
-        resource: What is created.
-        namespace: From the path ("" for cluster-wide resources).
-        body: The decoded request body.
-        options: Dry run, field validation.
+    The namespace is from the path, "" for cluster-wide resources.
 
     Raises:
         ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422, 500
@@ -138,13 +133,7 @@ def commit(
 ) -> Object:
     """Store a changed object, or remove it when the change released its last finalizer.
 
-    Args:
-        plane: The server's state.
-        resource: What it is.
-        old: The stored state that `new` was made from.
-        new: The wished state, in stored form.
-        subresource: "" or "status".
-        options: Dry run, field validation.
+    `old` is the stored state that `new`, in stored form, was made from.
 
     Raises:
         ApiError: 400, 409 (stale resourceVersion, other uid), 422.

@@ -76,11 +76,8 @@ class _View:
 def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelta) -> Plan:
     """Decide the next step for a Job.
 
-    Args:
-        job: The present Job of the API server.
-        owned: Its pods, including ended ones.
-        now: The time.
-        backoff: Pause after the first failure; each further one doubles it, up to BACKOFF_MAX.
+    `owned` are its pods, including ended ones. `backoff` is the pause after the first failure; each
+    further one doubles it, up to BACKOFF_MAX.
     """
     view = _View(job, owned, now)
     for kind in ("Complete", "Failed"):

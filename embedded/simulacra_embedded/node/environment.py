@@ -47,12 +47,8 @@ async def resolve(
 ) -> dict[str, str]:
     """Return the whole environment of the pod's container.
 
-    Args:
-        cluster: Has the Secrets and ConfigMaps.
-        pod: The pod; its first container is used.
-        folder: For TMPDIR, HOME and the termination message.
-        cache: Folder that pods share for compiled code (numba).
-        workers: Threads that numeric libraries may start.
+    The pod's first container is used. TMPDIR, HOME and the termination message are in `folder`,
+    compiled code (numba), which pods share, in `cache`.
 
     Raises:
         ConfigError: A Secret, ConfigMap, key or field does not exist.

@@ -35,10 +35,7 @@ def amount(container: Object, name: str, section: str) -> float | None:
 def threads(container: Object, running: int, cores: int) -> int:
     """Return the threads for a container: its CPU limit, or its request or share of the cores.
 
-    Args:
-        container: With `resources`; both limit and request may be missing.
-        running: Number of running pods, including this one.
-        cores: Cores of the machine.
+    `running` is the number of running pods, including this one.
     """
     limit = amount(container, "cpu", "limits")
     request = amount(container, "cpu", "requests") or 0.0

@@ -21,11 +21,7 @@ async def spawn(
     The pipe is our own, because asyncio's `Process.wait` returns only when every descendant has
     closed it.
 
-    Args:
-        command: Program and arguments.
-        env: The whole environment.
-        folder: Working directory.
-        sink: Receives stdout and stderr.
+    The sink receives stdout and stderr.
 
     Returns:
         The process, and the task that feeds the sink until the last writer ends.

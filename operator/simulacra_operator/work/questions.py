@@ -24,10 +24,8 @@ def question(
 ) -> WorkKind:
     """Return the kind of a question.
 
-    Args:
-        request: type of the pod's parameters, which have the fields of the spec.
-        figures: field of the pod's result that the status has under the same name.
-        size: of the pod; one question by default.
+    `request` is the type of the pod's parameters, which have the fields of the spec; `figures` the
+    field of the pod's result that the status has under the same name.
     """
 
     def asked(seen: Observed) -> KubeModel:

@@ -105,10 +105,9 @@ def judge(places: tuple[Searched, ...]) -> Verdict:
 
 
 def open_leaks(results: Sequence[CanaryResult]) -> tuple[str, ...]:
-    """Return the places whose last search found a mark; one that failed since closes none.
+    """Return the places whose last search, of results newest first, found a mark.
 
-    Args:
-        results: newest first.
+    A search that failed since closes none.
     """
     last: dict[str, bool] = {}
     for one in (place for result in results for place in result.places):
