@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from simulacra_crds.kinds.base import GROUP, LABEL_KIND
 from simulacra_crds.public_address import is_public
@@ -36,10 +36,8 @@ _LOCAL_NAMES = (
 )  # fmt: skip
 
 
-class WebhookTarget(BaseModel):
+class WebhookTarget(BaseModel, extra="forbid", hide_input_in_errors=True):
     """The sealed part of a webhook."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: str
     secret: str

@@ -26,10 +26,8 @@ _Company = StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+
 _Email = StringConstraints(pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$", max_length=254)
 
 
-class SignupRequest(BaseModel):
+class SignupRequest(BaseModel, extra="forbid", json_schema_extra={"examples": [_SIGNUP_EXAMPLE]}):
     """Who requests access."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_SIGNUP_EXAMPLE]})
 
     company: Annotated[str, _Company]
     contact: Annotated[str, _Email] = Field(description="E-mail address.")
@@ -76,10 +74,8 @@ class RotationBody(BaseModel):
     claimed_at: datetime | None = None
 
 
-class ClaimRequest(BaseModel):
+class ClaimRequest(BaseModel, extra="forbid", hide_input_in_errors=True):
     """A claim token."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     credential_claim_token: str = Field(min_length=1, max_length=256)
 

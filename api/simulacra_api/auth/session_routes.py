@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra_api.auth import sessions
 from simulacra_api.auth.login_codes import MAX_CODE_LENGTH, LoginCode
@@ -32,10 +32,8 @@ class LoginCodeBody(BaseModel):
     expires_in: int = Field(description="Seconds.")
 
 
-class SignIn(BaseModel):
+class SignIn(BaseModel, extra="forbid"):
     """A login code; without it, the request has an access token in its Authorization header."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: str | None = Field(default=None, max_length=MAX_CODE_LENGTH)
 

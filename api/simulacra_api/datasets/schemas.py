@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status, WaitingReason
@@ -86,10 +86,8 @@ class DatasetList(Page):
     items: list[DatasetBody]
 
 
-class RetentionChange(BaseModel):
+class RetentionChange(BaseModel, extra="forbid"):
     """A new retention, counted from the dataset's creation."""
-
-    model_config = ConfigDict(extra="forbid")
 
     retention_seconds: Retention
 

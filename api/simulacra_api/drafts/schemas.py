@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra_api.http.field_types import Seed
 from simulacra_schema.conditions import ConditionSet
 
 
-class DraftRequest(BaseModel):
+class DraftRequest(BaseModel, extra="forbid"):
     """What to draw."""
-
-    model_config = ConfigDict(extra="forbid")
 
     description: dict[str, Any] = Field(
         description="All columns (Data Package v2): categories, constraints.minimum and maximum of"

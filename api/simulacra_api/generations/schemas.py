@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra_api.generations.render import Format
 from simulacra_api.http.etags import entity_tag
@@ -196,10 +196,8 @@ class GenerationList(Page):
     items: list[GenerationItem]
 
 
-class ProbeRequest(BaseModel):
+class ProbeRequest(BaseModel, extra="forbid"):
     """What to sample."""
-
-    model_config = ConfigDict(extra="forbid")
 
     row_count: FewRows = 20
     conditions: ConditionSet = Field(default_factory=ConditionSet)

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from simulacra_api.http.field_types import Status
 from simulacra_crds.kinds.base import Resource, utcnow
@@ -36,10 +36,8 @@ Cursor = Annotated[
 ]
 
 
-class ListQuery(BaseModel):
+class ListQuery(BaseModel, extra="forbid"):
     """Query of every list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=100, description="Items per page.")
     cursor: Cursor | None = optional(

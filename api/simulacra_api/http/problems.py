@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from simulacra_api.http.error_codes import CATALOG
@@ -33,10 +33,8 @@ _OF_STATUS = {
 }
 
 
-class ProblemBody(BaseModel):
+class ProblemBody(BaseModel, extra="allow"):
     """The body of every error (RFC 9457)."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="URL that explains the code.")
     title: str

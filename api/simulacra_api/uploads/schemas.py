@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from simulacra_api.http.descriptions import check_description, description_bytes
 from simulacra_api.http.field_types import FileSize, Retention, Status
@@ -72,10 +72,8 @@ def _from_json(value: object) -> object:
         raise ValueError("The field is not valid JSON.") from None
 
 
-class UploadFields(BaseModel):
+class UploadFields(BaseModel, extra="forbid"):
     """Fields of an upload in one request and of one in pieces."""
-
-    model_config = ConfigDict(extra="forbid")
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
@@ -180,10 +178,8 @@ class FormFields(UploadFields):
     earlier: Annotated[dict[str, Any], BeforeValidator(_from_json)] | None = None
 
 
-class UploadPlan(UploadFields):
+class UploadPlan(UploadFields, extra="forbid", strict=True):
     """Body that begins an upload in pieces."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     bytes: FileSize = Field(description="Size of the whole file.")
     sha256: Sha256 | None = optional("Of the whole file, in hex; verified when given.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from simulacra_crds.webhook import EVENTS, MAX_URL, EventName
@@ -13,10 +13,8 @@ from simulacra_schema.base import optional
 _EXAMPLE: JsonDict = {"url": "https://hooks.example.com/simulacra", "events": ["job.ready"]}
 
 
-class WebhookRequest(BaseModel):
+class WebhookRequest(BaseModel, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]}):
     """A URL and the events that it receives."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     url: str = Field(max_length=MAX_URL, description="https, on the public internet.")
     events: list[EventName] = Field(default=list(EVENTS), min_length=1, max_length=len(EVENTS))

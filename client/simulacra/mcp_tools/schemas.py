@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra.corrections import Cell
 from simulacra.models import Json
@@ -102,10 +102,8 @@ Whose = Annotated[
 ]
 
 
-class LeverInput(BaseModel):
+class LeverInput(BaseModel, extra="forbid"):
     """A lever with two values to compare, or with what came before and after it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     column: str
     value: bool | float | str | None = Field(default=None, description="Give baseline as well.")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import KubeModel, Timestamp, VerdictLevels, optional
@@ -177,10 +177,8 @@ Artifacts = Annotated[
 ]
 
 
-class ObjectMeta(BaseModel):
+class ObjectMeta(BaseModel, alias_generator=to_camel, populate_by_name=True, extra="allow"):
     """The fields of Kubernetes' ObjectMeta that this product uses; others are kept unchanged."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
     name: str = ""
     namespace: str | None = None
@@ -239,10 +237,8 @@ class PrinterColumn(KubeModel):
     priority: int | None = None
 
 
-class Resource(BaseModel):
+class Resource(BaseModel, alias_generator=to_camel, populate_by_name=True, extra="ignore"):
     """A custom resource. Subclasses define `spec` and `status` and how kubectl shows them."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
     PLURAL: ClassVar[str]
     SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Namespaced"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -127,10 +127,8 @@ _SPEC_RULES = cel_rules(
 )
 
 
-class TableDescription(KubeModel):
+class TableDescription(KubeModel, json_schema_extra=_DESCRIPTION_RULE):
     """What the columns are: a Data Package v2 resource with a Table Schema, as JSON."""
-
-    model_config = ConfigDict(json_schema_extra=_DESCRIPTION_RULE)
 
     inline: str | None = optional(
         "The document itself, JSON of at most 262144 characters. It names columns, and "
@@ -184,10 +182,8 @@ class ReadSource(KubeModel):
     bytes: int = Field(ge=0, description="Number of bytes read.")
 
 
-class DatasetSpec(RetainedSpec):
+class DatasetSpec(RetainedSpec, json_schema_extra=_SPEC_RULES):
     """The table's origin, its retention, its description and its survey weights."""
-
-    model_config = ConfigDict(json_schema_extra=_SPEC_RULES)
 
     source: Source = Field(
         default_factory=Source, description="Origin of the table.", json_schema_extra=_SOURCE_RULES

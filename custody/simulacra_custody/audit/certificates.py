@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt
 
 from simulacra_custody.audit.event import Sha256
 from simulacra_custody.audit.log import AuditPosition
@@ -24,8 +24,8 @@ RETENTION_S = 400 * 86_400.0
 _ROOT = "certificates/"
 
 
-class _Stated(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Stated(BaseModel, extra="forbid", frozen=True):
+    """Base of what a certificate states."""
 
 
 class ErasedArtifact(_Stated):

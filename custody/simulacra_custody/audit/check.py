@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt
+from pydantic import AwareDatetime, BaseModel, NonNegativeInt
 
 from simulacra_custody.audit.checkpoints import (
     Checkpoint,
@@ -47,7 +47,7 @@ PASS_S = 900.0
 """Seconds from the beginning of one pass to that of the next, if it has ended by then."""
 
 
-class CheckState(BaseModel):
+class CheckState(BaseModel, extra="forbid", frozen=True):
     """What is known about the log.
 
     Attributes:
@@ -62,8 +62,6 @@ class CheckState(BaseModel):
         ended: when that pass ended.
         corrupt: why the log does not verify; it is not checked and not signed any more.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     began: float = 0.0
     running: bool = False

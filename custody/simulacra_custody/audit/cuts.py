@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, PositiveInt
 
 from simulacra_custody.audit.event import EventType, Sha256
 from simulacra_custody.audit.merkle import root_hash
@@ -32,10 +32,8 @@ _CLOCK = timedelta(minutes=5)
 """How far the clocks of two machines may differ."""
 
 
-class Head(BaseModel):
+class Head(BaseModel, frozen=True):
     """The end of the log: its last segment's number and SHA-256, the tree's size and peaks."""
-
-    model_config = ConfigDict(frozen=True)
 
     segment: NonNegativeInt = 0
     digest: str = hashlib.sha256(b"").hexdigest()
@@ -48,7 +46,7 @@ class Head(BaseModel):
         return root_hash(self.peaks).hex()
 
 
-class Cut(BaseModel):
+class Cut(BaseModel, extra="forbid", frozen=True):
     """A declared cut.
 
     Attributes:
@@ -64,8 +62,6 @@ class Cut(BaseModel):
         at: when the log was cut.
         record: index of the record of this cut in the log.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
     origin: str

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AwareDatetime,
     BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     StringConstraints,
@@ -82,9 +81,8 @@ class Component(StrEnum):
     OPERATOR = "/simulacra/operator"
 
 
-class _Closed(BaseModel):
-    # An invalid value may be one that must not be written down, so errors do not repeat it.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class _Closed(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
+    """An invalid value may be one that must not be written down, so errors do not repeat it."""
 
 
 class Counts(_Closed):
@@ -141,10 +139,8 @@ class AuditEvent(_Closed):
         return self.model_dump_json(exclude_none=True).encode()
 
 
-class LaterEvent(BaseModel):
+class LaterEvent(BaseModel, frozen=True, hide_input_in_errors=True):
     """A record of a type that a later release writes; the log has such ones after a rollback."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     type: str = Field(pattern=r"^dev\.simulacra\.[a-z.]+$")
     time: AwareDatetime

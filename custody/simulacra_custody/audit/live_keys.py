@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
+from pydantic import AwareDatetime, BaseModel, PositiveInt
 
 from simulacra_custody.audit.certificates import statement_of
 from simulacra_custody.audit.event import Sha256
@@ -38,7 +38,7 @@ LiveKey = tuple[str, str]
 """Lower-case plural of a resource's kind, and its uid."""
 
 
-class LiveKeysRoot(BaseModel):
+class LiveKeysRoot(BaseModel, extra="forbid", frozen=True):
     """The statement that is signed.
 
     Attributes:
@@ -48,8 +48,6 @@ class LiveKeysRoot(BaseModel):
         size: number of leaves, a power of two.
         root: the tree's hash (hex).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
     installation: str

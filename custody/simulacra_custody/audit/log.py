@@ -15,7 +15,7 @@ import itertools
 import time
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 
 from simulacra_custody.audit.cuts import Head, begin_of, newest_cut
 from simulacra_custody.audit.event import AuditEvent, Sha256, read_event
@@ -36,16 +36,14 @@ _KNOWN_S = 86_400.0
 """How long a head is appended to: the segment after it is kept for 30 days at least."""
 
 
-class AuditPosition(BaseModel):
+class AuditPosition(BaseModel, extra="forbid", frozen=True):
     """A record's index in the log, from 0, and the log's RFC 6962 root (hex) up to it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     index: NonNegativeInt
     root: Sha256
 
 
-class SegmentHeader(BaseModel):
+class SegmentHeader(BaseModel, extra="forbid", frozen=True):
     """The first line of a segment.
 
     Attributes:
@@ -54,8 +52,6 @@ class SegmentHeader(BaseModel):
         size: number of events in the log, with this segment.
         peaks: peaks (hex) of the RFC 6962 tree over those events, see `merkle`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     segment: PositiveInt
     previous: Sha256

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel
 
 from simulacra_custody.audit.event import Sha256
 
 
-class SummaryStatement(BaseModel):
+class SummaryStatement(BaseModel, extra="forbid", frozen=True):
     """The statement that is signed.
 
     Attributes:
@@ -19,8 +19,6 @@ class SummaryStatement(BaseModel):
         model_uid: of the model whose artifact the summary is.
         sha256: of the summary's canonical form.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
     installation: str

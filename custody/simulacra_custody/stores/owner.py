@@ -12,7 +12,7 @@ See ``docs/adr/0040-a-store-has-one-owner.md``.
 import re
 from datetime import UTC, datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from simulacra_custody.errors import ObjectExists, StoreForeign, StoreUnavailable
 from simulacra_custody.stores.base import INSTALLATION, ObjectStore, last_present, read_object
@@ -23,10 +23,8 @@ _ID = re.compile(r"[0-9a-z][0-9a-z-]{0,62}")
 _TRIES = 5
 
 
-class OwnerMark(BaseModel):
+class OwnerMark(BaseModel, extra="ignore", frozen=True):
     """A mark: the owner and the time of its claim."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     installation: str
     since: AwareDatetime

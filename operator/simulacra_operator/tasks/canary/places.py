@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import REGISTRY, generate_latest
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, NonNegativeInt
 
 from simulacra_crds.kube.client import ApiResource, Cluster
 from simulacra_crds.logs import LineFormatter
@@ -33,7 +33,7 @@ class NotSearched(Exception):
     """A place could not be read to its end; the message says why, in constants."""
 
 
-class Searched(BaseModel):
+class Searched(BaseModel, extra="forbid", frozen=True):
     """Result of one place.
 
     Attributes:
@@ -41,8 +41,6 @@ class Searched(BaseModel):
         found: items with a mark.
         unsearched: why it could not be searched to its end, None if it was.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     place: str
     items: NonNegativeInt = 0

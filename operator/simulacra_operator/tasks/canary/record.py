@@ -7,7 +7,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel
 
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import CANARY_CONDITION
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     """The run did not reach its end, so nothing was searched."""
 
 
-class CanaryResult(BaseModel):
+class CanaryResult(BaseModel, extra="forbid", frozen=True):
     """Result of one run.
 
     Attributes:
@@ -50,8 +50,6 @@ class CanaryResult(BaseModel):
         erased_by: how its data was erased.
         detail: why it failed, empty otherwise.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     started: AwareDatetime
     ended: AwareDatetime
@@ -76,9 +74,7 @@ class CanaryResult(BaseModel):
         return f"{said} Not searched: {unsearched}." if unsearched else said
 
 
-class _Results(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Results(BaseModel, extra="forbid", frozen=True):
     results: tuple[CanaryResult, ...] = ()
 
 
