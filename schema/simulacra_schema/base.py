@@ -79,6 +79,11 @@ def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
 
 
+def ruled(*rules: tuple[str, str]) -> ConfigDict:
+    """Return the configuration of a model with these validation rules."""
+    return ConfigDict(json_schema_extra=cel_rules(*rules))
+
+
 def apart(*fields: str) -> list[tuple[str, str]]:
     """Return the validation rules that no column is in two of these lists."""
     return [

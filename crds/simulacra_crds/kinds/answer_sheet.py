@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from simulacra_crds.kinds.base import PROGRESS, PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
-from simulacra_schema.base import apart, cel_rules, optional
+from simulacra_schema.base import apart, optional, ruled
 from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
 
 _SAME = (
@@ -20,14 +20,12 @@ _SAME = (
 class AnswerSheetSpec(StatedSpec, SheetQuestion[SheetLever], ResultSpec):
     """The outcome, the levers, and what came before and after them."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                f"!has(self.levers) || self.levers.all(a, self.levers.exists_one(b, {_SAME}))",
-                "a lever with these values is there twice; name it once",
-            ),
-            *apart("before", "after", "dontKnow"),
-        )
+    model_config = ruled(
+        (
+            f"!has(self.levers) || self.levers.all(a, self.levers.exists_one(b, {_SAME}))",
+            "a lever with these values is there twice; name it once",
+        ),
+        *apart("before", "after", "dontKnow"),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
-from simulacra_schema.base import apart, cel_rules, optional
+from simulacra_schema.base import apart, optional, ruled
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
 
@@ -16,13 +16,11 @@ from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
 class EffectEstimateSpec(StatedSpec, EffectQuestion[InterventionValue], ResultSpec):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (f"!({SAME_VALUES[0]})", SAME_VALUES[1]),
-            ("self.treatment != self.outcome", "treatment and outcome are the same column"),
-            *apart("before", "after", "dontKnow"),
-            *apart("dontKnow", "negativeControls"),
-        )
+    model_config = ruled(
+        (f"!({SAME_VALUES[0]})", SAME_VALUES[1]),
+        ("self.treatment != self.outcome", "treatment and outcome are the same column"),
+        *apart("before", "after", "dontKnow"),
+        *apart("dontKnow", "negativeControls"),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from simulacra_crds.kinds.base import PROGRESS, VERDICTS, PrinterColumn, WorkStatus
 from simulacra_crds.kinds.model import ObjectRef
 from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
-from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules, optional
+from simulacra_schema.base import VerdictKind, VerdictLevels, optional, ruled
 from simulacra_schema.completion import CompletionFigures, GivenOptions
 from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
 
@@ -42,40 +42,38 @@ class GivenRows(GivenOptions):
 class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
     """The table to generate. All fields except retention and suspend are fixed at creation."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
+    model_config = ruled(
+        (
+            f"{_FACTUAL}has(self.interventions) && size(self.interventions) > 0",
+            "counterfactual needs interventions; set at least one",
+        ),
+        (
+            f"{_FACTUAL}has(self.rowCount) && self.rowCount % 2 == 0",
+            "counterfactual rows come in pairs: rowCount must be even",
+        ),
+        (
+            "has(self.given) ? !has(self.rowCount) && !has(self.persons) : "
+            "has(self.rowCount) || has(self.persons)",
+            "give rowCount, persons or given",
+        ),
+        (
+            "!has(self.given) || !(has(self.interventions) && size(self.interventions) > 0 || "
+            f"{_SELECTED})",
+            "give given rows or conditions and interventions, not both",
+        ),
+        *(
             (
-                f"{_FACTUAL}has(self.interventions) && size(self.interventions) > 0",
-                "counterfactual needs interventions; set at least one",
-            ),
-            (
-                f"{_FACTUAL}has(self.rowCount) && self.rowCount % 2 == 0",
-                "counterfactual rows come in pairs: rowCount must be even",
-            ),
-            (
-                "has(self.given) ? !has(self.rowCount) && !has(self.persons) : "
-                "has(self.rowCount) || has(self.persons)",
-                "give rowCount, persons or given",
-            ),
-            (
-                "!has(self.given) || !(has(self.interventions) && size(self.interventions) > 0 || "
-                f"{_SELECTED})",
-                "give given rows or conditions and interventions, not both",
-            ),
-            *(
-                (
-                    f"{_PAIRS}!has(self.interventions) || !has(self.conditions.{kind}) || "
-                    f"!self.interventions.exists(c, c in self.conditions.{kind})",
-                    f"a column is in interventions and in conditions.{kind}; set one of the two",
-                )
-                for kind in ("categorical", "numeric")
-            ),
-            (
-                f"{_PAIRS}!has(self.interventions) || !has(self.conditions.quotas) || "
-                "!self.conditions.quotas.exists(q, q.where.exists(c, c in self.interventions))",
-                "a column is in interventions and in conditions.quotas; set one of the two",
-            ),
-        )
+                f"{_PAIRS}!has(self.interventions) || !has(self.conditions.{kind}) || "
+                f"!self.interventions.exists(c, c in self.conditions.{kind})",
+                f"a column is in interventions and in conditions.{kind}; set one of the two",
+            )
+            for kind in ("categorical", "numeric")
+        ),
+        (
+            f"{_PAIRS}!has(self.interventions) || !has(self.conditions.quotas) || "
+            "!self.conditions.quotas.exists(q, q.where.exists(c, c in self.interventions))",
+            "a column is in interventions and in conditions.quotas; set one of the two",
+        ),
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")

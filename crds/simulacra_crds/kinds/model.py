@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import (
     WorkResource,
     WorkStatus,
 )
-from simulacra_schema.base import Figures, KubeModel, VerdictLevels, cel_rules, no_default, optional
+from simulacra_schema.base import Figures, KubeModel, VerdictLevels, no_default, optional, ruled
 from simulacra_schema.questions.fit import (
     STRICT_NEEDS_FOREST,
     STRICT_OR_PRIVATE,
@@ -73,14 +73,12 @@ class Toleration(KubeModel):
 class ModelResources(KubeModel):
     """Requests of the fit Job; each of its workers requests all of it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
-                _OWN_PRIORITY,
-            ),
-            (f"!has(self.memory) || {_BYTES} >= {512 << 20}", _LEAST_MEMORY),
-        )
+    model_config = ruled(
+        (
+            "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
+            _OWN_PRIORITY,
+        ),
+        (f"!has(self.memory) || {_BYTES} >= {512 << 20}", _LEAST_MEMORY),
     )
 
     cpu: str | None = optional(
@@ -129,13 +127,11 @@ class _DatasetUseSpec(RetainedSpec):
 class ModelSpec(FitQuestion, _DatasetUseSpec):
     """How to fit. All fields except retention and suspend are fixed at creation."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (f"{_ONE_WORKER} || self.family == 'neural'", _WORKERS_NEED_NEURAL),
-            (f"!has(self.privacy) || {_ONE_WORKER}", _ONE_PRIVATE_WORKER),
-            (f"{_STANDARD} || !has(self.privacy)", STRICT_OR_PRIVATE),
-            (f"{_STANDARD} || !({_NEURAL})", STRICT_NEEDS_FOREST),
-        )
+    model_config = ruled(
+        (f"{_ONE_WORKER} || self.family == 'neural'", _WORKERS_NEED_NEURAL),
+        (f"!has(self.privacy) || {_ONE_WORKER}", _ONE_PRIVATE_WORKER),
+        (f"{_STANDARD} || !has(self.privacy)", STRICT_OR_PRIVATE),
+        (f"{_STANDARD} || !({_NEURAL})", STRICT_NEEDS_FOREST),
     )
 
     resources: ModelResources = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -23,7 +23,7 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.kinds.dataset import BUCKET_PATTERN, KEY_PART_PATTERN
 from simulacra_crds.kinds.support_access import KEPT, MAX_GRANTS, SupportAccess, SupportGrant
-from simulacra_schema.base import KubeModel, Timestamp, cel_rules, no_default, optional
+from simulacra_schema.base import KubeModel, Timestamp, no_default, optional, ruled
 
 TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
 """Names of a Tenant: `tenant-<name>` must be a namespace, which has at most 63 characters."""
@@ -72,12 +72,10 @@ class Encryption(KubeModel):
     encrypt with but not decrypt.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("(self.mode == 'Customer') == has(self.keyArn)", _MODE_AND_KEY),
-            ("has(self.keyArn) || !has(self.roleArn)", _ROLE_NEEDS_KEY),
-            ("has(self.roleArn) || !has(self.externalId)", _ID_NEEDS_ROLE),
-        )
+    model_config = ruled(
+        ("(self.mode == 'Customer') == has(self.keyArn)", _MODE_AND_KEY),
+        ("has(self.keyArn) || !has(self.roleArn)", _ROLE_NEEDS_KEY),
+        ("has(self.roleArn) || !has(self.externalId)", _ID_NEEDS_ROLE),
     )
 
     mode: Literal["Managed", "Customer"] = Field(
@@ -114,12 +112,10 @@ class ObjectSource(KubeModel):
     Pods never read a source with this installation's own rights.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.secretName) != has(self.roleArn)", _ONE_ACCESS),
-            ("has(self.roleArn) == has(self.externalId)", _ROLE_AND_ID),
-            (f"!has(self.secretName) || self.secretName != '{POD_SECRET}'", _OWN_SECRET),
-        )
+    model_config = ruled(
+        ("has(self.secretName) != has(self.roleArn)", _ONE_ACCESS),
+        ("has(self.roleArn) == has(self.externalId)", _ROLE_AND_ID),
+        (f"!has(self.secretName) || self.secretName != '{POD_SECRET}'", _OWN_SECRET),
     )
 
     prefix: str = Field(
@@ -202,11 +198,7 @@ class Quotas(KubeModel):
 class TenantSpec(KubeModel):
     """Clients, keys, quotas and sources of a tenant."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (f"{_provider('self')} == {_provider('oldSelf')}", _PROVIDER_IS_FIXED)
-        )
-    )
+    model_config = ruled((f"{_provider('self')} == {_provider('oldSelf')}", _PROVIDER_IS_FIXED))
 
     clients: list[str] = Field(
         default_factory=list,
