@@ -9,19 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands import options as opt
 from simulacra.commands.naming import called, dataset_of
-from simulacra.commands.options import (
-    AsJson,
-    Connect,
-    DatasetId,
-    Key,
-    RetentionHours,
-    Seed,
-    columns,
-    existing,
-    format_of,
-    option,
-)
+from simulacra.commands.options import columns, existing, format_of, option
 from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import connected, continue_with
 from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
@@ -33,7 +23,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: simulacra complete survey --given customers.csv -o completed.parquet")
 def complete(
-    dataset_id: DatasetId,
+    dataset_id: opt.DatasetId,
     output: Annotated[Path, option("File to write: .parquet, .csv or .arrow.", "--output", "-o")],
     given: Annotated[
         Path | None,
@@ -64,11 +54,11 @@ def complete(
     impossible: Annotated[
         list[str] | None, option("'X=Yes*Y=No': answers that never meet; repeat it.")
     ] = None,
-    seed: Seed = None,
-    retention_hours: RetentionHours = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    seed: opt.Seed = None,
+    retention_hours: opt.RetentionHours = None,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Fill in the gaps of given rows several times, for honest intervals.
 

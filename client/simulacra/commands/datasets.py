@@ -9,29 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands import options as opt
 from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.described import columns_read, described, rules_listed
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import called, dataset_of
-from simulacra.commands.options import (
-    AsJson,
-    Background,
-    Blocks,
-    Connect,
-    DatasetId,
-    DescriptionFile,
-    KnowledgeFile,
-    Status,
-    Strict,
-    Wait,
-    Weights,
-    Yes,
-    existing,
-    filters,
-    load,
-    option,
-    with_tiers,
-)
+from simulacra.commands.options import existing, filters, load, option, with_tiers
 from simulacra.commands.output import (
     is_for_people,
     note,
@@ -52,7 +35,9 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: simulacra datasets --status ready")
-def datasets(status: Status = None, connection: Connect = None, as_json: AsJson = False) -> None:
+def datasets(
+    status: opt.Status = None, connection: opt.Connect = None, as_json: opt.AsJson = False
+) -> None:
     """List the datasets, newest first."""
     with connected(connection) as client:
         found = client.datasets(**filters(status=status))
@@ -63,8 +48,8 @@ def datasets(status: Status = None, connection: Connect = None, as_json: AsJson 
 def schema(
     dataset_id: TableOrModel = None,
     model: SavedModel = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Print the columns with their levels or ranges, for conditions. `--json` has all of it."""
     with used_model(dataset_id, model, connection, as_json) as used:
@@ -82,14 +67,14 @@ def describe_dataset(
         Path | None,
         existing("Instead of TABLE: a file, which is read here. No service is used."),
     ] = None,
-    describe: Annotated[Path | None, DescriptionFile] = None,
-    weights: Weights = None,
+    describe: Annotated[Path | None, opt.DescriptionFile] = None,
+    weights: opt.Weights = None,
     schema: Annotated[
         bool, option("With --source: print the cleaned schema instead.", "--schema")
     ] = False,
-    strict: Strict = False,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    strict: opt.Strict = False,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
     **changes: Any,
 ) -> None:
     """Show what was read as what, and why. Change the file of -o and give it to `refit`.
@@ -158,19 +143,19 @@ def _save(document: Json, path: Path) -> None:
 @app.command(epilog="Example: simulacra refit survey --describe description.json")
 @with_flags
 def refit(
-    dataset_id: DatasetId,
-    knowledge: Annotated[Path | None, KnowledgeFile] = None,
-    background: Background = None,
-    blocks: Blocks = None,
-    describe: Annotated[Path | None, DescriptionFile] = None,
-    weights: Weights = None,
+    dataset_id: opt.DatasetId,
+    knowledge: Annotated[Path | None, opt.KnowledgeFile] = None,
+    background: opt.Background = None,
+    blocks: opt.Blocks = None,
+    describe: Annotated[Path | None, opt.DescriptionFile] = None,
+    weights: opt.Weights = None,
     source: Annotated[
         Path | None, existing("The table, uploaded again where it is erased.")
     ] = None,
-    wait: Wait = True,
-    yes: Yes = False,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    wait: opt.Wait = True,
+    yes: opt.Yes = False,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
     **changes: Any,
 ) -> None:
     """Fit again with other knowledge or another description; what the old model made is erased.
@@ -239,10 +224,10 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
 
 @app.command(epilog="Example: simulacra extend survey --retention-hours 72")
 def extend(
-    dataset_id: DatasetId,
+    dataset_id: opt.DatasetId,
     retention_hours: Annotated[float, option("Counted from creation; 168 at most.")],
-    connection: Connect = None,
-    as_json: AsJson = False,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Keep a dataset and its model for more time, or for less."""
     with connected(connection) as client:

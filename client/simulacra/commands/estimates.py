@@ -9,21 +9,10 @@ from typing import Annotated
 
 import typer
 
+from simulacra.commands import options as opt
 from simulacra.commands.asked import as_number, check_names
 from simulacra.commands.lists import add_list
-from simulacra.commands.options import (
-    AsJson,
-    Blocks,
-    Connect,
-    DontKnow,
-    Key,
-    Outcome,
-    OutcomeLevel,
-    Whose,
-    blocks_of,
-    columns,
-    option,
-)
+from simulacra.commands.options import blocks_of, columns, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
 from simulacra.named_values import NUMERIC, by_name, column_named, level_named
@@ -43,24 +32,24 @@ def effect(
     treatment: Annotated[str, option("Column to intervene on.")],
     value: Annotated[str, option("Treatment value: a number or a level.")],
     baseline: Annotated[str, option("Value to compare with.")],
-    outcome: Outcome,
-    outcome_level: OutcomeLevel = None,
+    outcome: opt.Outcome,
+    outcome_level: opt.OutcomeLevel = None,
     segment: Annotated[str | None, option("Column to split the effect by.")] = None,
     before: Annotated[
         str | None, option("Columns settled before the treatment, with commas between them.")
     ] = None,
     after: Annotated[str | None, option("Columns that the treatment may have changed.")] = None,
-    dont_know: DontKnow = None,
-    blocks: Blocks = None,
-    population: Whose = None,
+    dont_know: opt.DontKnow = None,
+    blocks: opt.Blocks = None,
+    population: opt.Whose = None,
     negative_controls: Annotated[
         str | None,
         option("Columns that the treatment cannot change; name them in before or after, too."),
     ] = None,
     seed: SavedSeed = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Estimate an average causal effect, wait for it, and print what it rests on."""
     with used_model(dataset_id, model, connection, as_json, key=key, seed=seed) as used:
@@ -112,9 +101,9 @@ def boost(
     conditions_out: Annotated[
         Path | None, option("Write the conditions for `generate --conditions` to this file.")
     ] = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Certify shares of answers in segments: interval, worth, and whether that is better."""
     wanted: dict[str, list[str]] = {}

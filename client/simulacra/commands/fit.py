@@ -10,25 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from simulacra.commands import options as opt
 from simulacra.commands.corrections import Corrections, with_flags
-from simulacra.commands.options import (
-    AsJson,
-    Background,
-    Blocks,
-    Delta,
-    DescriptionFile,
-    Earlier,
-    Epsilon,
-    Family,
-    KnowledgeFile,
-    Privacy,
-    Seed,
-    TableFile,
-    Weights,
-    load,
-    option,
-    with_tiers,
-)
+from simulacra.commands.options import load, option, with_tiers
 from simulacra.commands.output import engine_bar, is_for_people, note, print_result, say
 from simulacra.commands.reading import reading
 from simulacra.commands.session import errors_reported
@@ -40,23 +24,23 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra fit survey.csv -o model")
 @with_flags
 def fit(
-    file: TableFile,
+    file: opt.TableFile,
     output: Annotated[
         Path, option("Folder of the model to write.", "--output", "-o", file_okay=False)
     ],
-    family: Family = None,
-    knowledge: Annotated[Path | None, KnowledgeFile] = None,
-    background: Background = None,
-    blocks: Blocks = None,
-    describe: Annotated[Path | None, DescriptionFile] = None,
-    earlier: Earlier = None,
-    weights: Weights = None,
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    privacy: Privacy = None,
+    family: opt.Family = None,
+    knowledge: Annotated[Path | None, opt.KnowledgeFile] = None,
+    background: opt.Background = None,
+    blocks: opt.Blocks = None,
+    describe: Annotated[Path | None, opt.DescriptionFile] = None,
+    earlier: opt.Earlier = None,
+    weights: opt.Weights = None,
+    epsilon: opt.Epsilon = None,
+    delta: opt.Delta = None,
+    privacy: opt.Privacy = None,
     gpus: Annotated[int, option("GPUs to fit on.", min=0, max=64)] = 0,
-    seed: Seed = None,
-    as_json: AsJson = False,
+    seed: opt.Seed = None,
+    as_json: opt.AsJson = False,
     **changes: Any,
 ) -> None:
     """Fit a model to a table on this machine, without a service; `--model` names it to commands.

@@ -10,21 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands import options as opt
 from simulacra.commands.asked import Asked, Conditions, Do, QuotaFlags, Ranges, Shares
 from simulacra.commands.lists import add_list
 from simulacra.commands.naming import dataset_of, resource_of
-from simulacra.commands.options import (
-    AsJson,
-    Connect,
-    Counterfactual,
-    DatasetId,
-    Evidence,
-    Key,
-    Seed,
-    argument,
-    format_of,
-    option,
-)
+from simulacra.commands.options import argument, format_of, option
 from simulacra.commands.output import (
     byte_bar,
     engine_bar,
@@ -69,9 +59,9 @@ def generate(
     quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
-    counterfactual: Counterfactual = False,
-    evidence: Evidence = True,
-    seed: Seed = None,
+    counterfactual: opt.Counterfactual = False,
+    evidence: opt.Evidence = True,
+    seed: opt.Seed = None,
     output: Annotated[
         Path | None, option("Download to this file when ready.", "--output", "-o")
     ] = None,
@@ -81,9 +71,9 @@ def generate(
         Path | None, option("Write the report of the rows to this file: .html or .json.")
     ] = None,
     wait: Annotated[bool, option("Wait until the rows are ready.")] = True,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Generate a synthetic table under conditions or interventions, and wait for it."""
     if (rows is None) == (persons is None):
@@ -204,8 +194,8 @@ def download(
     ] = None,
     safe: Safe = False,
     plain: Plain = False,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Download a generation. Run it again to continue after an interruption (Parquet)."""
     target = file or output
@@ -221,17 +211,17 @@ def download(
 
 @app.command(epilog="Example: simulacra probe survey --do education_years=16")
 def probe(
-    dataset_id: DatasetId,
+    dataset_id: opt.DatasetId,
     rows: Annotated[int, option("100 at most.")] = 20,
     share: Shares = None,
     range_: Ranges = None,
     quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
-    counterfactual: Counterfactual = False,
-    seed: Seed = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    counterfactual: opt.Counterfactual = False,
+    seed: opt.Seed = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Sample a few rows at once and show the feasibility of the conditions; nothing is stored."""
     with connected(connection) as client:

@@ -10,24 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands import options as opt
 from simulacra.commands.asked import Asked, Conditions, Do, QuotaFlags, Ranges, Shares
 from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.generations import Plain, save_rows
 from simulacra.commands.naming import called
-from simulacra.commands.options import (
-    AsJson,
-    Connect,
-    DescriptionFile,
-    Key,
-    RetentionHours,
-    Seed,
-    TableFile,
-    TableName,
-    Weights,
-    format_of,
-    load,
-    option,
-)
+from simulacra.commands.options import format_of, load, option
 from simulacra.commands.output import (
     is_for_people,
     note,
@@ -50,23 +38,23 @@ Output = Annotated[
 @app.command(epilog="Example: simulacra run survey.csv --rows 2000 -o rows.csv")
 @with_flags
 def run(
-    file: TableFile,
+    file: opt.TableFile,
     rows: Annotated[int, option("Rows to generate.", min=1)],
     output: Output,
     plain: Plain = False,
-    name: TableName = None,
+    name: opt.TableName = None,
     share: Shares = None,
     range_: Ranges = None,
     quota: QuotaFlags = None,
     do: Do = None,
     conditions: Conditions = None,
-    seed: Seed = None,
-    weights: Weights = None,
-    describe: Annotated[Path | None, DescriptionFile] = None,
-    retention_hours: RetentionHours = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    seed: opt.Seed = None,
+    weights: opt.Weights = None,
+    describe: Annotated[Path | None, opt.DescriptionFile] = None,
+    retention_hours: opt.RetentionHours = None,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
     **changes: Any,
 ) -> None:
     """Do the whole job: upload a table, fit its model, generate rows and download them.

@@ -9,23 +9,11 @@ from typing import Annotated
 
 import typer
 
+from simulacra.commands import options as opt
 from simulacra.commands.asked import as_number, check_names
 from simulacra.commands.lists import add_list
-from simulacra.commands.options import (
-    AsJson,
-    Blocks,
-    Connect,
-    DontKnow,
-    Key,
-    Outcome,
-    OutcomeLevel,
-    Whose,
-    blocks_of,
-    option,
-)
-from simulacra.commands.options import (
-    columns as split_columns,
-)
+from simulacra.commands.options import blocks_of, option
+from simulacra.commands.options import columns as split_columns
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
 from simulacra.models import Json
@@ -45,8 +33,8 @@ def sheet(
     *,
     dataset_id: TableOrModel = None,
     model: SavedModel = None,
-    outcome: Outcome,
-    outcome_level: OutcomeLevel = None,
+    outcome: opt.Outcome,
+    outcome_level: opt.OutcomeLevel = None,
     lever: Annotated[
         list[str] | None,
         option(
@@ -71,9 +59,9 @@ def sheet(
     lever_after: Annotated[
         list[str] | None, option("Columns that came after one lever; likewise.", metavar=PLACED)
     ] = None,
-    dont_know: DontKnow = None,
-    blocks: Blocks = None,
-    population: Whose = None,
+    dont_know: opt.DontKnow = None,
+    blocks: opt.Blocks = None,
+    population: opt.Whose = None,
     html: Annotated[
         Path | None, option("Write the appendix to this file: one page, no script.")
     ] = None,
@@ -82,9 +70,9 @@ def sheet(
         Path | None, option("Write a Python program to this file that repeats it on the table.")
     ] = None,
     seed: SavedSeed = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Compare all levers of an outcome: what each effect rests on, with joint intervals."""
     with used_model(dataset_id, model, connection, as_json, key=key, seed=seed) as used:

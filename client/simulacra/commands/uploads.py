@@ -10,34 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands import options as opt
 from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.described import next_steps
 from simulacra.commands.graphs import proposed
 from simulacra.commands.naming import called
-from simulacra.commands.options import (
-    AsJson,
-    Background,
-    Blocks,
-    Connect,
-    Delta,
-    DescriptionFile,
-    Earlier,
-    Epsilon,
-    Family,
-    Hold,
-    KeepSource,
-    Key,
-    KnowledgeFile,
-    Privacy,
-    RetentionHours,
-    Strict,
-    TableFile,
-    TableName,
-    Wait,
-    Weights,
-    load,
-    with_tiers,
-)
+from simulacra.commands.options import load, with_tiers
 from simulacra.commands.output import (
     byte_bar,
     is_for_people,
@@ -65,26 +43,26 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra upload survey.csv")
 @with_flags
 def upload(
-    file: TableFile,
-    name: TableName = None,
-    wait: Wait = True,
-    retention_hours: RetentionHours = None,
-    family: Family = None,
-    knowledge: Annotated[Path | None, KnowledgeFile] = None,
-    background: Background = None,
-    blocks: Blocks = None,
-    describe: Annotated[Path | None, DescriptionFile] = None,
-    earlier: Earlier = None,
-    hold: Hold = False,
-    keep_source: KeepSource = False,
-    strict: Strict = False,
-    weights: Weights = None,
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    privacy: Privacy = None,
-    key: Key = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
+    file: opt.TableFile,
+    name: opt.TableName = None,
+    wait: opt.Wait = True,
+    retention_hours: opt.RetentionHours = None,
+    family: opt.Family = None,
+    knowledge: Annotated[Path | None, opt.KnowledgeFile] = None,
+    background: opt.Background = None,
+    blocks: opt.Blocks = None,
+    describe: Annotated[Path | None, opt.DescriptionFile] = None,
+    earlier: opt.Earlier = None,
+    hold: opt.Hold = False,
+    keep_source: opt.KeepSource = False,
+    strict: opt.Strict = False,
+    weights: opt.Weights = None,
+    epsilon: opt.Epsilon = None,
+    delta: opt.Delta = None,
+    privacy: opt.Privacy = None,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
     **changes: Any,
 ) -> None:
     """Upload a seed table and fit its model. If interrupted, it prints the --key to continue."""

@@ -18,14 +18,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.event import EventType
 from simulacra_operator.observed.conditions import Finding, conditions, ready, status_patch
 from simulacra_operator.observed.custom_resource import CustomResource, Key, parse
-from simulacra_operator.work.actions import (
-    Action,
-    DeleteResource,
-    EnsureObject,
-    PatchStatus,
-    RecordDecision,
-    RegisterClient,
-)
+from simulacra_operator.work import actions as act
 
 DELETED_AFTER = timedelta(days=30)
 """How long a request keeps a person's name and address, unless it has a Tenant."""
@@ -101,24 +94,24 @@ def _digest(request: CustomResource) -> str:
     return hashlib.sha256(request.meta.uid.encode()).hexdigest()
 
 
-def reconcile(seen: AccessObserved) -> list[Action]:
+def reconcile(seen: AccessObserved) -> list[act.Action]:
     """Return the actions for an AccessRequest, empty when nothing has to change."""
     resource = seen.resource
     if resource.deleting or resource.spec is None:
         return []
     has_tenant = resource.status.tenant is not None and seen.tenant is not None
     if not has_tenant and seen.now >= resource.created + DELETED_AFTER:
-        return [DeleteResource(resource.key, resource.meta.uid)]
+        return [act.DeleteResource(resource.key, resource.meta.uid)]
     patch = _status(seen)
     actions = _record(seen)
     if seen.lacks_tenant and seen.client_id is None:
-        return [*actions, RegisterClient(seen.tenant_name)]
+        return [*actions, act.RegisterClient(seen.tenant_name)]
     if seen.lacks_tenant and not seen.prepared:
-        return [*actions, EnsureObject(TENANTS, _tenant(seen), exists=False)]
-    return [*actions, PatchStatus(patch)] if patch else actions
+        return [*actions, act.EnsureObject(TENANTS, _tenant(seen), exists=False)]
+    return [*actions, act.PatchStatus(patch)] if patch else actions
 
 
-def _record(seen: AccessObserved) -> list[Action]:
+def _record(seen: AccessObserved) -> list[act.Action]:
     """Record a new decision; the status patch of the same pass says that it is recorded."""
     status = seen.resource.status
     started = seen.approved and (not seen.lacks_tenant or status.client_id is not None)
@@ -126,8 +119,8 @@ def _record(seen: AccessObserved) -> list[Action]:
     if pending or started or seen.resource.condition("Decided") == "True":
         return []
     if seen.approved:
-        return [RecordDecision(EventType.ACCESS_APPROVED, seen.tenant_name)]
-    return [RecordDecision(EventType.ACCESS_DENIED, None)]
+        return [act.RecordDecision(EventType.ACCESS_APPROVED, seen.tenant_name)]
+    return [act.RecordDecision(EventType.ACCESS_DENIED, None)]
 
 
 def _tenant(seen: AccessObserved) -> Object:

@@ -19,16 +19,8 @@ from simulacra_crds.tasks import TaskResult
 from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.custom_resource import CustomResource
 from simulacra_operator.observed.observe import Observed
+from simulacra_operator.work import actions as act
 from simulacra_operator.work import outcome
-from simulacra_operator.work.actions import (
-    Action,
-    DeleteJob,
-    DeleteResource,
-    Erase,
-    PatchStatus,
-    ReleaseFinalizer,
-    ShredKey,
-)
 from simulacra_operator.work.expiry import ended_by_expiry
 from simulacra_operator.work.status import deletion_status
 from simulacra_operator.work.tombstones import tombstone
@@ -38,8 +30,8 @@ WITHOUT_TENANT = "without-tenant"
 
 
 def reconcile(
-    seen: Observed, record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
-) -> list[Action]:
+    seen: Observed, record: Callable[[Sequence[TaskResult]], tuple[act.Action, ...]] = lambda _: ()
+) -> list[act.Action]:
     """Return the next steps of a deletion; `record` returns audit records of interrupted work."""
     if not seen.resource.guarded:
         return []  # another finalizer keeps it; our part is done
@@ -47,21 +39,21 @@ def reconcile(
     job = seen.own_job
     drained = not waiting and job is None and not seen.pods
     patch = deletion_status(seen, _finding(seen, len(waiting), drained))
-    actions: list[Action] = [PatchStatus(patch)] if patch else []
+    actions: list[act.Action] = [act.PatchStatus(patch)] if patch else []
     if not drained:
-        actions += [DeleteResource(one.key, one.meta.uid) for one in _to_delete(seen, waiting)]
+        actions += [act.DeleteResource(one.key, one.meta.uid) for one in _to_delete(seen, waiting)]
         if job is not None and job["metadata"].get("deletionTimestamp") is None:
             if not seen.resource.finished:
                 actions += record(_results(seen, job))
-            actions.append(DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True))
+            actions.append(act.DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True))
         return actions
-    if seen.tenant_name is None:
-        return [*actions, ReleaseFinalizer()]  # no byte is stored outside of tenants' namespaces
+    if seen.tenant_name is None:  # no byte is stored outside of tenants' namespaces
+        return [*actions, act.ReleaseFinalizer()]
     actions += tombstone(seen)
     if seen.resource.status.wrapped_key is not None:
-        actions.append(ShredKey())
+        actions.append(act.ShredKey())
     tenant_uid = seen.tenant.meta.uid if seen.tenant is not None else WITHOUT_TENANT
-    return [*actions, Erase(by_expiry(seen), tenant_uid), ReleaseFinalizer()]
+    return [*actions, act.Erase(by_expiry(seen), tenant_uid), act.ReleaseFinalizer()]
 
 
 def by_expiry(seen: Observed) -> bool:

@@ -14,20 +14,8 @@ from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.observe import Fault, Observed
 from simulacra_operator.observed.placement import LABEL_WORKERS, QUEUE_LABEL, queued
 from simulacra_operator.observed.pod_refusal import never_admitted
+from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure, jobs, outcome
-from simulacra_operator.work.actions import (
-    Action,
-    CreateJob,
-    CreateKey,
-    CreateService,
-    DeleteJob,
-    LogFailure,
-    PatchMeta,
-    PatchStatus,
-    RecordJob,
-    SuspendJob,
-    WriteRequest,
-)
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.pod_startup import explained, is_failing, stalled
 from simulacra_operator.work.stage import Stage
@@ -50,7 +38,7 @@ _FOREIGN_JOB = (
 )
 
 
-def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
+def reconcile(kind: WorkKind, seen: Observed) -> list[act.Action]:
     """Return the actions for one resource, empty when nothing has to change."""
     if kind.variant is not None:
         kind = kind.variant(seen)
@@ -60,26 +48,26 @@ def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
         return []  # kopf adds the finalizer, and the event of that starts another pass
     if seen.resource.finished and not kind.again(seen):
         patch = settled_status(seen)
-        status = [PatchStatus(patch)] if patch else []
+        status = [act.PatchStatus(patch)] if patch else []
         return [*_keep(seen), *status, *_delete_job(seen)]
     if adoption := kind.adoption(seen):
-        return [PatchMeta(adoption)]
+        return [act.PatchMeta(adoption)]
     stage = _stage(kind, seen)
     patch = work_status(kind, seen, stage)
     if stage.needs_key:
-        return [CreateKey(patch)]
+        return [act.CreateKey(patch)]
     before = (*(_keep(seen) if stage.ended else ()), *stage.before)
-    return [*before, *([PatchStatus(patch)] if patch else []), *stage.after]
+    return [*before, *([act.PatchStatus(patch)] if patch else []), *stage.after]
 
 
-def _keep(seen: Observed) -> tuple[Action, ...]:
+def _keep(seen: Observed) -> tuple[act.Action, ...]:
     """Return the patch after which a result outlives its Model.
 
     While the work runs, the garbage collector may delete a result whose Model is gone.
     """
     if not seen.resource.collected:
         return ()
-    return (PatchMeta({"ownerReferences": seen.resource.kept_owners or None}),)
+    return (act.PatchMeta({"ownerReferences": seen.resource.kept_owners or None}),)
 
 
 def _stage(kind: WorkKind, seen: Observed) -> Stage:
@@ -144,8 +132,8 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     if kind.makes_key and seen.resource.status.wrapped_key is None:
         return Stage(gate, work, phase, needs_key=True, percent=0)
     request = kind.request(seen).model_dump_json(by_alias=True, exclude_none=True).encode()
-    job = CreateJob(jobs.manifest(seen, kind.work(seen)))
-    start = (*kind.inputs(seen), WriteRequest(request), job)
+    job = act.CreateJob(jobs.manifest(seen, kind.work(seen)))
+    start = (*kind.inputs(seen), act.WriteRequest(request), job)
     return Stage(gate, work, phase, after=start, percent=0)
 
 
@@ -170,7 +158,7 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
         new = _retried(seen, job, state.failure)
-        noted: tuple[Action, ...] = (_ended(job, Outcome.FAILED), *new) if new else ()
+        noted: tuple[act.Action, ...] = (_ended(job, Outcome.FAILED), *new) if new else ()
         after = _delete_job(seen)
         return Stage(gate, work, Phase.RUNNING, before=noted, after=after, failure=state.failure)
     return _failed(kind, seen, gate, job, state.failure)
@@ -214,13 +202,13 @@ def _failed(
     return kind.ending(seen, stage, ())
 
 
-def _ended(job: Object, result: Outcome) -> RecordJob:
-    return RecordJob(job["metadata"]["uid"], result)
+def _ended(job: Object, result: Outcome) -> act.RecordJob:
+    return act.RecordJob(job["metadata"]["uid"], result)
 
 
-def _note(job: Object, failure: LastFailure, *, retried: bool = False) -> LogFailure:
+def _note(job: Object, failure: LastFailure, *, retried: bool = False) -> act.LogFailure:
     support = outcome.support_of(job)
-    return LogFailure(failure.reason, failure.message, support, failure.exit_code, retried)
+    return act.LogFailure(failure.reason, failure.message, support, failure.exit_code, retried)
 
 
 def _erasure_blocked(seen: Observed, condition: str) -> bool:
@@ -253,7 +241,7 @@ def _running(
         work = Finding("False", Reason.JOB_RETRYING, failure.message)
     elif (found := stalled(seen, kind.work_condition)) is not None:
         work = found
-    after: tuple[Action, ...] = ()
+    after: tuple[act.Action, ...] = ()
     if job["metadata"].get("deletionTimestamp") is None:
         after = (*_service(seen, job), *_suspend(seen, job))
     percent = state.succeeded * 100 // shards if shards > 1 else 0
@@ -268,7 +256,9 @@ def _is_ending(job: Object) -> bool:
     return job["metadata"].get("deletionTimestamp") is not None or is_failing(job)
 
 
-def _retried(seen: Observed, job: Object, failure: LastFailure | None) -> tuple[LogFailure, ...]:
+def _retried(
+    seen: Observed, job: Object, failure: LastFailure | None
+) -> tuple[act.LogFailure, ...]:
     """Return the log of a failure that is retried, once: its pod may be gone in the next pass."""
     known = seen.resource.status.last_failure
     if failure is None or failure == known:
@@ -284,13 +274,13 @@ def _expired(kind: WorkKind, seen: Observed) -> Finding | None:
 
 def _stopping(seen: Observed, gate: Finding, work: Finding, job: Object) -> Stage:
     """Delete the Job first, with its pods: a Model is erased, or a table is read again, after."""
-    after: tuple[Action, ...] = ()
+    after: tuple[act.Action, ...] = ()
     if job["metadata"].get("deletionTimestamp") is None:
-        after = (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),)
+        after = (act.DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),)
     return Stage(gate, work, Phase.RUNNING, after=after)
 
 
-def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:
+def _suspend(seen: Observed, job: Object) -> tuple[act.Action, ...]:
     """Return the action that suspends or resumes a Job, if it is needed.
 
     Kueue would resume an admitted Job. So a queued Job is deleted, with its place in the queue, and
@@ -298,17 +288,17 @@ def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:
     """
     if not queued(job):
         changes = bool(job["spec"].get("suspend")) != seen.suspended
-        return (SuspendJob(seen.job_name, seen.suspended),) if changes else ()
+        return (act.SuspendJob(seen.job_name, seen.suspended),) if changes else ()
     uid = job["metadata"]["uid"]
-    return (DeleteJob(seen.job_name, uid, wait=True),) if seen.suspended else ()
+    return (act.DeleteJob(seen.job_name, uid, wait=True),) if seen.suspended else ()
 
 
-def _service(seen: Observed, job: Object) -> tuple[Action, ...]:
+def _service(seen: Observed, job: Object) -> tuple[act.Action, ...]:
     """Return the creation of the workers' Service where it is missing."""
     if seen.suspended or seen.service is not None:
         return ()
     service = jobs.leader_service(seen, job)
-    return () if service is None else (CreateService(service),)
+    return () if service is None else (act.CreateService(service),)
 
 
 def _queued(queue: str) -> Finding:
@@ -319,9 +309,9 @@ def _queued(queue: str) -> Finding:
     return Finding("False", Reason.QUEUED_BY_KUEUE, message)
 
 
-def _delete_job(seen: Observed) -> tuple[Action, ...]:
+def _delete_job(seen: Observed) -> tuple[act.Action, ...]:
     """Return the deletion of our Job, its pods and their logs once nothing reads them."""
     job = seen.own_job
     if job is None or job["metadata"].get("deletionTimestamp") is not None:
         return ()
-    return (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=False),)
+    return (act.DeleteJob(seen.job_name, job["metadata"]["uid"], wait=False),)
