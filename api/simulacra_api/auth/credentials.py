@@ -38,15 +38,8 @@ from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http.problems import Problem
 from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
 from simulacra_crds.kinds.tenant import Tenant
-from simulacra_crds.kube.client import (
-    SECRETS,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Conflict,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.names import clients_namespace
 
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
@@ -70,7 +63,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, record_name(client_id), clients_namespace())
+        found = await self._cluster.find(kube.SECRETS, record_name(client_id), clients_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data, metadata = found.get("data"), found["metadata"]
@@ -106,25 +99,27 @@ class Credentials:
                 try:
                     await self._patch(name, metadata | {"ownerReferences": owners}, data)
                     return
-                except ClusterError as error:
+                except kube.ClusterError as error:
                     # OwnerReferencesPermissionEnforcement wants the right to delete the Secret.
                     if error.status != 403:
                         raise
             await self._patch(name, metadata, data)
-        except NotFound as error:
-            raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
+        except kube.NotFound as error:
+            raise kube.Conflict(
+                error.status, error.reason, "the client was removed meanwhile"
+            ) from None
 
     async def _create(self, name: str, data: Object, owners: list[Object]) -> None:
         metadata = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
         try:
-            await self._cluster.create(SECRETS, body, clients_namespace())
-        except AlreadyExists as error:
-            raise Conflict(error.status, error.reason, "another process was first") from None
+            await self._cluster.create(kube.SECRETS, body, clients_namespace())
+        except kube.AlreadyExists as error:
+            raise kube.Conflict(error.status, error.reason, "another process was first") from None
 
     async def _patch(self, name: str, metadata: Object, data: Object) -> None:
         patch = {"metadata": metadata, "data": data}
-        await self._cluster.patch(SECRETS, name, patch, clients_namespace())
+        await self._cluster.patch(kube.SECRETS, name, patch, clients_namespace())
 
     async def _owners(self, record: ClientRecord) -> list[Object]:
         """Return the wanted ownerReferences; the present ones when no Tenant lists the client."""
@@ -184,10 +179,10 @@ class Credentials:
                 after = after.with_secret(hashed, claim, now)
             try:
                 await self.write(after)
-            except Conflict:
+            except kube.Conflict:
                 continue
             return Redeemed(before, after, replace(claim, used=now), secret)
-        raise Conflict(409, "Conflict", "the client's record keeps changing")
+        raise kube.Conflict(409, "Conflict", "the client's record keeps changing")
 
     async def spend(self, client_id: str, token_id: str, expires: int) -> bool:
         """Use up what can be used once; False if it was. One conditional write decides.
@@ -211,10 +206,10 @@ class Credentials:
                 raise Problem("simio_rate_limited", detail, headers={"Retry-After": f"{left}"})
             try:
                 await self.write(after)
-            except Conflict:
+            except kube.Conflict:
                 continue
             return True
-        raise Conflict(409, "Conflict", "the client's record keeps changing")
+        raise kube.Conflict(409, "Conflict", "the client's record keeps changing")
 
 
 @dataclass(frozen=True)

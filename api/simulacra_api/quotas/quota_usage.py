@@ -18,14 +18,8 @@ from datetime import datetime, timedelta
 from simulacra_api.http.problems import Problem
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas, Tenant
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    GENERATION_JOBS,
-    WORK_RESOURCES,
-    ApiResource,
-    Cluster,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.storage_usage import ENDED, stored_bytes
 from simulacra_crds.tombstone import SELECTOR, read_tombstone
@@ -65,7 +59,7 @@ class Consumption:
         status = body.get("status", {})
         self.stored_bytes += sign * stored_bytes(body)
         unfinished = status.get("phase") not in ENDED
-        if resource == GENERATION_JOBS:
+        if resource == kube.GENERATION_JOBS:
             created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
             rows = status.get("rows", 0) if "given" in spec else spec.get("rowCount", 0)
             self.rows.append((created, sign * rows))
@@ -151,10 +145,10 @@ class QuotaLedger:
 
     async def _count(self, namespace: str) -> Consumption:
         counted = Consumption()
-        for resource in WORK_RESOURCES:
+        for resource in kube.WORK_RESOURCES:
             async for body in self._cluster.list(resource, namespace):
                 counted.add(resource, body)
-        async for found in self._cluster.list(CONFIGMAPS, namespace, labels=SELECTOR):
+        async for found in self._cluster.list(kube.CONFIGMAPS, namespace, labels=SELECTOR):
             tombstone = read_tombstone(found)
             if tombstone.rows is not None:
                 counted.rows.append((tombstone.created, tombstone.rows))

@@ -17,15 +17,8 @@ from typing import Any
 from simulacra_api.settings import LEASE_SECONDS
 from simulacra_api.tenancy.idempotency import in_flight
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
-from simulacra_crds.kube.client import (
-    DATASETS,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Invalid,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 
 ANNOTATION = ANNOTATION_UPLOAD_LEASE
 STARTED = ANNOTATION_UPLOAD_STARTED
@@ -105,7 +98,7 @@ class Lease:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / _RENEWALS_PER_LEASE)
-            with suppress(ClusterError):
+            with suppress(kube.ClusterError):
                 await self.renew()
 
     async def _renew(self, value: str) -> None:
@@ -121,8 +114,8 @@ class Lease:
                 guard.append({"op": "test", "path": _POINTER, "value": self._value})
             try:
                 patch = [*guard, *operations]
-                changed = await self._cluster.patch(DATASETS, name, patch, namespace)
-            except (Conflict, Invalid, NotFound):
+                changed = await self._cluster.patch(kube.DATASETS, name, patch, namespace)
+            except (kube.Conflict, kube.Invalid, kube.NotFound):
                 raise in_flight("Another request has taken this upload over.") from None
             self._value = value or self._value
         return changed

@@ -23,15 +23,8 @@ from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, in_flight
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_api.uploads.schemas import UploadFields
 from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, lease_value
-from simulacra_crds.kube.client import (
-    DATASETS,
-    MODELS,
-    AlreadyExists,
-    ClusterError,
-    Conflict,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
 from simulacra_crds.names import model_name
 from simulacra_crds.tasks import EARLIER, STATED_DESCRIPTION
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
@@ -58,7 +51,7 @@ class UploadWriter:
         self._limit = min(self._tenant.spec.quotas.max_upload_bytes, maximum)
 
     async def _find(self, name: str) -> Object | None:
-        return await self._cluster.find(DATASETS, name, self._namespace)
+        return await self._cluster.find(kube.DATASETS, name, self._namespace)
 
     async def _room_for(self, name: str) -> int:
         """Return the bytes that a new upload may have; a retry of the Dataset `name` needs none.
@@ -106,11 +99,13 @@ class UploadWriter:
             spec["tableDescription"] = {"sha256": hashlib.sha256(content).hexdigest()}
         if (earlier := fields.earlier_summary) is not None:
             spec["earlier"] = {"sha256": earlier.digest()}
-        body = manifest(self._repository, DATASETS, name, spec, annotations=annotations | notes)
+        body = manifest(
+            self._repository, kube.DATASETS, name, spec, annotations=annotations | notes
+        )
         try:
-            with self._ledger.counting(self._tenant, DATASETS, body):
-                return await self._cluster.create(DATASETS, body, self._namespace)
-        except NotFound:
+            with self._ledger.counting(self._tenant, kube.DATASETS, body):
+                return await self._cluster.create(kube.DATASETS, body, self._namespace)
+        except kube.NotFound:
             raise Problem("simio_tenant_not_ready") from None
 
     async def _ensure_model(self, dataset: Object, fields: UploadFields) -> None:
@@ -128,11 +123,13 @@ class UploadWriter:
         if known is not None:
             spec["knowledge"] = known.model_dump(by_alias=True)
             spec["stated"] = records(known, self._repository.caller.client_id, None)
-        body = manifest(self._repository, MODELS, name, spec, dataset=dataset_name, owner=dataset)
+        body = manifest(
+            self._repository, kube.MODELS, name, spec, dataset=dataset_name, owner=dataset
+        )
         try:
-            await self._cluster.create(MODELS, body, self._namespace)
-        except AlreadyExists:
-            model = await self._cluster.find(MODELS, name, self._namespace)
+            await self._cluster.create(kube.MODELS, body, self._namespace)
+        except kube.AlreadyExists:
+            model = await self._cluster.find(kube.MODELS, name, self._namespace)
             owners = model["metadata"].get("ownerReferences", []) if model else []
             if dataset["metadata"]["uid"] not in {owner["uid"] for owner in owners}:
                 reason = "The earlier resource of this Idempotency-Key is still being erased."
@@ -145,7 +142,7 @@ class UploadWriter:
         name = dataset["metadata"]["name"]
         wrapped = await asyncio.to_thread(self._custody.new_resource_key, self._ref(dataset))
         for _ in range(STATUS_ATTEMPTS):
-            current = await self._cluster.get(DATASETS, name, self._namespace)
+            current = await self._cluster.get(kube.DATASETS, name, self._namespace)
             if current["metadata"]["uid"] != dataset["metadata"]["uid"]:
                 break
             if kept := current.get("status", {}).get("wrappedKey"):
@@ -154,9 +151,9 @@ class UploadWriter:
             patch = {"metadata": version, "status": {"wrappedKey": wrapped}}
             try:
                 await self._cluster.patch(
-                    DATASETS, name, patch, self._namespace, subresource="status"
+                    kube.DATASETS, name, patch, self._namespace, subresource="status"
                 )
-            except Conflict:  # the operator wrote in between
+            except kube.Conflict:  # the operator wrote in between
                 continue
             return wrapped
         raise in_flight("The dataset changed while its upload began.")
@@ -177,7 +174,7 @@ class UploadWriter:
         """Record that bytes of the upload were stored."""
         await self._repository.record(
             EventType.ARTEFACT_WRITTEN,
-            kind=DATASETS.plural,
+            kind=kube.DATASETS.plural,
             uid=dataset["metadata"]["uid"],
             artefact=stored.name,
             sha256=stored.sha256,
@@ -211,11 +208,11 @@ class UploadWriter:
         name, uid = dataset["metadata"]["name"], dataset["metadata"]["uid"]
         try:
             await lease.renew()
-            await self._cluster.delete(DATASETS, name, self._namespace, uid=uid)
-        except (Problem, ClusterError) as error:
+            await self._cluster.delete(kube.DATASETS, name, self._namespace, uid=uid)
+        except (Problem, kube.ClusterError) as error:
             # The lease becomes stale, and the operator abandons the upload.
             _LOG.warning("discarding a failed upload failed cause=%s", type(error).__name__)
 
     def _ref(self, dataset: Object) -> ResourceRef:
         name, uid = self._tenant.metadata.name, dataset["metadata"]["uid"]
-        return ResourceRef(name, DATASETS.plural, uid)
+        return ResourceRef(name, kube.DATASETS.plural, uid)

@@ -9,15 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.kube.client import (
-    JOBS,
-    PODS,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Conflict,
-    NotFound,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.reconcile import Plan, reconcile
 from simulacra_embedded.processes.program import announce_ready
@@ -69,7 +62,7 @@ class JobController:
         self._timers[key] = loop.call_later(max(seconds, 0.0), self._enqueue, key)
 
     async def _watch_jobs(self) -> None:
-        async for change, job in self._cluster.watch(JOBS):
+        async for change, job in self._cluster.watch(kube.JOBS):
             if change == "BOOKMARK":
                 if not self._ready:
                     announce_ready()
@@ -88,7 +81,7 @@ class JobController:
             timer.cancel()
 
     async def _watch_pods(self) -> None:
-        async for change, pod in self._cluster.watch(PODS, labels=pods.JOB_NAME):
+        async for change, pod in self._cluster.watch(kube.PODS, labels=pods.JOB_NAME):
             if change == "BOOKMARK":
                 continue
             meta = pod["metadata"]
@@ -116,21 +109,21 @@ class JobController:
     def _retry(self, key: Key) -> Iterator[None]:
         try:
             yield
-        except (Conflict, AlreadyExists, NotFound):
+        except (kube.Conflict, kube.AlreadyExists, kube.NotFound):
             self._enqueue_later(key, 0.05)  # something changed between read and write
-        except ClusterError as error:
+        except kube.ClusterError as error:
             what = "job sync failed, retrying namespace=%s name=%s status=%s reason=%s"
             log.warning(what, *key, error.status, error.reason)
             self._enqueue_later(key, RETRY_SECONDS)
 
     async def _sync(self, key: Key) -> None:
         namespace, name = key
-        job = await self._cluster.find(JOBS, name, namespace)
+        job = await self._cluster.find(kube.JOBS, name, namespace)
         if job is None:
             self._busy.pop(key, None)
             return
         uid = job["metadata"]["uid"]
-        listing = self._cluster.list(PODS, namespace, labels=f"{pods.JOB_UID}={uid}")
+        listing = self._cluster.list(kube.PODS, namespace, labels=f"{pods.JOB_UID}={uid}")
         owned = {pod["metadata"]["uid"]: pod async for pod in listing}
         if not self._existing.get(uid, set()) <= owned.keys():
             return  # a pod was deleted: its last state comes with its event, later than the list
@@ -145,14 +138,14 @@ class JobController:
         namespace, name, uid = (job["metadata"][field] for field in ("namespace", "name", "uid"))
         if plan.delete_job:
             log.info("finished job expired namespace=%s name=%s", namespace, name)
-            await self._cluster.delete(JOBS, name, namespace, uid=uid)
+            await self._cluster.delete(kube.JOBS, name, namespace, uid=uid)
             return
         for pod in plan.delete:
             await self._delete(pod, plan.release)
         try:
             for pod in plan.create:
-                await self._cluster.create(PODS, pod, namespace)
-        except NotFound:  # the namespace was deleted
+                await self._cluster.create(kube.PODS, pod, namespace)
+        except kube.NotFound:  # the namespace was deleted
             return
         if plan.status != (job.get("status") or {}):
             dropped = {key: None for key in job.get("status") or {} if key not in plan.status}
@@ -160,11 +153,11 @@ class JobController:
                 "metadata": {"uid": uid, "resourceVersion": job["metadata"]["resourceVersion"]},
                 "status": plan.status | dropped,
             }
-            await self._cluster.patch(JOBS, name, patch, namespace, subresource="status")
+            await self._cluster.patch(kube.JOBS, name, patch, namespace, subresource="status")
 
     async def _delete(self, pod: Object, release: bool) -> None:
         meta = pod["metadata"]
         if release:
             mark = {"metadata": {"uid": meta["uid"], "annotations": {pods.RELEASED: "true"}}}
-            await self._cluster.patch(PODS, meta["name"], mark, meta["namespace"])
-        await self._cluster.delete(PODS, meta["name"], meta["namespace"], uid=meta["uid"])
+            await self._cluster.patch(kube.PODS, meta["name"], mark, meta["namespace"])
+        await self._cluster.delete(kube.PODS, meta["name"], meta["namespace"], uid=meta["uid"])

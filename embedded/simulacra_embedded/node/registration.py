@@ -10,14 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_crds.kube.client import (
-    LEASES,
-    NAMESPACES,
-    NODES,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster
 
 Object = dict[str, Any]
 NODE_NAME = "embedded"
@@ -66,9 +60,9 @@ async def register(cluster: Cluster) -> None:
         "simulacra.dev/agent": "embedded",
     }
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME, "labels": labels}}
-    with suppress(AlreadyExists):
-        await cluster.create(NODES, node)
-    await cluster.patch(NODES, NODE_NAME, {"status": node_status()}, subresource="status")
+    with suppress(kube.AlreadyExists):
+        await cluster.create(kube.NODES, node)
+    await cluster.patch(kube.NODES, NODE_NAME, {"status": node_status()}, subresource="status")
 
 
 async def heartbeat(cluster: Cluster) -> None:
@@ -76,7 +70,7 @@ async def heartbeat(cluster: Cluster) -> None:
     while True:
         try:
             await _renew(cluster)
-        except ClusterError as error:
+        except kube.ClusterError as error:
             log.warning("lease renewal failed status=%s reason=%s", error.status, error.reason)
         await asyncio.sleep(RENEW_SECONDS)
 
@@ -84,11 +78,15 @@ async def heartbeat(cluster: Cluster) -> None:
 async def _renew(cluster: Cluster) -> None:
     spec: Object = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": LEASE_SECONDS}
     spec |= {"renewTime": _now("microseconds")}
-    if await cluster.find(LEASES, NODE_NAME, LEASE_NAMESPACE):
-        await cluster.patch(LEASES, NODE_NAME, {"spec": spec}, LEASE_NAMESPACE)
+    if await cluster.find(kube.LEASES, NODE_NAME, LEASE_NAMESPACE):
+        await cluster.patch(kube.LEASES, NODE_NAME, {"spec": spec}, LEASE_NAMESPACE)
         return
-    lease = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": NODE_NAME}}
+    lease = {
+        "apiVersion": kube.LEASES.api_version,
+        "kind": "Lease",
+        "metadata": {"name": NODE_NAME},
+    }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE_NAMESPACE}}
-    with suppress(AlreadyExists):
-        await cluster.create(NAMESPACES, namespace)
-    await cluster.create(LEASES, lease | {"spec": spec}, LEASE_NAMESPACE)
+    with suppress(kube.AlreadyExists):
+        await cluster.create(kube.NAMESPACES, namespace)
+    await cluster.create(kube.LEASES, lease | {"spec": spec}, LEASE_NAMESPACE)

@@ -13,17 +13,8 @@ from enum import Enum
 
 from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_GIVEN, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
-from simulacra_crds.kube.client import (
-    GENERATION_JOBS,
-    JOBS,
-    MODELS,
-    PODS,
-    RESULTS,
-    SERVICES,
-    WORK_RESOURCES,
-    Cluster,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.names import child_name
 from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import BY_KIND
@@ -186,14 +177,14 @@ class WorkObserver:
         meta = resource.meta
         name = child_name(meta.name, meta.uid, BY_KIND[resource.kind].task)
         ended = self._ended.take(meta.namespace, name)
-        return ended or await self._cluster.find(JOBS, name, meta.namespace)
+        return ended or await self._cluster.find(kube.JOBS, name, meta.namespace)
 
     async def _find(self, key: Key, *, fresh: bool) -> CustomResource | None:
         return await self._cache.find(key, fresh=fresh) if key.name else None
 
     async def _stored_bytes(self, namespace: str | None) -> int:
         total = 0
-        for api in WORK_RESOURCES:
+        for api in kube.WORK_RESOURCES:
             async for body in self._cluster.list(api, namespace):
                 total += stored_bytes(body)
         return total
@@ -247,7 +238,7 @@ class WorkObserver:
         if job is None and not resource.deleting:
             return ()
         namespace, labels = resource.meta.namespace, f"{LABEL_UID}={resource.meta.uid}"
-        pods = [pod async for pod in self._cluster.list(PODS, namespace, labels=labels)]
+        pods = [pod async for pod in self._cluster.list(kube.PODS, namespace, labels=labels)]
         tenant, key = tenant_of(namespace), resource.status.wrapped_key
         if tenant is not None and key is not None and not (resource.deleting or resource.finished):
             ref = ResourceRef(tenant, resource.plural, resource.meta.uid)
@@ -259,7 +250,7 @@ class WorkObserver:
         if job is None or LABEL_WORKERS not in job["metadata"].get("labels", {}):
             return None
         meta = job["metadata"]
-        found = await self._cluster.find(SERVICES, meta["name"], meta["namespace"])
+        found = await self._cluster.find(kube.SERVICES, meta["name"], meta["namespace"])
         owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
         return found if meta["uid"] in [one["uid"] for one in owners] else None
 
@@ -274,18 +265,18 @@ class WorkObserver:
         name, namespace = resource.meta.name, resource.meta.namespace
         if resource.kind == "Dataset":
             models = f"spec.datasetRef.name={name}"
-            async for body in self._cluster.list(MODELS, namespace, fields=models):
+            async for body in self._cluster.list(kube.MODELS, namespace, fields=models):
                 yield parse(body)
         elif resource.kind != "Model":
             return
         labels = f"{LABEL_DATASET}={name}" if resource.kind == "Dataset" else None
         fields = f"spec.modelRef.name={name}" if resource.kind == "Model" else None
-        for api in RESULTS:
+        for api in kube.RESULTS:
             async for body in self._cluster.list(api, namespace, labels=labels, fields=fields):
                 yield parse(body)
         if resource.kind == "Dataset":
             given = f"{LABEL_GIVEN}={name}"
-            async for body in self._cluster.list(GENERATION_JOBS, namespace, labels=given):
+            async for body in self._cluster.list(kube.GENERATION_JOBS, namespace, labels=given):
                 if body["metadata"]["labels"].get(LABEL_DATASET) != name:
                     yield parse(body)
 

@@ -14,14 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
-from simulacra_crds.kube.client import (
-    Cluster,
-    ClusterError,
-    Conflict,
-    NotFound,
-    Object,
-    Unavailable,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
@@ -176,10 +170,10 @@ class Controller:
         """Run a pass; an error becomes a fault that the next attempt shows."""
         try:
             return await self._attempt(key)
-        except (Conflict, NotFound):
+        except (kube.Conflict, kube.NotFound):
             await self._queue.retry(key, last=1.0)  # a stale read
             return "conflict"
-        except (AuditUnavailable, CustodyError, ClusterError, Auth0Error) as error:
+        except (AuditUnavailable, CustodyError, kube.ClusterError, Auth0Error) as error:
             fault, status = _fault(error), getattr(error, "status", type(error).__name__)
         except Exception as error:
             fault, status = Fault.INTERNAL, type(error).__name__
@@ -245,7 +239,7 @@ def _fault(error: Exception) -> Fault | None:
         return Fault.AUDIT
     if isinstance(error, CustodyError):
         return Fault.CUSTODY
-    return None if isinstance(error, Unavailable | Auth0Error) else Fault.CLUSTER
+    return None if isinstance(error, kube.Unavailable | Auth0Error) else Fault.CLUSTER
 
 
 def _trace(error: BaseException) -> list[str]:

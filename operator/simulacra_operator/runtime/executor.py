@@ -14,18 +14,8 @@ from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.support_access import KIND as SUPPORT_ACCESS
 from simulacra_crds.kinds.support_access import SupportAccess
 from simulacra_crds.kinds.tenant import Encryption, Suspension
-from simulacra_crds.kube.client import (
-    CUSTOM,
-    DATASETS,
-    JOBS,
-    SERVICES,
-    AlreadyExists,
-    Cluster,
-    Conflict,
-    NotFound,
-    Object,
-    Propagation,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.names import support_id
 from simulacra_crds.tasks import REQUEST, STATED_DESCRIPTION, SUMMARY_SIGNATURE
 from simulacra_custody.audit.event import Counts, EventType, Outcome
@@ -92,7 +82,7 @@ class Executor:
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
             case act.DeleteResource(key, uid):
-                await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
+                await self._cluster.delete(kube.CUSTOM[key.kind], key.name, key.namespace, uid=uid)
             case act.LeaveTombstone(manifest):
                 await tombstones.leave(self._cluster, manifest)
             case act.ReleaseFinalizer():
@@ -125,7 +115,7 @@ class Executor:
         """Patch the resource; if it changed since it was read, raise Conflict."""
         key = self._resource.key
         metadata = {**patch.get("metadata", {}), "resourceVersion": self._version}
-        body, api = {**patch, "metadata": metadata}, CUSTOM[key.kind]
+        body, api = {**patch, "metadata": metadata}, kube.CUSTOM[key.kind]
         patched = await self._cluster.patch(
             api, key.name, body, key.namespace, subresource=subresource
         )
@@ -143,9 +133,9 @@ class Executor:
         Without this, the work would run again or a request would be left behind.
         """
         key = self._resource.key
-        found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
+        found = await self._cluster.get(kube.CUSTOM[key.kind], key.name, key.namespace)
         if found["metadata"]["resourceVersion"] != self._version:
-            raise Conflict(409, "Conflict", "the resource changed since it was read")
+            raise kube.Conflict(409, "Conflict", "the resource changed since it was read")
         self._confirmed = time.monotonic()
 
     async def _confirm_lately(self) -> None:
@@ -183,7 +173,7 @@ class Executor:
                 await self._record_read(read)
             case act.RecordGiven(uid, rows):
                 await self._confirm_lately()  # whoever changed it has recorded the read
-                ref = ResourceRef(self._ref.tenant, DATASETS.plural, uid)
+                ref = ResourceRef(self._ref.tenant, kube.DATASETS.plural, uid)
                 await custody.record(EventType.SOURCE_READ, resource=ref, counts=Counts(rows=rows))
             case act.DiscardArtifacts(sha256, size):
                 await self._confirm_unchanged()  # whoever changed it has erased them
@@ -238,12 +228,14 @@ class Executor:
             case act.CreateService(manifest):
                 await self._create_service(manifest)
             case act.SuspendJob(name, suspend):
-                await self._cluster.patch(JOBS, name, {"spec": {"suspend": suspend}}, namespace)
+                await self._cluster.patch(
+                    kube.JOBS, name, {"spec": {"suspend": suspend}}, namespace
+                )
             case act.DeleteJob(name, uid, wait):
                 if wait and not self._resource.finished:
                     await self._record_job(EventType.JOB_STOPPED, uid)
-                mode: Propagation = "Foreground" if wait else "Background"
-                await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
+                mode: kube.Propagation = "Foreground" if wait else "Background"
+                await self._cluster.delete(kube.JOBS, name, namespace, uid=uid, propagation=mode)
 
     async def _create_job(self, manifest: Object) -> None:
         namespace = self._resource.meta.namespace
@@ -251,11 +243,15 @@ class Executor:
         # Before the Job, so that none runs without a record. An attempt is known by the version.
         await self._record_job(EventType.JOB_STARTED, f"{self._ref.uid}/{self._version}")
         try:
-            await self._cluster.create(JOBS, manifest, namespace)
+            await self._cluster.create(kube.JOBS, manifest, namespace)
             support = support_id(self._resource.meta.uid)
             log.info("job created", extra={**self._resource.log_fields(), "support": support})
-        except AlreadyExists as error:  # of an earlier pass, or foreign: the next pass reads it
-            raise Conflict(error.status, error.reason, "there is a Job of this name") from error
+        except (
+            kube.AlreadyExists
+        ) as error:  # of an earlier pass, or foreign: the next pass reads it
+            raise kube.Conflict(
+                error.status, error.reason, "there is a Job of this name"
+            ) from error
 
     async def _record_job(
         self, event: EventType, of: str, outcome: Outcome = Outcome.SUCCESS
@@ -273,13 +269,13 @@ class Executor:
     async def _create_service(self, manifest: Object) -> None:
         namespace, meta = self._resource.meta.namespace, manifest["metadata"]
         try:
-            await self._cluster.create(SERVICES, manifest, namespace)
-        except AlreadyExists as error:
-            found = await self._cluster.find(SERVICES, meta["name"], namespace)
+            await self._cluster.create(kube.SERVICES, manifest, namespace)
+        except kube.AlreadyExists as error:
+            found = await self._cluster.find(kube.SERVICES, meta["name"], namespace)
             owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
             if meta["ownerReferences"][0]["uid"] not in [one["uid"] for one in owners]:
                 message = "the Service of an earlier Job is not deleted yet"
-                raise Conflict(error.status, error.reason, message) from error
+                raise kube.Conflict(error.status, error.reason, message) from error
 
     async def _run_tenant(self, action: act.TenantAction) -> None:
         name = self._resource.meta.name
@@ -358,8 +354,10 @@ class Executor:
             if namespace is not None:
                 await self._confirm_unchanged()  # nothing may be left of a tenant deleted meanwhile
             await self._cluster.create(action.resource, action.manifest, namespace)
-        except (AlreadyExists, NotFound) as error:
-            raise Conflict(error.status, error.reason, "the object changed meanwhile") from error
+        except (kube.AlreadyExists, kube.NotFound) as error:
+            raise kube.Conflict(
+                error.status, error.reason, "the object changed meanwhile"
+            ) from error
 
 
 def _event_id(named: str) -> str:

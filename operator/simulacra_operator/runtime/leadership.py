@@ -18,14 +18,8 @@ from time import monotonic
 from typing import Never
 
 from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import (
-    LEASES,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.names import system_namespace
 from simulacra_operator import metrics
 
@@ -84,13 +78,13 @@ class Leadership:
             return
         self.leading = False
         metrics.LEADER.set(0)
-        with suppress(ClusterError, TimeoutError):
+        with suppress(kube.ClusterError, TimeoutError):
             async with asyncio.timeout(RELEASE_S):
                 await self._write({"holderIdentity": "", "renewTime": _now()})
 
     async def _taken(self) -> bool:
         try:
-            lease = await self._cluster.find(LEASES, LEASE, system_namespace())
+            lease = await self._cluster.find(kube.LEASES, LEASE, system_namespace())
             if lease is None:
                 await self._create()
                 return True
@@ -100,9 +94,9 @@ class Leadership:
                 return False
             transitions = int(spec.get("leaseTransitions") or 0) + 1
             await self._write({**self._claim(), "leaseTransitions": transitions})
-        except (AlreadyExists, Conflict):
+        except (kube.AlreadyExists, kube.Conflict):
             return False
-        except ClusterError as error:
+        except kube.ClusterError as error:
             log.warning("lease not read or written", extra={"status": error.status})
             return False
         return True
@@ -120,9 +114,9 @@ class Leadership:
     async def _renewed(self) -> bool:
         try:
             await self._write({"renewTime": _now()})
-        except Conflict:  # taken over, or our own write whose answer was lost
+        except kube.Conflict:  # taken over, or our own write whose answer was lost
             return await self._is_still_ours()
-        except ClusterError as error:
+        except kube.ClusterError as error:
             if error.status == 404:
                 raise LeadershipLost from error
             log.warning("lease not renewed", extra={"status": error.status})
@@ -131,8 +125,8 @@ class Leadership:
 
     async def _is_still_ours(self) -> bool:
         """Raise LeadershipLost if another process leads, else return False: not renewed yet."""
-        with suppress(ClusterError):
-            lease = await self._cluster.get(LEASES, LEASE, system_namespace())
+        with suppress(kube.ClusterError):
+            lease = await self._cluster.get(kube.LEASES, LEASE, system_namespace())
             if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
                 raise LeadershipLost
             self._version = lease["metadata"]["resourceVersion"]
@@ -144,15 +138,19 @@ class Leadership:
         return {**claim, "acquireTime": now, "renewTime": now}
 
     async def _create(self) -> None:
-        body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": {"name": LEASE}}
+        body = {
+            "apiVersion": kube.LEASES.api_version,
+            "kind": kube.LEASES.kind,
+            "metadata": {"name": LEASE},
+        }
         made = await self._cluster.create(
-            LEASES, {**body, "spec": self._claim()}, system_namespace()
+            kube.LEASES, {**body, "spec": self._claim()}, system_namespace()
         )
         self._version = made["metadata"]["resourceVersion"]
 
     async def _write(self, spec: Object) -> None:
         patch = {"metadata": {"resourceVersion": self._version}, "spec": spec}
-        written = await self._cluster.patch(LEASES, LEASE, patch, system_namespace())
+        written = await self._cluster.patch(kube.LEASES, LEASE, patch, system_namespace())
         self._version = written["metadata"]["resourceVersion"]
 
 

@@ -10,15 +10,8 @@ import asyncio
 import json
 from contextlib import suppress
 
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    NAMESPACES,
-    SECRETS,
-    AlreadyExists,
-    Cluster,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_custody.audit.installation_keys import InstallationKeys
 
@@ -42,34 +35,34 @@ class SigningKeys:
 
     async def _secret(self) -> Object:
         namespace = keys_namespace()
-        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, namespace)
+        found = await self._cluster.find(kube.SECRETS, INSTALLATION_KEYS, namespace)
         if found is not None:
             return found
         body = {**_named("Secret", INSTALLATION_KEYS), "type": "simulacra.dev/installation-keys"}
         body |= {"data": InstallationKeys.generate().to_data()}
         try:
             try:
-                return await self._cluster.create(SECRETS, body, namespace)
-            except NotFound:  # the administrator did not prepare the namespace
-                with suppress(AlreadyExists):
-                    await self._cluster.create(NAMESPACES, _named("Namespace", namespace))
-                return await self._cluster.create(SECRETS, body, namespace)
-        except AlreadyExists:  # another operator was first: its keys count
-            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, namespace)
+                return await self._cluster.create(kube.SECRETS, body, namespace)
+            except kube.NotFound:  # the administrator did not prepare the namespace
+                with suppress(kube.AlreadyExists):
+                    await self._cluster.create(kube.NAMESPACES, _named("Namespace", namespace))
+                return await self._cluster.create(kube.SECRETS, body, namespace)
+        except kube.AlreadyExists:  # another operator was first: its keys count
+            return await self._cluster.get(kube.SECRETS, INSTALLATION_KEYS, namespace)
 
     async def _publish(self, keys: InstallationKeys) -> None:
         """Publish the public parts, replacing those of a lost Secret."""
         data = {"keys.json": json.dumps(keys.public_document())}
         namespace = system_namespace()
-        found = await self._cluster.find(CONFIGMAPS, INSTALLATION_KEYS, namespace)
+        found = await self._cluster.find(kube.CONFIGMAPS, INSTALLATION_KEYS, namespace)
         if found is not None and found.get("data") == data:
             return
         if found is not None:
             uid = found["metadata"]["uid"]
-            await self._cluster.delete(CONFIGMAPS, INSTALLATION_KEYS, namespace, uid=uid)
+            await self._cluster.delete(kube.CONFIGMAPS, INSTALLATION_KEYS, namespace, uid=uid)
         body = {**_named("ConfigMap", INSTALLATION_KEYS), "data": data}
-        with suppress(AlreadyExists):  # another operator published the same
-            await self._cluster.create(CONFIGMAPS, body, namespace)
+        with suppress(kube.AlreadyExists):  # another operator published the same
+            await self._cluster.create(kube.CONFIGMAPS, body, namespace)
 
 
 def _named(kind: str, name: str) -> Object:

@@ -13,15 +13,8 @@ from typing import Never
 
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import KeyRotation
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    JOBS,
-    TENANTS,
-    WORK_RESOURCES,
-    Conflict,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tasks import TASK_ENV, KeyedRef, TaskSpec
 from simulacra_crds.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
@@ -53,7 +46,7 @@ class Rotation:
         await Periodic("key rotation", INTERVAL_S, self._check_all).run()
 
     async def _check_all(self) -> None:
-        async for body in self._cluster.list(TENANTS):
+        async for body in self._cluster.list(kube.TENANTS):
             if self._scope.serves((tenant := parse(body)).key):
                 await self.check(tenant)
 
@@ -62,7 +55,7 @@ class Rotation:
         with logged(f"key rotation of {tenant.meta.name}", survive=True):
             try:
                 await self._step(tenant)
-            except (Conflict, NotFound):
+            except (kube.Conflict, kube.NotFound):
                 return  # the next check reads the new version
 
     async def _step(self, tenant: CustomResource) -> None:
@@ -92,12 +85,12 @@ class Rotation:
     async def _write(self, tenant: CustomResource, rotation: KeyRotation) -> None:
         version = {"resourceVersion": tenant.meta.resource_version}
         body = {"metadata": version, "status": {"rotation": rotation.to_wire()}}
-        await self._cluster.patch(TENANTS, tenant.meta.name, body, subresource="status")
+        await self._cluster.patch(kube.TENANTS, tenant.meta.name, body, subresource="status")
 
     async def _rewrap(self, tenant: str) -> int:
         """Rewrap the data key of every live resource; return how many had an old version."""
         outdated, namespace, rewrap = 0, tenant_namespace(tenant), self._custody.service.rewrap
-        for api in WORK_RESOURCES:
+        for api in kube.WORK_RESOURCES:
             async for body in self._cluster.list(api, namespace):
                 meta, wrapped = body["metadata"], body.get("status", {}).get("wrappedKey")
                 if wrapped is None or meta.get("deletionTimestamp"):
@@ -114,7 +107,7 @@ class Rotation:
     async def _reseal(self, tenant: str) -> int:
         """Reseal the secrets of the tenant's webhooks; return how many had an old version."""
         outdated, namespace, keys = 0, tenant_namespace(tenant), self._custody.keys
-        async for body in self._cluster.list(CONFIGMAPS, namespace, labels=SELECTOR):
+        async for body in self._cluster.list(kube.CONFIGMAPS, namespace, labels=SELECTOR):
             if not is_webhook(body):
                 continue
             sealed, purpose = body["data"]["sealed"], sealing_purpose(id_of(body))
@@ -122,7 +115,9 @@ class Rotation:
             if fresh != sealed:
                 outdated += 1
                 patch = {"metadata": _version(body), "data": {"sealed": fresh}}
-                await self._cluster.patch(CONFIGMAPS, body["metadata"]["name"], patch, namespace)
+                await self._cluster.patch(
+                    kube.CONFIGMAPS, body["metadata"]["name"], patch, namespace
+                )
         return outdated
 
     async def _old_jobs(self, tenant: str) -> bool:
@@ -132,7 +127,7 @@ class Rotation:
         def are_current(tokens: tuple[str, ...]) -> bool:
             return all(keys.is_current(tenant, token) for token in tokens)
 
-        async for job in self._cluster.list(JOBS, tenant_namespace(tenant)):
+        async for job in self._cluster.list(kube.JOBS, tenant_namespace(tenant)):
             tokens = () if job_ended(job) else _tokens(job)
             if not await self._custody.run("isCurrent", are_current, tokens):
                 return True

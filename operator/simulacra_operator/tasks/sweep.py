@@ -18,16 +18,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from simulacra_crds.kinds.base import GROUP, Phase
-from simulacra_crds.kube.client import (
-    CUSTOM,
-    REQUEST_SECONDS,
-    TENANTS,
-    WORK_RESOURCES,
-    ClusterError,
-    Conflict,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
 from simulacra_crds.kube.transport import CONNECT_SECONDS
 from simulacra_custody.audit.live_keys import LiveKey
 from simulacra_operator import metrics
@@ -45,7 +37,7 @@ PAUSE_S = (5.0, 30.0)
 pause nothing has expired unseen, even if every event is lost."""
 PAUSE_SHARE = 3.0
 """Pause after a sweep, as a multiple of its duration."""
-STALLED_S = PAUSE_S[1] + CONNECT_SECONDS + REQUEST_SECONDS
+STALLED_S = PAUSE_S[1] + CONNECT_SECONDS + kube.REQUEST_SECONDS
 """A sweep without progress for longer has stalled: a pause, and one request to a slow server. The
 duration of a whole sweep says nothing: it depends on the number of resources."""
 RESYNC_S = 30.0
@@ -146,7 +138,7 @@ class Sweep:
     async def _list(self) -> SweepSnapshot:
         began, scope = self._controller.now(), self._controller.scope
         snapshot = SweepSnapshot(began=began, complete=True, before=self.deletions.snapshot.seen)
-        async for body in self._cluster.list(TENANTS):
+        async for body in self._cluster.list(kube.TENANTS):
             self._progressed()
             tenant = parse(body)
             deletion = tenant.meta.deletion_timestamp
@@ -169,12 +161,12 @@ class Sweep:
     async def _list_namespace(self, namespace: str | None, snapshot: SweepSnapshot) -> None:
         """List the resources of a namespace; one that is forbidden must not block the others."""
         try:
-            for api in WORK_RESOURCES:
+            for api in kube.WORK_RESOURCES:
                 async for body in self._cluster.list(api, namespace):
                     self._progressed()
                     snapshot.add(body)
                 self._progressed()
-        except ClusterError as error:
+        except kube.ClusterError as error:
             if namespace is None or error.status != 403:
                 raise
             snapshot.complete = False
@@ -207,8 +199,8 @@ class Sweep:
             return
         patch = {"metadata": {"uid": uid, "annotations": {TOUCHED: now.isoformat()}}}
         fields = {"kind": key.kind, "resource": key.name, "uid": uid}
-        with suppress(NotFound, Conflict):
-            await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace)
+        with suppress(kube.NotFound, kube.Conflict):
+            await self._cluster.patch(kube.CUSTOM[key.kind], key.name, patch, key.namespace)
             log.warning("missed deletion event, requeued", extra=fields)
 
 
@@ -225,7 +217,7 @@ def _clock() -> float:
 def _count(snapshot: SweepSnapshot, now: datetime) -> None:
     seen = snapshot.seen.values()
     phases = Counter((one.key.kind, one.phase) for one in seen)
-    for api, phase in itertools.product(WORK_RESOURCES, Phase):
+    for api, phase in itertools.product(kube.WORK_RESOURCES, Phase):
         metrics.RESOURCES.labels(api.kind, phase).set(phases[api.kind, str(phase)])
     deletions = [one.deletion for one in seen if one.deletion is not None]
     deletions += snapshot.tenant_deletions

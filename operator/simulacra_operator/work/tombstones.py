@@ -6,14 +6,8 @@ key stays free. A probe has an empty digest: it has no key.
 
 from __future__ import annotations
 
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    NotFound,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.tombstone import REQUEST_DIGEST, TOMBSTONE_LIFETIME, Tombstone, manifest
 from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.actions import Action, LeaveTombstone
@@ -47,14 +41,14 @@ async def leave(cluster: Cluster, tombstone: Object) -> None:
     name, namespace = tombstone["metadata"]["name"], tombstone["metadata"]["namespace"]
     try:
         try:
-            await cluster.create(CONFIGMAPS, tombstone, namespace)
-        except AlreadyExists:
-            found = await cluster.get(CONFIGMAPS, name, namespace)
+            await cluster.create(kube.CONFIGMAPS, tombstone, namespace)
+        except kube.AlreadyExists:
+            found = await cluster.get(kube.CONFIGMAPS, name, namespace)
             if found.get("data") != tombstone["data"]:
-                await cluster.delete(CONFIGMAPS, name, namespace, uid=found["metadata"]["uid"])
-                await cluster.create(CONFIGMAPS, tombstone, namespace)
-    except NotFound:
+                await cluster.delete(kube.CONFIGMAPS, name, namespace, uid=found["metadata"]["uid"])
+                await cluster.create(kube.CONFIGMAPS, tombstone, namespace)
+    except kube.NotFound:
         return
-    except ClusterError as error:
+    except kube.ClusterError as error:
         if error.status != 403 or "being terminated" not in error.message:
             raise

@@ -7,14 +7,8 @@ from typing import Any
 
 from simulacra_crds.kinds.base import GROUP, LABEL_TENANT, LABEL_UID
 from simulacra_crds.kinds.tenant import POD_SECRET, TenantSpec
-from simulacra_crds.kube.client import (
-    NETWORK_POLICIES,
-    RESOURCE_QUOTAS,
-    SECRETS,
-    SERVICE_ACCOUNTS,
-    ApiResource,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_operator.observed.custom_resource import CustomResource
 from simulacra_operator.observed.placement import LABEL_WORKERS
@@ -53,23 +47,30 @@ def guard_rails(
         "pods": canonical(jobs * MAX_PARALLEL_PODS),
         **dict(access.compute),
     }
-    quota = _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})
+    quota = _object(tenant, kube.RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})
     quota["metadata"]["annotations"] = _given(name for name, _ in access.compute)
-    account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT, automountServiceAccountToken=False)
+    account = _object(
+        tenant, kube.SERVICE_ACCOUNTS, SERVICE_ACCOUNT, automountServiceAccountToken=False
+    )
     account["metadata"]["annotations"] = _identity(access)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
     rails = [
-        (SERVICE_ACCOUNTS, account),
-        (RESOURCE_QUOTAS, quota),
-        (NETWORK_POLICIES, _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach)),
+        (kube.SERVICE_ACCOUNTS, account),
+        (kube.RESOURCE_QUOTAS, quota),
         (
-            NETWORK_POLICIES,
-            _object(tenant, NETWORK_POLICIES, "simulacra-workers", spec=_between_workers()),
+            kube.NETWORK_POLICIES,
+            _object(tenant, kube.NETWORK_POLICIES, "simulacra-default-deny", spec=reach),
+        ),
+        (
+            kube.NETWORK_POLICIES,
+            _object(tenant, kube.NETWORK_POLICIES, "simulacra-workers", spec=_between_workers()),
         ),
     ]
     if environment is not None:
         data = dict(environment)
-        rails.append((SECRETS, _object(tenant, SECRETS, POD_SECRET, type="Opaque", data=data)))
+        rails.append(
+            (kube.SECRETS, _object(tenant, kube.SECRETS, POD_SECRET, type="Opaque", data=data))
+        )
     return rails
 
 

@@ -10,16 +10,8 @@ from datetime import datetime
 from simulacra_crds import rotation_notice, tombstone, webhook
 from simulacra_crds.kinds.base import LABEL_KIND, LABEL_TENANT
 from simulacra_crds.kinds.tenant import POD_SECRET, TENANT_PATTERN, Encryption
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    NAMESPACES,
-    SECRETS,
-    TENANTS,
-    WORK_RESOURCES,
-    ApiResource,
-    Cluster,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.names import system_namespace, tenant_namespace
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.observed.custom_resource import CustomResource, Key, parse
@@ -111,11 +103,11 @@ class TenantObserver:
         self, key: Key, now: datetime, fault: Fault | None, checks: dict[str, KeyCheck]
     ) -> TenantObserved | None:
         """Return the state of a tenant, None when it is gone."""
-        found = await self._cluster.find(TENANTS, key.name)
+        found = await self._cluster.find(kube.TENANTS, key.name)
         if found is None:
             return None
         tenant, name = parse({"kind": "Tenant", **found}), tenant_namespace(key.name)
-        namespace = await self._cluster.find(NAMESPACES, name)
+        namespace = await self._cluster.find(kube.NAMESPACES, name)
         exists = namespace is not None
         kept = exists and not tenant.deleting
         ending = exists and tenant.deleting
@@ -141,9 +133,9 @@ class TenantObserver:
     async def _environment(self, namespace: str) -> dict[str, str] | None:
         """Return the data for the tenant's copy; empty once the setting is removed."""
         if self._access.secret is not None:
-            source = await self._cluster.find(SECRETS, self._access.secret, system_namespace())
+            source = await self._cluster.find(kube.SECRETS, self._access.secret, system_namespace())
             return None if source is None else source.get("data") or {}
-        return None if await self._cluster.find(SECRETS, POD_SECRET, namespace) is None else {}
+        return None if await self._cluster.find(kube.SECRETS, POD_SECRET, namespace) is None else {}
 
     async def _rails(
         self, tenant: CustomResource, environment: dict[str, str] | None
@@ -161,10 +153,10 @@ class TenantObserver:
             found = await self._cluster.find(api, manifest["metadata"]["name"], namespace)
             if found is not None and manifests.is_made_for(tenant, found):
                 yield api, found
-        async for found in self._cluster.list(CONFIGMAPS, namespace, labels=_CONFIG):
-            yield CONFIGMAPS, found
+        async for found in self._cluster.list(kube.CONFIGMAPS, namespace, labels=_CONFIG):
+            yield kube.CONFIGMAPS, found
 
     async def _dependants(self, namespace: str) -> AsyncIterator[CustomResource]:
-        for api in WORK_RESOURCES:
+        for api in kube.WORK_RESOURCES:
             async for body in self._cluster.list(api, namespace):
                 yield parse(body)

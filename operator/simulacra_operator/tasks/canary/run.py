@@ -9,17 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, Phase
-from simulacra_crds.kube.client import (
-    CUSTOM,
-    JOBS,
-    PODS,
-    TENANTS,
-    WORK_RESOURCES,
-    AlreadyExists,
-    ApiResource,
-    Cluster,
-    Object,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.refs import ResourceRef
@@ -74,10 +65,10 @@ class CanaryRun:
         labels = {LABEL: "true"}
         body = _body("Tenant", TENANT, {"quotas": QUOTAS, "maxRetentionSeconds": RETENTION_S})
         body["metadata"]["labels"] = labels
-        if await self._cluster.find(TENANTS, TENANT) is None:
-            with suppress(AlreadyExists):
-                await self._cluster.create(TENANTS, body)
-        found = await self._cluster.get(TENANTS, TENANT)
+        if await self._cluster.find(kube.TENANTS, TENANT) is None:
+            with suppress(kube.AlreadyExists):
+                await self._cluster.create(kube.TENANTS, body)
+        found = await self._cluster.get(kube.TENANTS, TENANT)
         if not is_canary(found):
             raise CanaryFailed(f"Tenant {TENANT} was not made by the canary: rename or delete it")
         await self._until(self._tenant_is_ready)
@@ -86,7 +77,7 @@ class CanaryRun:
 
     async def _upload(self) -> str:
         made = await self._create("Dataset", {"retentionSeconds": RETENTION_S})
-        meta, api = made["metadata"], CUSTOM["Dataset"]
+        meta, api = made["metadata"], kube.CUSTOM["Dataset"]
         ref = ResourceRef(TENANT, api.plural, meta["uid"])
         service, name = self._custody.service, str(meta["name"])
         key = await self._custody.run("newKey", service.new_resource_key, ref)
@@ -102,7 +93,11 @@ class CanaryRun:
 
     async def _generate(self, dataset: str, model: Object) -> str:
         meta = model["metadata"]
-        owner = {"apiVersion": CUSTOM["Model"].api_version, "kind": "Model", "name": meta["name"]}
+        owner = {
+            "apiVersion": kube.CUSTOM["Model"].api_version,
+            "kind": "Model",
+            "name": meta["name"],
+        }
         owner |= {"uid": meta["uid"], "controller": True, "blockOwnerDeletion": True}
         spec = {
             "modelRef": {"name": meta["name"]},
@@ -120,11 +115,11 @@ class CanaryRun:
         name = f"canary-{secrets.token_hex(8)}"
         body = _body(kind, name, spec)
         body["metadata"] |= metadata
-        return await self._cluster.create(CUSTOM[kind], body, self._namespace)
+        return await self._cluster.create(kube.CUSTOM[kind], body, self._namespace)
 
     async def _until_done(self, kind: str, name: str) -> None:
         async def done() -> bool:
-            found = await self._cluster.get(CUSTOM[kind], name, self._namespace)
+            found = await self._cluster.get(kube.CUSTOM[kind], name, self._namespace)
             phase = found.get("status", {}).get("phase")
             if phase in (Phase.FAILED, Phase.PARTIAL):
                 raise CanaryFailed(f"the {kind} failed")
@@ -134,7 +129,7 @@ class CanaryRun:
 
     async def _expire(self) -> None:
         """Shorten the retention of all that is left, so that it expires."""
-        for api in WORK_RESOURCES:
+        for api in kube.WORK_RESOURCES:
             if api.kind == "Model":
                 continue
             async for body in self._cluster.list(api, self._namespace):
@@ -142,21 +137,21 @@ class CanaryRun:
                 await self._cluster.patch(api, body["metadata"]["name"], patch, self._namespace)
 
     async def _delete(self) -> None:
-        for api in WORK_RESOURCES:
+        for api in kube.WORK_RESOURCES:
             async for body in self._cluster.list(api, self._namespace):
                 meta = body["metadata"]
                 if "deletionTimestamp" not in meta:
                     await self._cluster.delete(api, meta["name"], self._namespace, uid=meta["uid"])
 
     async def _is_empty(self) -> bool:
-        kinds: tuple[ApiResource, ...] = (*WORK_RESOURCES, JOBS, PODS)
+        kinds: tuple[ApiResource, ...] = (*kube.WORK_RESOURCES, kube.JOBS, kube.PODS)
         for api in kinds:
             async for _ in self._cluster.list(api, self._namespace):
                 return False
         return True
 
     async def _tenant_is_ready(self) -> bool:
-        return has_condition(await self._cluster.get(TENANTS, TENANT), "Ready")
+        return has_condition(await self._cluster.get(kube.TENANTS, TENANT), "Ready")
 
     async def _until(self, check: Callable[[], Awaitable[bool]]) -> None:
         while True:
@@ -166,6 +161,6 @@ class CanaryRun:
 
 
 def _body(kind: str, name: str, spec: Object) -> Object:
-    api = CUSTOM[kind]
+    api = kube.CUSTOM[kind]
     metadata: Object = {"name": name, "finalizers": [FINALIZER]}
     return {"apiVersion": api.api_version, "kind": kind, "metadata": metadata, "spec": spec}

@@ -8,17 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    EVENTS,
-    JOBS,
-    PODS,
-    TENANTS,
-    WORK_RESOURCES,
-    ApiResource,
-    Cluster,
-    ClusterError,
-)
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster
 from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.errors import CustodyError
@@ -48,7 +39,14 @@ from simulacra_operator.tasks.canary.record import (
 from simulacra_operator.tasks.canary.run import CanaryFailed, CanaryRun
 
 log = logging.getLogger(__name__)
-KINDS: tuple[ApiResource, ...] = (TENANTS, *WORK_RESOURCES, JOBS, PODS, CONFIGMAPS, EVENTS)
+KINDS: tuple[ApiResource, ...] = (
+    kube.TENANTS,
+    *kube.WORK_RESOURCES,
+    kube.JOBS,
+    kube.PODS,
+    kube.CONFIGMAPS,
+    kube.EVENTS,
+)
 LIFE_S = 1200.0
 """A run that takes longer has failed."""
 FILES = ("scratch", "process logs", "control plane database")
@@ -109,7 +107,7 @@ class Canary:
             places = await self.search(marks, started, watch)
         except (CanaryFailed, TimeoutError) as error:
             detail = str(error) or "it took too long"
-        except (ClusterError, CustodyError) as error:
+        except (kube.ClusterError, CustodyError) as error:
             detail = f"a dependency failed ({type(error).__name__})"
         finally:
             logging.getLogger().removeHandler(watch)
@@ -189,7 +187,7 @@ async def _search(place: str, search: Callable[[Tally], Awaitable[None]], marks:
         await search(tally)
     except NotSearched as error:
         return tally.result(place, str(error))
-    except ClusterError as error:
+    except kube.ClusterError as error:
         return tally.result(place, f"the API server answered {error.status}")
     except CustodyError as error:
         return tally.result(place, f"it cannot be read ({type(error).__name__})")
