@@ -37,6 +37,11 @@ class FieldError:
         return f"{text}: {self.detail}" if self.detail else text
 
 
+def invalid_value(path: str, detail: str) -> FieldError:
+    """The cause of a value that breaks a rule; the sentence begins with the value."""
+    return FieldError(path, "FieldValueInvalid", detail)
+
+
 class ApiError(Exception):
     """A request that fails with an HTTP code and a Status body."""
 
@@ -143,8 +148,7 @@ def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) ->
     """400 under `fieldValidation=Strict`; 422 where a patch brought the fields in."""
     listed = ", ".join(f'unknown field "{path}"' for path in paths)
     if patching:
-        detail = f"strict decoding error: {listed}"
-        return invalid("", "", "", [FieldError("patch", "FieldValueInvalid", detail)])
+        return invalid("", "", "", [invalid_value("patch", f"strict decoding error: {listed}")])
     return bad_request(
         f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error:'
         f" {listed}"

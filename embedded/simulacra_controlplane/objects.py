@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 
 Object: TypeAlias = dict[str, Any]
 
@@ -90,9 +90,9 @@ def check_name(name: str, as_label: bool) -> list[FieldError]:
     )
     if len(name) > limit:
         detail = f'"{name}": must be no more than {limit} characters'
-        return [FieldError("metadata.name", "FieldValueInvalid", detail)]
+        return [invalid_value("metadata.name", detail)]
     if not pattern.fullmatch(name):
-        return [FieldError("metadata.name", "FieldValueInvalid", f'"{name}": {text}')]
+        return [invalid_value("metadata.name", f'"{name}": {text}')]
     return []
 
 
@@ -111,25 +111,23 @@ def check_metadata(obj: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     for key, value in (metadata.get("labels") or {}).items():
         if problem := _qualified_name_problem(key):
-            errors.append(FieldError("metadata.labels", "FieldValueInvalid", f'"{key}": {problem}'))
+            errors.append(invalid_value("metadata.labels", f'"{key}": {problem}'))
         if len(value) > 63:
             detail = f'"{value}": must be no more than 63 characters'
-            errors.append(FieldError("metadata.labels", "FieldValueInvalid", detail))
+            errors.append(invalid_value("metadata.labels", detail))
         elif value and not _QUALIFIED.fullmatch(value):
-            detail = f'"{value}": {_VALUE_TEXT}'
-            errors.append(FieldError("metadata.labels", "FieldValueInvalid", detail))
+            errors.append(invalid_value("metadata.labels", f'"{value}": {_VALUE_TEXT}'))
     annotations = metadata.get("annotations") or {}
     for key in annotations:
         if problem := _qualified_name_problem(key.lower()):
-            detail = f'"{key}": {problem}'
-            errors.append(FieldError("metadata.annotations", "FieldValueInvalid", detail))
+            errors.append(invalid_value("metadata.annotations", f'"{key}": {problem}'))
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
         detail = f"may not be more than {_ANNOTATIONS_LIMIT} bytes"
         errors.append(FieldError("metadata.annotations", "FieldValueTooLong", detail))
     for index, finalizer in enumerate(metadata.get("finalizers") or []):
         if problem := _qualified_name_problem(finalizer):
             path = f"metadata.finalizers[{index}]"
-            errors.append(FieldError(path, "FieldValueInvalid", f'"{finalizer}": {problem}'))
+            errors.append(invalid_value(path, f'"{finalizer}": {problem}'))
     return errors + _check_owners(metadata.get("ownerReferences") or [])
 
 
@@ -142,12 +140,12 @@ def _check_owners(references: list[dict[str, Any]]) -> list[FieldError]:
     for index, reference in enumerate(references):
         path = f"metadata.ownerReferences[{index}]"
         errors += [
-            FieldError(f"{path}.{field}", "FieldValueInvalid", f'"": {text}')
+            invalid_value(f"{path}.{field}", f'"": {text}')
             for field, text in _OWNER_FIELDS.items()
             if not reference.get(field)
         ]
     controllers = [r for r in references if r.get("controller")]
     if len(controllers) > 1:
         detail = "Only one reference can have Controller set to true"
-        errors.append(FieldError("metadata.ownerReferences", "FieldValueInvalid", f'"": {detail}'))
+        errors.append(invalid_value("metadata.ownerReferences", f'"": {detail}'))
     return errors

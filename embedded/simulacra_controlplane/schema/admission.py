@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_controlplane import errors
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.objects import Object, check_metadata, check_name, clone
 from simulacra_controlplane.resources import Resource
 from simulacra_controlplane.schema import builtin_rules, cel, defaults, pruning, validation
@@ -19,9 +19,8 @@ _SYSTEM_METADATA = (
     "deletionGracePeriodSeconds",
     "generation",
 )
-_NOT_CHECKED = FieldError(
+_NOT_CHECKED = invalid_value(
     "<nil>",
-    "FieldValueInvalid",
     "null: some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation",
 )
@@ -46,9 +45,7 @@ def check_type(resource: Resource, body: Any) -> Object:
             f" version ({resource.api_version})"
         )
     if resource.custom and body["kind"] != resource.kind:
-        problem = FieldError(
-            "kind", "FieldValueInvalid", f'"{body["kind"]}": must be {resource.kind}'
-        )
+        problem = invalid_value("kind", f'"{body["kind"]}": must be {resource.kind}')
         name = str((body.get("metadata") or {}).get("name", ""))
         raise errors.invalid(body["kind"], resource.group, name, [problem])
     if body["kind"] != resource.kind:

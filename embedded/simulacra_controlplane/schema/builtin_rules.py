@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.schema import crd
 from simulacra_controlplane.schema.validation import shown
@@ -41,7 +41,7 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
         return _job(obj["spec"]) if old is None else _job_update(obj["spec"], old["spec"])
     if storage == "services" and obj["spec"].get("clusterIP") != "None":
         text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services are served; set None"
-        return [FieldError("spec.clusterIP", "FieldValueInvalid", text)]
+        return [invalid_value("spec.clusterIP", text)]
     if storage == "pods":
         spec = obj["spec"]
         return _containers(spec, "spec") if old is None else _pod_update(spec, old["spec"])
@@ -51,7 +51,7 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
 def _keys(obj: Object) -> list[FieldError]:
     names = [(field, name) for field in ("data", "binaryData") for name in obj.get(field) or {}]
     return [
-        FieldError(f"{field}[{name}]", "FieldValueInvalid", f"{shown(name)}: {_KEY_TEXT}")
+        invalid_value(f"{field}[{name}]", f"{shown(name)}: {_KEY_TEXT}")
         for field, name in names
         if not _KEY.fullmatch(name) or len(name) > 253
     ]
@@ -67,8 +67,7 @@ def _frozen(storage: str, obj: Object, old: Object) -> list[FieldError]:
             if obj.get(name) != old.get(name)
         ]
     if storage == "secrets" and obj.get("type") != old.get("type"):
-        detail = f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}"
-        problems.append(FieldError("type", "FieldValueInvalid", detail))
+        problems.append(invalid_value("type", f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}"))
     return problems
 
 
@@ -86,7 +85,7 @@ def _containers(spec: dict[str, Any], path: str) -> list[FieldError]:
 def _job(spec: dict[str, Any]) -> list[FieldError]:
     least = "must be greater than or equal to 0"
     problems = [
-        FieldError(f"spec.{name}", "FieldValueInvalid", f"{spec[name]}: {least}")
+        invalid_value(f"spec.{name}", f"{spec[name]}: {least}")
         for name in _NOT_NEGATIVE
         if (spec.get(name) or 0) < 0
     ]
@@ -107,7 +106,7 @@ def _job_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
     if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
         changed.append("completions")
     found = ((name, f"{shown(new.get(name))}: {_IMMUTABLE_TEXT}") for name in changed)
-    return [FieldError(f"spec.{name}", "FieldValueInvalid", detail) for name, detail in found]
+    return [invalid_value(f"spec.{name}", detail) for name, detail in found]
 
 
 def _pod_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:

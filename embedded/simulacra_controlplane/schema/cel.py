@@ -22,7 +22,7 @@ from typing import Any
 from cel_expr_python import cel  # type: ignore[import-untyped]
 from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings  # type: ignore[import-untyped]
 
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.resources import Schema
 from simulacra_controlplane.schema.cel_types import to_cel, typed
 from simulacra_controlplane.schema.validation import Held, path_text, shown
@@ -58,7 +58,7 @@ def compile_problems(schema: Schema, path: str = "openAPIV3Schema") -> Iterator[
                 _program(rule.get(field) or "true")
             except RuntimeError as error:
                 detail = f"{json.dumps(rule[field])}: compilation failed: {error}"
-                yield FieldError(f"{path}.{_RULES}[{index}].{field}", "FieldValueInvalid", detail)
+                yield invalid_value(f"{path}.{_RULES}[{index}].{field}", detail)
     for name, child in schema.get("properties", {}).items():
         yield from compile_problems(child, f"{path}.properties[{name}]")
     for keyword in ("items", "additionalProperties"):
@@ -131,8 +131,7 @@ def _broken(rule: dict[str, Any], bound: _Bound, path: tuple[Any, ...]) -> Field
         return None
     result = bound.evaluate(rule["rule"], optional)
     if result.type() == cel.Type.ERROR:
-        why = f"rule evaluation error: {result.plain_value()}"
-        return FieldError(path_text(path), "FieldValueInvalid", why)
+        return invalid_value(path_text(path), f"rule evaluation error: {result.plain_value()}")
     if result.plain_value() is True:
         return None
     where = path_text(path) + (rule.get("fieldPath") or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_controlplane import errors, jsonpath
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.objects import Object, clone, meta, now
 from simulacra_controlplane.resources import Column, Registry, Resource
 from simulacra_controlplane.schema import cel
@@ -22,14 +22,14 @@ def check(crd: Object) -> list[FieldError]:
     expected = f"{names.get('plural')}.{group}"
     if crd["metadata"]["name"] != expected:
         detail = f'"{crd["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
-        problems.append(FieldError("metadata.name", "FieldValueInvalid", detail))
+        problems.append(invalid_value("metadata.name", detail))
     versions = spec.get("versions") or []
     if sum(bool(version.get("storage")) for version in versions) != 1:
         detail = f"{len(versions)}: must have exactly one version marked as storage version"
-        problems.append(FieldError("spec.versions", "FieldValueInvalid", detail))
+        problems.append(invalid_value("spec.versions", detail))
     if spec.get("conversion", {}).get("strategy") != "None":
         detail = '"Webhook": the embedded control plane converts by apiVersion only (None)'
-        problems.append(FieldError("spec.conversion.strategy", "FieldValueInvalid", detail))
+        problems.append(invalid_value("spec.conversion.strategy", detail))
     for index, version in enumerate(versions):
         # a real server reads a single version's schema into `spec.validation` first
         place = f"spec.versions[{index}].schema" if len(versions) > 1 else "spec.validation"
@@ -47,9 +47,7 @@ def _check_version(version: dict[str, Any], path: str, where: str) -> list[Field
             jsonpath.parse(column.get("jsonPath", ""))
         except ValueError as error:
             at = f"{path}.additionalPrinterColumns[{index}].jsonPath"
-            problems.append(
-                FieldError(at, "FieldValueInvalid", f'"{column.get("jsonPath", "")}": {error}')
-            )
+            problems.append(invalid_value(at, f'"{column.get("jsonPath", "")}": {error}'))
     return problems
 
 

@@ -20,7 +20,7 @@ from jsonschema import Draft4Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 from pydantic_core import to_json
 
-from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Schema
 
@@ -174,7 +174,7 @@ def _word(problem: ValidationError) -> FieldError:
     is_bound = keyword in ("minimum", "maximum")
     rule = _bound(problem) if is_bound else _LIMITS[str(keyword)].format(limit=limit)
     seen = len(value) if keyword in ("minItems", "minProperties") else shown(value)
-    return FieldError(path, "FieldValueInvalid", f"{seen}: {path} in body {rule}")
+    return invalid_value(path, f"{seen}: {path} in body {rule}")
 
 
 class _Node:
