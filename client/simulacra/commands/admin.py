@@ -17,7 +17,7 @@ import typer
 from simulacra.commands import admin_support
 from simulacra.commands.kubectl import Kubeconfig, failure, kubectl
 from simulacra.commands.options import AsJson, Connect, argument, option
-from simulacra.commands.output import is_for_people, note, print_result, say
+from simulacra.commands.output import note, print_result, say
 from simulacra.commands.session import USAGE, connected
 
 app = typer.Typer(
@@ -75,10 +75,7 @@ def requests(kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """List the requests for access, oldest first."""
     found = kubectl(kubeconfig, "get", KIND)["items"]
     listed = sorted(map(_summary, found), key=lambda one: str(one["created"]))
-    if is_for_people(as_json) and not listed:
-        say("No requests for access.")
-    else:
-        print_result(listed, as_json)
+    print_result(listed, as_json, None if listed else ["No requests for access."])
 
 
 @app.command(epilog="Example: simulacra admin approve ar-d76fc4ee986ba2113865c3ee")
@@ -86,12 +83,10 @@ def approve(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = 
     """Approve a request: its sender gets a Tenant and can claim the credentials. Final."""
     approved = _with_tenant(kubeconfig, _decide(kubeconfig, name, "Approved"))
     made = _summary(approved)
-    if not is_for_people(as_json):
-        print_result(made, as_json)
-    else:
-        say(f"Approved: {made['company']} ({made['contact']}).")
-        if made["tenant"] is not None:
-            say(f"Its tenant is {made['tenant']}. `simulacra claim` now gets the credentials.")
+    words = [f"Approved: {made['company']} ({made['contact']})."]
+    if made["tenant"] is not None:
+        words.append(f"Its tenant is {made['tenant']}. `simulacra claim` now gets the credentials.")
+    print_result(made, as_json, words)
     if made["tenant"] is None:
         note(_why_no_tenant(approved), style="yellow")
 
@@ -100,10 +95,7 @@ def approve(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = 
 def deny(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """Deny a request. Final."""
     made = _summary(_decide(kubeconfig, name, "Denied"))
-    if is_for_people(as_json):
-        say(f"Denied: {made['company']} ({made['contact']}).")
-    else:
-        print_result(made, as_json)
+    print_result(made, as_json, [f"Denied: {made['company']} ({made['contact']})."])
 
 
 @app.command()

@@ -108,7 +108,4 @@ def list_access(tenant: Tenant, kubeconfig: Kubeconfig = None, as_json: AsJson =
     """List the support access to a tenant, open and ended, newest first."""
     found = _accesses(kubectl(kubeconfig, "get", "tenant", tenant))
     listed = [{name: one.get(name) for name in _SHOWN} for one in found]
-    if is_for_people(as_json) and not listed:
-        say("No support access.")
-    else:
-        print_result(listed, as_json)
+    print_result(listed, as_json, None if listed else ["No support access."])

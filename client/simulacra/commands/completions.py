@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from simulacra.client import Client
 from simulacra.commands import options as opt
 from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import columns, existing, format_of, option
-from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
+from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
 from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
 from simulacra.local_state import source_of
@@ -106,10 +107,6 @@ def _own_file(client: Client, dataset_id: str) -> Path:
 
 def _print(client: Client, done: Completed, output: Path, as_json: bool) -> None:
     """Print the report for programs, sentences for people."""
-    if not is_for_people(as_json):
-        ids = {"generation_id": done.generation_id, "given_id": done.given_id}
-        print_result({**ids, "completion": done.report, "file": str(output)}, as_json)
-        return
-    for line in done.sentences():
-        say(line)
-    say(f"Erase it:  simulacra delete {done.generation_id}")
+    ids = {"generation_id": done.generation_id, "given_id": done.given_id}
+    words = chain(done.sentences(), [f"Erase it:  simulacra delete {done.generation_id}"])
+    print_result({**ids, "completion": done.report, "file": str(output)}, as_json, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,8 +99,7 @@ def describe_dataset(
         elif is_for_people(as_json):
             read_as, path = client.schema(dataset_id), source_of(client.api_url, dataset_id)
             table = called(client, dataset_id)
-            for line in described(client.dataset(dataset_id), found, read_as, table, path):
-                say(line)
+            say(*described(client.dataset(dataset_id), found, read_as, table, path))
         else:
             print_result(found, as_json)
         if strict:
@@ -124,11 +124,11 @@ def _describe_file(
             schema, description = read(source, stated, weights)
         if output is not None:
             _save(schema if wants_schema else description, output)
-        elif is_for_people(as_json) and not wants_schema:
-            for line in (*columns_read(description, schema), *rules_listed(description)):
-                say(line)
+        elif wants_schema:
+            print_result(schema, as_json)
         else:
-            print_result(schema if wants_schema else description, as_json)
+            words = chain(columns_read(description, schema), rules_listed(description))
+            print_result(description, as_json, words)
         unsure = [one["name"] for one in schema["columns"] if one.get("to_confirm")]
         if strict and unsure:
             note(f"{len(unsure)} column(s) to confirm: {', '.join(unsure)}", style="red")

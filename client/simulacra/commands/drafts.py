@@ -10,7 +10,7 @@ import typer
 from simulacra.commands.asked import Asked, Conditions, QuotaFlags, Ranges, Shares
 from simulacra.commands.generations import Plain
 from simulacra.commands.options import AsJson, Seed, argument, format_of, load, option
-from simulacra.commands.output import is_for_people, print_result, say
+from simulacra.commands.output import print_result
 from simulacra.commands.session import errors_reported
 from simulacra.engine.draft import draft as draw
 from simulacra.engine.draft import draft_schema
@@ -50,8 +50,5 @@ def draft(
         wanted, _ = asked.resolve(lambda: draft_schema(document))
         made = draw(document, rows, conditions=wanted, seed=seed or 0)
         made.save(output, plain=plain)
-        if is_for_people(as_json):
-            say(repr(made))
-            return
-        columns = made.table.column_names
-        print_result({"draft": str(output), "rows": rows, "columns": columns}, as_json)
+        found = {"draft": str(output), "rows": rows, "columns": made.table.column_names}
+        print_result(found, as_json, [repr(made)])

@@ -13,7 +13,7 @@ import typer
 from simulacra.commands import options as opt
 from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.options import load, option, with_tiers
-from simulacra.commands.output import engine_bar, is_for_people, note, print_result, say
+from simulacra.commands.output import engine_bar, note, print_result
 from simulacra.commands.reading import reading
 from simulacra.commands.session import errors_reported
 from simulacra.engine.fit import fit as fit_model
@@ -73,12 +73,11 @@ def fit(
             )
         model.save(output)
         shutil.rmtree(checkpoints, ignore_errors=True)
-        for line in (*reading(model.schema), *model.verdicts):
-            note(line)
-        if not is_for_people(as_json):
-            found = {"model": str(output), "rows": model.schema.rows, "verdicts": model.verdicts}
-            print_result(found, as_json)
-            return
+        note(*reading(model.schema), *model.verdicts)
+        found = {"model": str(output), "rows": model.schema.rows, "verdicts": model.verdicts}
         named = shlex.quote(str(output))
-        say(f"The report:    simulacra report --model {named} --html report.html")
-        say(f"Rows:          simulacra generate --model {named} --rows N -o FILE")
+        words = (
+            f"The report:    simulacra report --model {named} --html report.html",
+            f"Rows:          simulacra generate --model {named} --rows N -o FILE",
+        )
+        print_result(found, as_json, words)

@@ -171,8 +171,7 @@ def _note_written(output: Path, schema: Schema | None, plain: bool) -> None:
     """Say which file was written, and how to read a CSV."""
     note(f"Wrote {output}.")
     if schema is not None and output.suffix == ".csv":
-        for line in reading_lines(reading_of(schema, plain=plain), str(output)):
-            note(line)
+        note(*reading_lines(reading_of(schema, plain=plain), str(output)))
 
 
 add_list(app, "generation", "generations", "No generated tables yet.")
@@ -237,17 +236,14 @@ def probe(
             seed=seed,
         )
         print_result(found, as_json)
-        for line in found.get("warnings") or ():
-            note(line)
+        note(*(found.get("warnings") or ()))
 
 
 def _print(made: Generation, as_json: bool, file: str) -> None:
     """Print a generation: its fields for programs, and while it is made; else sentences."""
     lines = [*generated(made)]
     if is_for_people(as_json) and lines:
-        say(f"{made.rows or made.row_count:,} rows: {made.generation_id or file}")
-        for line in lines:
-            say(line)
+        say(f"{made.rows or made.row_count:,} rows: {made.generation_id or file}", *lines)
         return
     print_result(made, as_json)
     _note_verdicts(made)
@@ -255,5 +251,4 @@ def _print(made: Generation, as_json: bool, file: str) -> None:
 
 def _note_verdicts(generation: Generation) -> None:
     """Say on stderr what the rows rest on and how good they are, as far as is known."""
-    for line in generated(generation):
-        note(line)
+    note(*generated(generation))

@@ -38,8 +38,7 @@ def print_list(
         print(empty)
     else:
         Console().print(table_of(found, kind, known_names(client)), highlight=False)
-        for line in reasons(found, kind):
-            note(line, style="yellow")
+        note(*reasons(found, kind), style="yellow")
 
 
 def add_list(app: typer.Typer, noun: str, title: str, empty: str) -> None:

@@ -66,22 +66,26 @@ def is_for_people(as_json: bool) -> bool:
     return sys.stdout.isatty() and not as_json
 
 
-def print_result(value: Any, as_json: bool) -> None:
-    """Print a result on stdout, as JSON or as a table."""
-    if is_for_people(as_json):
+def print_result(value: Any, as_json: bool, in_words: Iterable[str] | None = None) -> None:
+    """Print a result on stdout, as JSON, or for people in these words or else as a table."""
+    if not is_for_people(as_json):
+        print(json.dumps(value, indent=2))
+    elif in_words is None:
         Console().print(_table(value), highlight=False)
     else:
-        print(json.dumps(value, indent=2))
+        say(*in_words)
 
 
-def say(text: str) -> None:
-    """Print a line for people on stdout."""
-    print(printable(text))
+def say(*lines: str) -> None:
+    """Print lines for people on stdout."""
+    for line in lines:
+        print(printable(line))
 
 
-def note(text: str, style: str | None = None) -> None:
-    """Print a line on stderr as it is, without markup."""
-    console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
+def note(*lines: str, style: str | None = None) -> None:
+    """Print lines on stderr as they are, without markup."""
+    for line in lines:
+        console.print(printable(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def span(seconds: float) -> str:

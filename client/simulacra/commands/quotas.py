@@ -8,7 +8,7 @@ import typer
 
 from simulacra.commands.asked import Asked, Conditions, QuotaFlags, Ranges, Shares
 from simulacra.commands.options import AsJson, Connect, option
-from simulacra.commands.output import is_for_people, note, print_result, say
+from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import FAILED
 from simulacra.commands.used_model import LocalModel, SavedModel, TableOrModel, used_model
 from simulacra.models import Json
@@ -53,13 +53,10 @@ def check(
         else:
             attainment = used.client.probe(used.resource_id, CHECKED, conditions=wanted).attainment
         found = _findings(attainment or {})
-        if is_for_people(as_json):
-            for line in found["lines"]:
-                say(line)
-        else:
-            print_result({"feasible": found["feasible"], "quotas": found["quotas"]}, as_json)
-            for line in found["warnings"]:
-                note(line)
+        shown = {"feasible": found["feasible"], "quotas": found["quotas"]}
+        print_result(shown, as_json, found["lines"])
+        if not is_for_people(as_json):
+            note(*found["warnings"])
         if not found["feasible"]:
             raise typer.Exit(FAILED)
 

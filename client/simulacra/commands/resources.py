@@ -23,7 +23,7 @@ from simulacra.commands.used_model import (
     used_model,
 )
 from simulacra.local_state import forget_table, table_names
-from simulacra.models import Document
+from simulacra.models import Document, Report
 from simulacra.operations.resources import ERASABLE, KINDS
 
 app = typer.Typer()
@@ -73,16 +73,13 @@ def report(
         if html is not None:
             html.write_text(used.report_page(), encoding="utf-8")
             note(f"Wrote {html}.")
-        elif is_for_people(as_json):
-            for line in _brief_report(used):
-                say(line)
         else:
-            print_result(used.report(), as_json)
+            found = used.report()
+            print_result(found, as_json, _brief_report(used, found))
 
 
-def _brief_report(used: ServedModel | LocalModel) -> Iterator[str]:
+def _brief_report(used: ServedModel | LocalModel, report: Report) -> Iterator[str]:
     """Yield the verdicts, the errors beside their floors, and where the rest is."""
-    report = used.report()
     yield from used.verdicts()
     yield from report.drawn()
     yield from [*report.moved()][:1]
@@ -106,12 +103,12 @@ def waves(
         if not found.waves:
             say(NO_WAVES)
             raise typer.Exit(1)
-        if is_for_people(as_json):
-            for line in found.moved():
-                say(line)
-            say(f"Every answer: simulacra waves {used.shown()} --json, or report --html")
-        else:
-            print_result(found.waves, as_json)
+        print_result(found.waves, as_json, _waves_in_words(used, found))
+
+
+def _waves_in_words(used: ServedModel | LocalModel, report: Report) -> Iterator[str]:
+    yield from report.moved()
+    yield f"Every answer: simulacra waves {used.shown()} --json, or report --html"
 
 
 @app.command(epilog="Example: simulacra summary q3 -o q3.wave.json")

@@ -20,7 +20,6 @@ from simulacra.commands.output import (
     is_for_people,
     note,
     print_result,
-    say,
     wait_with_progress,
 )
 from simulacra.commands.reading import brief
@@ -96,13 +95,9 @@ def run(
 
 def _print(client: Client, made: Generation, output: Path, as_json: bool) -> None:
     """Print what was made: the generation and its file for programs, sentences for people."""
+    print_result({**made, "file": str(output)}, as_json, _sentences(client, made))
     if not is_for_people(as_json):
-        print_result({**made, "file": str(output)}, as_json)
-        for line in made.quality_lines:
-            note(line)
-        return
-    for line in _sentences(client, made):
-        say(line)
+        note(*made.quality_lines)
 
 
 def _sentences(client: Client, made: Generation) -> Iterator[str]:

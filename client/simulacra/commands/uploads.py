@@ -18,10 +18,8 @@ from simulacra.commands.naming import called
 from simulacra.commands.options import load, with_tiers
 from simulacra.commands.output import (
     byte_bar,
-    is_for_people,
     note,
     print_result,
-    say,
     span,
     wait_with_progress,
 )
@@ -91,16 +89,11 @@ def upload(
             schema, dataset = client.schema(dataset_id), client.dataset(dataset_id)
             present, table = {**dataset, "status": answer["status"]}, called(client, dataset_id)
             steps = next_steps(present, schema, table, str(file))
-            for line in (*reading(schema), *dataset.verdicts, *steps):
-                note(line)
+            note(*reading(schema), *dataset.verdicts, *steps)
             if answer["status"] == "ready":
-                for line in proposed(client.graph(dataset_id), table):
-                    note(line)
-        if is_for_people(as_json) and answer["status"] == "ready":
-            for line in onward(client, dataset_id, "Rows:"):
-                say(line)
-        else:
-            print_result(answer, as_json)
+                note(*proposed(client.graph(dataset_id), table))
+        ready = answer["status"] == "ready"
+        print_result(answer, as_json, onward(client, dataset_id, "Rows:") if ready else None)
         if strict and wait:
             exit_if_unsure(client, dataset_id)
 
