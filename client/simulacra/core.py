@@ -104,10 +104,7 @@ def send(
 ) -> Steps[httpx2.Response]:
     """Return the response to a request, repeated as long as that is safe and may help.
 
-    Args:
-        request: what to send.
-        away: for how many seconds to repeat it while the service is away, if it is repeatable.
-        on_away: called each time that the service is away.
+    A repeatable request is repeated for `away` seconds while the service is away.
 
     Raises:
         ApiError: the service refused.

@@ -142,9 +142,8 @@ class Corrections:
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
 
-        Args:
-            document: a Table Schema, a Data Resource or a Package of one; it is not changed.
-            replacing: the corrections go before what the document says, as after `describe`.
+        The document, a Table Schema, a Data Resource or a Package of one, is not changed. With
+        `replacing`, the corrections go before what it says, as after `describe`.
 
         Raises:
             ValueError: the document says otherwise, or has no schema.

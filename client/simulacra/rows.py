@@ -219,14 +219,7 @@ def conditions_of(
     ranges: Mapping[str, Bounds] | None,
     quotas: Sequence[Json] | None = None,
 ) -> Json | None:
-    """Return the `conditions` of a request; shares, ranges and quotas are added to those given.
-
-    Args:
-        conditions: {"categorical": {column: {level: share}}, "numeric": {column: {"min", "max"}}}.
-        shares: share (0..1) of levels, by column.
-        ranges: lowest and highest value, by column; None for an open end.
-        quotas: as a request has them.
-    """
+    """Return the `conditions` of a request; shares, ranges and quotas are added to those given."""
     found: Json = {**(conditions or {})}
     if shares:
         levels = {name: dict(one) for name, one in shares.items()}

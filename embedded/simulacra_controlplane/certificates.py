@@ -63,8 +63,7 @@ def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
 def ensure(folder: Path) -> tuple[Path, Path, Path]:
     """Create what is missing; the authority's private key is never written.
 
-    Args:
-        folder: Existing folder, readable by its owner only.
+    The folder exists, readable by its owner only.
 
     Returns:
         Paths of the authority's certificate, the server certificate and the server key (PEM).

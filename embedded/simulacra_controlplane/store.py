@@ -105,9 +105,7 @@ class Change:
 class Store:
     """The durable objects. Not thread-safe: one event loop reads and writes, each call is atomic.
 
-    Args:
-        path: The database file, or ":memory:".
-        window: How many changes watches may go back.
+    The path is that of the database file, or ":memory:"; watches may go back `window` changes.
     """
 
     def __init__(self, path: Path | str, window: int = 10_000) -> None:

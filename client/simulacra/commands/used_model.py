@@ -171,16 +171,8 @@ def used_model(
 ) -> Iterator[ServedModel | LocalModel]:
     """Yield the model that a command names.
 
-    Args:
-        table: on the service, as a person names it.
-        saved: folder of a saved model.
-        connection: connection.json.
-        as_json: whether --json is given.
-        key: Idempotency-Key, None for a new one; empty for a command that only reads.
-        seed: of a saved model's answers.
-        prefixes: of the ids that `table` may be.
-        metavar: of `table`.
-        of_service: other options that only a service knows.
+    `key` is None for a new one, empty for a command that only reads. `prefixes` are those of the
+    ids that `table` may be. `of_service` are other options that only a service knows.
 
     Raises:
         typer.BadParameter: neither or both are named, or an option is of the other one.

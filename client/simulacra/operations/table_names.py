@@ -36,11 +36,8 @@ def named(description: Json | None, name: str | None, file_name: str | None, key
     keeps anybody from finding the rest by trying. It follows from the idempotency key, so that an
     interrupted upload continues with the same description.
 
-    Args:
-        description: a Table Schema, a Data Resource or a Package of one; it is not changed.
-        name: what to call the table; else what the description says, else `file_name`.
-        file_name: of the uploaded file, None for a table in memory.
-        key: Idempotency-Key of the upload.
+    Without `name`, the table is called what the description, which is not changed, says, or else
+    `file_name`, which is None for a table in memory.
 
     Raises:
         ValueError: the name is too long.

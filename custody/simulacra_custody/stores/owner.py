@@ -33,10 +33,8 @@ class OwnerMark(BaseModel, extra="ignore", frozen=True):
 class StoreOwner:
     """The claim of one installation to a store, safe for several threads.
 
-    Args:
-        store: the store.
-        installation: id of the installation, the same for the life of its custom resources.
-        take_over: id of the installation whose store this one may take over, if any.
+    The id of the installation is the same for the life of its custom resources; `take_over` is that
+    of the installation whose store this one may take over, if any.
     """
 
     def __init__(self, store: ObjectStore, installation: str, take_over: str | None = None) -> None:

@@ -118,8 +118,7 @@ def expire_events(plane: ControlPlane) -> None:
 class Controllers:
     """The control plane's own level-based loops.
 
-    Args:
-        plane: Whose changes they follow. The kinds of its stored CRDs are served from here on.
+    The kinds of the stored CRDs are served from here on.
     """
 
     def __init__(self, plane: ControlPlane) -> None:

@@ -42,12 +42,9 @@ def refusal(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
 class NodeAgent:
     """Runs the pods bound to NODE_NAME.
 
-    Args:
-        cluster: The API server.
-        root: Data directory of this agent alone.
-        slots: Number of pods that run at once; more of them wait.
-        bind: Whether to assign pending pods to this node.
-        images: Images to run besides the trainer's, by exact name.
+    `root` is the data directory of this agent alone. `slots` pods run at once; more of them wait.
+    With `bind`, pending pods are assigned to this node. `images` run besides the trainer's, by
+    exact name.
     """
 
     def __init__(

@@ -29,13 +29,8 @@ Probe = Callable[[], Awaitable[bool]]
 class SupervisedProcess:
     """A program of `simulacra up`.
 
-    Args:
-        name: Its name for people.
-        arguments: After `python`.
-        env: Its environment.
-        log, pid_file: Files for its output and its pid.
-        say: Prints a line for the user.
-        probe: Returns whether it is ready; None: it prints a JSON line when it is.
+    `arguments` come after `python`, `say` prints a line for the user, and `probe` returns whether
+    it is ready; without one, it prints a JSON line when it is.
     """
 
     def __init__(
