@@ -87,16 +87,10 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
             eta = None
         elif stage is not dataset:
             percent = PREPARE_PERCENT + percent * (100 - PREPARE_PERCENT) // 100
-    name = dataset.metadata.name
     return JobBody(
-        job_id=job_of(dataset),
-        kind="dataset",
-        status=status,
+        **_summary(dataset, status, stage),
         progress_percent=percent,
         eta_seconds=eta,
-        waiting_reason=waiting_reason(stage),
-        support_id=support_id(stage.metadata.uid),
-        dataset_id=name,
         error=await job_error(repository, stage) if status == "failed" else None,
     )
 
@@ -141,19 +135,26 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
     eta = None
     if status == "running":
         percent, eta = await _progress(repository, result)
-    info = BY_KIND[result.kind]
     return JobBody(
-        job_id=job_of(result),
-        kind=info.noun,
-        status=status,
+        **_summary(result, status, result),
         progress_percent=percent,
         eta_seconds=eta,
-        waiting_reason=waiting_reason(result),
-        support_id=support_id(result.metadata.uid),
-        dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
-        **{info.id_field: result.metadata.name},
+        **{BY_KIND[result.kind].id_field: result.metadata.name},
     )
+
+
+def _summary(resource: Dataset | Result, status: Status, stage: WorkResource) -> dict[str, Any]:
+    """Return the fields that a job shows alone and in a list."""
+    name = resource.metadata.name
+    return {
+        "job_id": job_of(resource),
+        "kind": BY_KIND[resource.kind].noun,
+        "status": status,
+        "waiting_reason": waiting_reason(stage),
+        "support_id": support_id(stage.metadata.uid),
+        "dataset_id": name if isinstance(resource, Dataset) else dataset_of(resource),
+    }
 
 
 def job_of(resource: Dataset | Result) -> str:
@@ -247,18 +248,9 @@ async def job_page(
 
 
 def _item(resource: Dataset | Result, models: dict[str, Model]) -> JobItem:
-    name = resource.metadata.name
-    stage: WorkResource
+    status: Status = status_of(resource)
+    stage: WorkResource = resource
     if isinstance(resource, Dataset):
-        (status, stage), dataset = stage_of(resource, models.get(model_name(name))), name
-    else:
-        status, stage, dataset = status_of(resource), resource, dataset_of(resource)
-    return JobItem(
-        job_id=job_of(resource),
-        kind=BY_KIND[resource.kind].noun,
-        status=status,
-        waiting_reason=waiting_reason(stage),
-        support_id=support_id(stage.metadata.uid),
-        dataset_id=dataset,
-        created_at=resource.metadata.creation_timestamp,
-    )
+        status, stage = stage_of(resource, models.get(model_name(resource.metadata.name)))
+    created = resource.metadata.creation_timestamp
+    return JobItem(**_summary(resource, status, stage), created_at=created)
