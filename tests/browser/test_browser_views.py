@@ -154,9 +154,22 @@ def test_pairs_are_named_and_removed_on_a_phone(console: Callable[..., MockedCon
     pairs = page.get_by_role("list", name="Pairs").get_by_role("listitem")
     expect(pairs).to_have_count(2)
     expect(pairs.last).to_contain_text("status × owns_gun: only the common columns connect them")
+    add = page.get_by_role("button", name="Add the pair")
+    page.get_by_label("Column of the given rows").fill("status")
+    page.get_by_label("Column of this table").fill("owns_gun")
+    page.get_by_label("What you state of them").select_option("nobody gives these two answers")
+    expect(add).to_be_disabled()  # it is about two answers
+    page.get_by_label("Answer in the given rows").fill("high")
+    page.get_by_label("Answer in this table").fill("yes")
     assert_accessible(one.tab, "pairs-phone")
+    add.press("Enter")
+    expect(pairs.last).to_contain_text("status = high × owns_gun = yes: never")
+    page.get_by_role("button", name="Complete", exact=True).click()
+    expect(page.get_by_text("No such thing.")).to_be_visible()
+    pair = {"first": "status", "second": "owns_gun", "levels": ["high", "yes"]}
+    assert one.sent[0]["given"]["impossible"] == [pair]
     pairs.last.get_by_role("button").press("Enter")
-    expect(pairs).to_have_count(1)
+    expect(pairs).to_have_count(2)
     expect(page.get_by_label("Column of the given rows")).to_be_focused()
 
 

@@ -39,7 +39,7 @@ class MockedConsole:
 
     def _answer(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
-        if route.request.method == "PUT":
+        if route.request.method in ("PUT", "POST"):
             self.sent.append(route.request.post_data_json)
         if path == "/console":
             route.fulfill(body=render("console.html.j2"), content_type="text/html", headers=HEADERS)

@@ -7,7 +7,7 @@ import { useLoad, usePolling } from "./parts.js";
 import { useSchema } from "./schema.js";
 
 const OWN = "";
-const STATED = { pairs: "nothing", independent: "only the common columns connect them", positive: "larger goes with larger among alike people", negative: "larger goes with smaller among alike people" };
+const STATED = { pairs: "nothing", independent: "only the common columns connect them", positive: "larger goes with larger among alike people", negative: "larger goes with smaller among alike people", impossible: "nobody gives these two answers" };
 const fillable = (schema) => schema.columns.filter((column) => column.learned);
 
 /** Upload rows that are given: no model is fit on them. */
@@ -54,22 +54,30 @@ function Pairs({ of, onChange }) {
   const [x, setX] = useState("");
   const [y, setY] = useState("");
   const [stated, setStated] = useState("pairs");
-  const isThere = of.some((one) => one.first === x.trim() && one.second === y.trim() && one.stated === stated);
-  const add = () => { onChange([...of, { first: x.trim(), second: y.trim(), stated }]); setX(""); setY(""); };
+  const [levels, setLevels] = useState(["", ""]);
+  const made = { first: x.trim(), second: y.trim(), stated, ...(stated === "impossible" && { levels: levels.map((one) => one.trim()) }) };
+  const isWhole = [made.first, made.second, ...(made.levels ?? [])].every(Boolean) && !of.some((one) => said(one) === said(made));
+  const add = () => { onChange([...of, made]); setX(""); setY(""); setLevels(["", ""]); };
   return html`<fieldset class="tier"><legend>Pairs that nobody answered together</legend>
     <p class="quiet">A column that only the given rows have, and one of this table. Bounds say what the common columns allow.</p>
     <div class="effect-form"><div class="field"><label for="pair-x">Column of the given rows</label><input id="pair-x" value=${x} onInput=${(event) => setX(event.target.value)} /></div>
       <div class="field"><label for="pair-y">Column of this table</label><input id="pair-y" value=${y} onInput=${(event) => setY(event.target.value)} /></div>
       <div class="field"><label for="pair-stated">What you state of them</label><select id="pair-stated" value=${stated} onChange=${(event) => setStated(event.target.value)}>${Object.entries(STATED).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></div>
-      <div><button type="button" disabled=${!x.trim() || !y.trim() || isThere} onClick=${add}>Add the pair</button></div></div>
-    <${Chips} label="Pairs" texts=${of.map((one) => `${one.first} × ${one.second}${one.stated === "pairs" ? "" : `: ${STATED[one.stated]}`}`)} last="pair-x" onRemove=${(at) => onChange(without(of, at))} /></fieldset>`;
+      ${stated === "impossible" && ["Answer in the given rows", "Answer in this table"].map((label, at) => html`<div class="field"><label for=${`pair-level-${at}`}>${label}</label><input id=${`pair-level-${at}`} value=${levels[at]} onInput=${(event) => setLevels(levels.with(at, event.target.value))} /></div>`)}
+      <div><button type="button" disabled=${!isWhole} onClick=${add}>Add the pair</button></div></div>
+    <${Chips} label="Pairs" texts=${of.map(said)} last="pair-x" onRemove=${(at) => onChange(without(of, at))} /></fieldset>`;
+}
+
+/** A pair and its statement in words. */
+function said({ first, second, stated, levels }) {
+  return levels ? `${first} = ${levels[0]} × ${second} = ${levels[1]}: never` : `${first} × ${second}${stated === "pairs" ? "" : `: ${STATED[stated]}`}`;
 }
 
 /** Pairs as the service has them. */
 function asked(pairs) {
-  const some = (stated) => pairs.filter((one) => one.stated === stated).map(({ first, second }) => ({ first, second }));
+  const some = (stated) => pairs.filter((one) => one.stated === stated).map(({ stated: _, ...pair }) => pair);
   const sign = ["positive", "negative"].flatMap((kind) => some(kind).map((one) => ({ ...one, sign: kind })));
-  const found = { pairs: some("pairs"), independent: some("independent"), sign };
+  const found = { pairs: some("pairs"), independent: some("independent"), sign, impossible: some("impossible") };
   return Object.fromEntries(Object.entries(found).filter(([, list]) => list.length));
 }
 
@@ -83,7 +91,7 @@ function PairCells({ of }) {
       <thead><tr><th scope="col">${of.first}</th><th scope="col">${of.second}</th><th scope="col">At least, at most</th><th scope="col">Drawn</th><th scope="col">Figure</th></tr></thead>
       <tbody>${of.cells.map((cell) => html`<tr><th scope="row">${cell.first}</th><td>${cell.second}</td><td class="bounds">${ends(cell)}</td>
         <td><svg width="160" height="16" viewBox="0 0 160 16" role="img" aria-label=${ends(cell)}><rect x="0" y="7" width="160" height="2" fill="currentColor" opacity=".2" /><rect x=${160 * cell.least} y="4" width=${Math.max(160 * (cell.most - cell.least), 1)} height="8" fill="currentColor" opacity=".5" />${cell.figure != null && html`<rect x=${160 * cell.figure - 1} y="0" width="2" height="16" fill="currentColor" />`}</svg></td>
-        <td>${cell.figure == null ? (of.verdict === "open" ? "not known" : "fewer than five persons") : `${percent(cell.figure, 1)} (${percent(cell.low, 1)} to ${percent(cell.high, 1)})`}</td></tr>`)}</tbody></table></div>`;
+        <td>${cell.figure == null ? (of.verdict === "open" ? "not known" : cell.low == null ? "hidden, or others would follow" : "fewer than five persons") : `${percent(cell.figure, 1)} (${percent(cell.low, 1)} to ${percent(cell.high, 1)})`}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** What was filled, what each column is worth, and how the check went. */
