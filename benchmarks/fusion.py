@@ -44,7 +44,6 @@ from simulacra_trainer.completion.bounds import Stated
 from simulacra_trainer.completion.fill import Filler
 from simulacra_trainer.completion.gaps import plan_gaps
 from simulacra_trainer.completion.rules import Rules
-from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.trained_model import TrainedModel
 
 Floats = npt.NDArray[np.float64]
@@ -181,11 +180,10 @@ def shares(plan: PairPlan, j: int, through: tuple[int, ...], rows: npt.NDArray[n
     """Return the probabilities of a column in all rows, learned on some, float64 [n, levels]."""
     filler = Filler(plan.cells, Rules(plan.cells, plan.schema), *STRENGTH)
     drawer = filler.grow(j, through, plan.cells.values, plan.codes, rows)
-    values = [plan.cells.values[k] for k in drawer.columns]
-    context = Context(np.ascontiguousarray(plan.codes[drawer.columns]), values)
-    every = np.arange(plan.cells.rows, dtype=np.int32)
+    every = np.arange(plan.cells.rows)
+    context = drawer.context(plan.cells.values, plan.codes, every)
     size = len(plan.cells.codecs[j].levels)
-    found = drawer.sampler.level_shares(context, every, size + 1)[:, 1:]
+    found = drawer.sampler.level_shares(context, every.astype(np.int32), size + 1)[:, 1:]
     return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 

@@ -122,6 +122,22 @@ def test_implicates_differ_by_what_their_halves_know() -> None:
     assert 0.75 < column.check.share <= 1
 
 
+def test_fillings_differ_by_chance_and_numbers_that_a_half_lacks_have_a_slope() -> None:
+    """Evenly spread draws took chance out of shares; unseen numbers counted as the median."""
+    rng = np.random.default_rng(3)
+    spent = np.where(rng.random(ROWS) < 0.8, 0.0, np.round(rng.gamma(1.0, 20.0, ROWS), 2))
+    bought = rng.random(ROWS) < np.where(spent > 0, 0.6, 0.05)
+    gap = rng.random((2, ROWS)) < 0.4
+    coin = with_gaps(rng.choice(["heads", "tails"], ROWS), gap[0])
+    buys = with_gaps(np.where(bought, "yes", "no"), gap[1])
+    trained = model_of({"spent": spent.tolist(), "bought": buys, "coin": coin})
+    done = complete(trained, None, GivenOptions(implicates=30), seed=1)
+    heads = (cells_of(done, "coin")[:, gap[0]] == "heads").mean(axis=1)
+    answered, filled = ROWS - gap[0].sum(), gap[0].sum()
+    assert heads.std(ddof=1) > 0.8 * np.sqrt(0.25 / answered + 0.25 / filled)
+    assert (cells_of(done, "bought")[:, gap[1] & (spent > 0)] == "yes").mean() > 0.45
+
+
 def test_a_number_that_is_mostly_zero_has_a_worth() -> None:
     rng = np.random.default_rng(13)
     spent = np.where(rng.random(ROWS) < 0.9, 0, rng.integers(1, 900, ROWS))

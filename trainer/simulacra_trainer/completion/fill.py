@@ -14,7 +14,8 @@ import numpy as np
 from simulacra_trainer.completion.cells import Cells, Indices
 from simulacra_trainer.completion.gaps import rare_values
 from simulacra_trainer.completion.rules import Rules
-from simulacra_trainer.families.codec import Codes, Floats
+from simulacra_trainer.families.codec import CODES, Codes, ColumnCodec, Floats
+from simulacra_trainer.families.curve import nearest
 from simulacra_trainer.families.forest.growth.column_stages import FEW_VALUES
 from simulacra_trainer.families.forest.growth.grow import ColumnGrower, Method
 from simulacra_trainer.families.forest.growth.likelihood import MIN_ROWS
@@ -38,18 +39,33 @@ class Drawer:
     Attributes:
         sampler: of the column.
         columns: places that it reads; its own positions are those in this list.
+        near: of each code of these the nearest that was learned from, uint8 [columns, codes]: half
+            of the donors leave out codes of a number, and a regression has no slope there.
     """
 
     sampler: Sampler
     columns: list[int]
+    near: Codes
+
+    def context(self, values: Sequence[Floats], codes: Codes, rows: Indices) -> Context:
+        """Return what the sampler reads of some rows."""
+        coded = np.stack(
+            [of[codes[k, rows]] for of, k in zip(self.near, self.columns, strict=True)]
+        )
+        return Context(coded, [values[k][rows] for k in self.columns])
 
     def draw(
         self, values: Sequence[Floats], codes: Codes, rows: Indices, rng: np.random.Generator
     ) -> Floats:
-        """Return a value for each row, float64 [rows], from evenly spread numbers."""
-        context = Context(codes[self.columns][:, rows], [values[k][rows] for k in self.columns])
-        u = (rng.permutation(rows.size) + rng.random(rows.size)) / max(rows.size, 1)
-        return self.sampler.draw(context, np.arange(rows.size, dtype=np.int32), u)
+        """Return a value for each row, float64 [rows].
+
+        Numbers spread evenly over the rows would leave out most of the chance in a mean of the
+        draws, which the variance between fillings must have.
+        """
+        context = self.context(values, codes, rows)
+        return self.sampler.draw(
+            context, np.arange(rows.size, dtype=np.int32), rng.random(rows.size)
+        )
 
 
 @dataclass
@@ -110,7 +126,8 @@ class Filler:
         at = columns.index(j)
         own = values[j][rows]
         if not chosen or np.ptp(own) == 0:
-            return Drawer(Pool(np.sort(own), np.sort(own)), columns)
+            every = np.tile(np.arange(CODES, dtype=np.uint8), (len(columns), 1))
+            return Drawer(Pool(np.sort(own), np.sort(own)), columns, every)
         coded = np.ascontiguousarray(codes[columns][:, rows])
         codecs = [self.cells.codecs[k] for k in columns]
         data = TrainingRows(
@@ -130,7 +147,8 @@ class Filler:
         sampler = grower.grow(None)
         if j not in self.methods:
             self.methods[j] = _method(sampler)
-        return Drawer(sampler, columns)
+        near = [_nearest(of, codec) for of, codec in zip(coded, codecs, strict=True)]
+        return Drawer(sampler, columns, np.stack(near))
 
     def _takes_scores(self, j: int, own: Floats) -> bool:
         is_number = not self.cells.codecs[j].is_category and self.cells.weights is None
@@ -261,6 +279,14 @@ class Filling:
         """Set cells of a column."""
         self.values[j][rows] = values
         self.codes[j, rows] = self.filler.cells.codecs[j].encode(values)
+
+
+def _nearest(coded: Codes, codec: ColumnCodec) -> Codes:
+    """Return for each code the nearest of some, uint8 [codes]; names stay, and so does missing."""
+    every, known = np.arange(CODES, dtype=np.uint8), np.unique(coded[coded > 0])
+    if codec.has_natural_order and known.size:
+        every[1:] = known[nearest(known.astype(np.float64), np.arange(1.0, CODES))]
+    return every
 
 
 def _method(sampler: Sampler) -> Method:

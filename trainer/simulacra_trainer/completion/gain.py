@@ -12,7 +12,6 @@ from simulacra_trainer.completion.gaps import Plan
 from simulacra_trainer.completion.rules import Rules
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
-from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.grid import level_grid, number_grid
 
 SHOWN, STREAM = 5, 59
@@ -60,7 +59,7 @@ def _gains(
     drawer = filler.grow(j, [k for k in common if k not in hidden], values, codes, learned)
     grid = level_grid(codec.levels) if codec.is_category else number_grid(values[j][learned])
     at = grid.cells(values[j][held])
-    context = Context(codes[drawer.columns][:, held], [values[k][held] for k in drawer.columns])
+    context = drawer.context(values, codes, held)
     found = drawer.sampler.probabilities(grid, context, np.arange(held.size, dtype=np.int32), at)
     shares = np.bincount(grid.cells(values[j][learned]), minlength=grid.size) / learned.size
     slip = SELECTION_SLIP / grid.size

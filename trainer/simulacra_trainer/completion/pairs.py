@@ -25,7 +25,6 @@ from simulacra_trainer.completion.fill import Filler
 from simulacra_trainer.completion.rules import Rules
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.samplers import Context
 
 REFITS, STREAM = 20, 53
 MARGIN, REACH = 1.645, 1.96
@@ -131,8 +130,7 @@ def _learn(
 
     def shares(i: int) -> Floats:
         drawer = filler.grow(j, through, cells.values, codes, np.flatnonzero(halves[i] & known))
-        at = [cells.values[k][rows.at] for k in drawer.columns]
-        context = Context(np.ascontiguousarray(codes[drawer.columns][:, rows.at]), at)
+        context = drawer.context(cells.values, codes, rows.at)
         every = np.arange(rows.at.size, dtype=np.int32)
         found = drawer.sampler.level_shares(context, every, size + 1)[:, 1:]
         return np.asarray(found / found.sum(axis=1, keepdims=True))
