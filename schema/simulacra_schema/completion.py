@@ -206,9 +206,13 @@ class PairCell(AnswerPart):
     first: str
     second: str
     figure: float | None = Field(
-        description="Null while the pair is open, and where fewer than five persons gave both."
+        description="Null while the pair is open, where fewer than five persons gave both, and"
+        " where such a cell would follow from the others."
     )
-    low: float | None = Field(description="Lower end of the figure's 95 % interval.")
+    low: float | None = Field(
+        description="Lower end of the figure's 95 % interval, of at most five persons if few gave"
+        " both; else null without a figure."
+    )
     high: float | None = Field(description="Its upper end.")
     least: float = Field(description="The least share that the common columns allow.")
     most: float = Field(description="The largest share that they allow.")

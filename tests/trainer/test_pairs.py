@@ -146,6 +146,9 @@ def test_no_cell_tells_a_count_under_five() -> None:
             given["x"][i] = "mid"
         one = report(DONORS, given, pairs=PAIR).pairs[0]
         told.append(next(c for c in one.cells if (c.first, c.second) == ("high", "no")))
+        # All shares make 1: a second cell is hidden so that this one does not follow.
+        hidden = [c for c in one.cells if c.figure is None]
+        assert [c.low is None for c in hidden if (c.first, c.second) != ("high", "no")] == [True]
     assert [c.figure for c in told] == [None, None]
     assert [c.low for c in told] == [c.least for c in told]
     assert all(c.high is not None and c.high > 5 / 250 for c in told)

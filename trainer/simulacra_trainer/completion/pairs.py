@@ -8,7 +8,7 @@ docs/adr/0098 has the reasons, benchmarks/results/fusion.md the figures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -168,15 +168,14 @@ def _answer(
         least[cell] = most[cell] = 0.0
     together = plan.together(pair)
     persons = effective_rows(plan.weights[together]) if together.any() else 0.0
-    low = high = None
-    few: Booleans = np.zeros(figure.shape, np.bool_)
+    low = high = shown = None
     verdict: PairVerdict = "open"
     if persons >= MIN_TOGETHER:
         both = together[rows.at]
         codes = [plan.cells.values[j][rows.at[both]].astype(np.int64) for j in (pair.x, pair.y)]
         over = _Overlap(codes, x.unseen[both], y.unseen[both], weights[both], rows.units[both])
-        figure, low, high, few = over.corrected(figure, errors[1], persons)
-        stated = pair.stated
+        figure, low, high, counts = over.corrected(figure, errors[1], persons)
+        few, stated = counts < MIN_PERSONS, pair.stated
         fails = {"impossible cell": any(not few[cell] for cell in stated.never)}
         signs = [
             *(high[c] < least[c] for c in stated.above),
@@ -189,12 +188,18 @@ def _answer(
         if pair.independent and over.depends(rng) < LEVEL:
             refuted = [*refuted, "independence"]
         verdict = "contradicted" if refuted else "measured"
+        told = ~few
+        if few.any() and counts[few].sum() < MIN_PERSONS:
+            # All shares make 1, so what few gave would follow from the others.
+            told[np.unravel_index(np.argmin(np.where(few, np.inf, counts)), told.shape)] = False
+        figure = np.where(told, figure, np.nan)
+        low, high = (np.where(told | few, end, np.nan) for end in (low, high))
     elif pair.independent:
         verdict = "assumed"
         low, high = figure - REACH * errors[1], figure + REACH * errors[1]
     if low is not None and high is not None:
         low, high = (np.clip(end, least, most) for end in (low, high))
-        figure = np.clip(figure, low, high)
+        shown = np.clip(figure, low, high)
     return PairAnswer(
         first=plan.cells.codecs[pair.x].name,
         second=plan.cells.codecs[pair.y].name,
@@ -204,34 +209,22 @@ def _answer(
         through=[plan.cells.codecs[k].name for k in pair.through],
         width=round(float((most - least).mean()), DIGITS),
         plain=round(float((plain_most - plain_least).mean()), DIGITS),
-        cells=list(_cells(plan, pair, (figure, low, high, least, most), few)),
+        cells=list(
+            _cells(plan, pair, figure=shown, low=low, high=high, least=least, most=most),
+        ),
     )
 
 
-def _cells(
-    plan: PairPlan,
-    pair: AskedPair,
-    figures: tuple[Floats, Floats | None, Floats | None, Floats, Floats],
-    few: Booleans,
-) -> list[PairCell]:
-    """Return the cells; an open pair has no figure, and none stands for fewer than five persons."""
-    figure, low, high, least, most = figures
-    out = []
+def _cells(plan: PairPlan, pair: AskedPair, **ends: Floats | None) -> Iterator[PairCell]:
+    """Yield the cells; what is not there, or NaN, is null."""
     for a, x in enumerate(plan.cells.codecs[pair.x].levels):
         for b, y in enumerate(plan.cells.codecs[pair.y].levels):
-            has = low is not None and not few[a, b]
-            out.append(
-                PairCell(
-                    first=x,
-                    second=y,
-                    figure=round(float(figure[a, b]), DIGITS) if has else None,
-                    low=None if low is None else round(float(low[a, b]), DIGITS),
-                    high=None if high is None else round(float(high[a, b]), DIGITS),
-                    least=round(float(least[a, b]), DIGITS),
-                    most=round(float(most[a, b]), DIGITS),
-                )
-            )
-    return out
+            found = {name: None if of is None else float(of[a, b]) for name, of in ends.items()}
+            said = {
+                name: None if value is None or np.isnan(value) else round(value, DIGITS)
+                for name, value in found.items()
+            }
+            yield PairCell.model_validate({"first": x, "second": y, **said})
 
 
 def _figures(px: Floats, py: Floats, weights: Floats, pair: AskedPair) -> Floats:
@@ -268,8 +261,8 @@ class _Overlap:
 
     def corrected(
         self, figure: Floats, error: Floats, persons: float
-    ) -> tuple[Floats, Floats, Floats, Booleans]:
-        """Return figure, ends of its interval, and cells of fewer than five persons, [x, y] each.
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return figure, ends of its interval, and the persons of each cell, [x, y] each.
 
         The figure under independence, of all rows, is corrected by what these respondents show
         beyond it (Robins, Rotnitzky & Zhao, 1994). Where fewer than five gave both answers, the
@@ -278,7 +271,8 @@ class _Overlap:
         a, b = self.codes
         seen = np.zeros((a.size, self.px.shape[1], self.py.shape[1]))
         seen[np.arange(a.size), a, b] = 1.0
-        few = seen.sum(axis=0) < MIN_PERSONS
+        counts = seen.sum(axis=0)
+        few = counts < MIN_PERSONS
         w = self.weights / self.weights.sum()
         beyond = seen - self.px[:, :, None] * self.py[:, None, :]
         shift = np.tensordot(w, beyond, 1)
@@ -289,17 +283,11 @@ class _Overlap:
         variance = (moves**2).sum(axis=0) * clusters / (clusters - 1)
         reach = float(stdtrit(clusters - 1, 0.975))
         half = reach * np.sqrt(variance + error**2 + 0.25 / persons**2)
-        if few.any():
-            five = MIN_PERSONS / a.size
-            rare = reach * np.sqrt(five * (1 - five) / persons + error**2 + 0.25 / persons**2)
-            low, high = np.zeros_like(figure), five + rare
-            return (
-                figure + shift,
-                np.where(few, low, figure + shift - half),
-                np.where(few, high, figure + shift + half),
-                few,
-            )
-        return figure + shift, figure + shift - half, figure + shift + half, few
+        five = MIN_PERSONS / a.size
+        rare = reach * np.sqrt(five * (1 - five) / persons + error**2 + 0.25 / persons**2)
+        figure = figure + shift
+        low, high = np.where(few, 0.0, figure - half), np.where(few, five + rare, figure + half)
+        return figure, low, high, counts
 
     def depends(self, rng: np.random.Generator) -> float:
         """Return the probability of so much dependence given z if there is none.
