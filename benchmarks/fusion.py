@@ -104,7 +104,7 @@ def planned(sample: pd.DataFrame, xs: list[str], ys: list[str], both: int) -> Pa
     given.loc[both:, ys] = None
     clean = clean_table(pa.Table.from_pandas(donors, preserve_index=False))
     trained = TrainedModel(None, "forest", clean.table, clean.schema, None)  # type: ignore[arg-type]
-    options = GivenOptions(independent=[Pair(x=x, y=y) for x in xs for y in ys])
+    options = GivenOptions(independent=[Pair(first=x, second=y) for x in xs for y in ys])
     raw = pa.Table.from_pandas(given, preserve_index=False)
     if not both:
         raw = raw.drop_columns(ys)
@@ -138,7 +138,7 @@ def judged(
         of_population = frechet(whole[one.first], whole[one.second])
         pairs.append([met.verdict == "contradicted", naive, far, one.plain, of_population])
         signed = _signed(plan, pair, one, truth, seed)
-        known = {(m.x, m.y): m for m in met.cells}
+        known = {(m.first, m.second): m for m in met.cells if m.low is not None}
         for c, (low, high) in zip(one.cells, signed, strict=True):
             share, m = truth[c.first, c.second], known.get((c.first, c.second))
             if share > 0 and m is not None:
