@@ -1,4 +1,4 @@
-"""One browser and one installation for the tests of this folder; skipped without chromium."""
+"""A browser and an installation for each module; skipped without chromium."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def browser(chromium_is_here: None) -> Iterator[Browser]:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(
     chromium_is_here: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """Return a running installation that the tests of this folder share."""
+    """Return a running installation; the tests of a module share it and say what is there."""
     one = Installation(tmp_path_factory.mktemp("up") / "data", on_terminal=True)
     one.start()
     yield one
     one.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(installation: Installation) -> Iterator[Client]:
     with installation.client() as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dataset(client: Client) -> str:
     """Return a ready dataset that tests read and do not change."""
     uploaded = client.upload(SURVEY)
@@ -55,7 +55,7 @@ def dataset(client: Client) -> str:
     return str(uploaded["dataset_id"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def generation(client: Client, dataset: str) -> str:
     conditions: dict[str, Any] = {"categorical": {"happiness": {"very happy": 0.5}}}
     asked = client.generate(
