@@ -3,6 +3,7 @@ keeps of the rows.
 """
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,12 +179,12 @@ def test_noise_does_not_depend_on_the_seed() -> None:
     assert not one.equals(two)
 
 
-def test_without_opendp_only_epsilon_fails_with_a_clear_error(tmp_path: Path) -> None:
+def test_without_extras_only_what_needs_them_fails_with_a_clear_error(tmp_path: Path) -> None:
     blocker = (
         "import sys\n"
         "class Block:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] == 'opendp':\n"
+        "        if name.partition('.')[0] in ('opendp', 'torch', 'pytorch_lightning'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
         "from simulacra.__main__ import main\n"
@@ -191,13 +192,15 @@ def test_without_opendp_only_epsilon_fails_with_a_clear_error(tmp_path: Path) ->
     )
     data = tmp_path / "data.csv"
     data.write_text("a,b\n" + "\n".join(f"{i % 7},{'xy'[i % 2]}" for i in range(60)) + "\n")
-    for more, code in ((["--epsilon", "1"], 2), ([], 0)):
+    asked = {"private": ["--epsilon", "1"], "neural": ["--family", "neural"], "": []}
+    for extra, more in asked.items():
         arguments = ["fit", str(data), "-o", str(tmp_path / "model"), *more]
         done = subprocess.run(
             [sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, timeout=120
         )
-        assert done.returncode == code, done.stderr
-        assert ("pip install 'simulacra[private]'" in done.stderr) == bool(more)
+        assert done.returncode == (2 if extra else 0), done.stderr
+        named = re.findall(r"pip install 'simulacra\[(\w+)\]'", done.stderr)
+        assert {*named} == {extra} - {""}
         assert "Traceback" not in done.stderr
 
 

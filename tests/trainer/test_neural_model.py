@@ -2,8 +2,6 @@
 decides.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -218,34 +216,3 @@ def test_degenerate_columns_are_learned() -> None:
     )
     small = draw(fit(table.slice(0, 30), schema), 10)
     assert small.num_rows == 10
-
-
-def test_without_torch_only_the_neural_family_fails_with_a_clear_error(tmp_path) -> None:
-    blocker = (
-        "import sys\n"
-        "class Block:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('torch', 'pytorch_lightning'):\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Block())\n"
-        "from simulacra.__main__ import main\n"
-        "main()\n"
-    )
-    rows = "\n".join(f"{i % 7},{'xy'[i % 2]}" for i in range(60))
-    data = tmp_path / "data.csv"
-    data.write_text("a,b\n" + rows + "\n")
-    for family, code in (("neural", 2), ("forest", 0)):
-        arguments = [
-            "fit",
-            str(data),
-            "-o",
-            str(tmp_path / family),
-            "--family",
-            family,
-        ]
-        done = subprocess.run(
-            [sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == code, done.stderr
-        assert ("pip install 'simulacra[neural]'" in done.stderr) == (family == "neural")
-        assert "Traceback" not in done.stderr
