@@ -148,18 +148,18 @@ def test_a_learned_column_keeps_all_levels_of_five_persons() -> None:
 @pytest.mark.slow
 def test_more_columns_than_rows_are_learned() -> None:
     rng = np.random.default_rng(4)
-    factor = rng.normal(0, 1, (90, 6))
+    factor = rng.normal(0, 1, (54, 6))
     columns: dict[str, object] = {}
-    for j in range(100):
-        score = factor @ rng.normal(0, 1, 6) + rng.normal(0, 1.5, 90)
+    for j in range(60):
+        score = factor @ rng.normal(0, 1, 6) + rng.normal(0, 1.5, 54)
         columns[f"n{j}"] = (
             np.round(score, 2) if j % 3 == 0 else np.digitize(score, [-2, -0.5, 0.5, 2])
         )
     raw = pa.table(columns)
     trained = fit(raw)
-    table = rows(trained, 90)
+    table = rows(trained, 54)
     assert table.column_names == [*columns, "evidence_weight"]
-    assert table.num_rows == 90
+    assert table.num_rows == 54
     assert trained.figures["exact_copies"] == 0
     assert (
         trained.figures["univariate_error_percent"]
