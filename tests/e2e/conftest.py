@@ -1,7 +1,6 @@
-"""Installations for end-to-end tests: one per test, or one shared by a module."""
+"""Installations for end-to-end tests: one for all modules, and of their own for those `ALONE`."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,28 +8,47 @@ from installation import SURVEY, Installation
 from simulacra import Client
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    """A started installation for one test."""
-    one = Installation(tmp_path / "data")
+@pytest.fixture(scope="session")
+def common_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A started installation; what a module leaves there, the next one finds."""
+    yield from _started(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def own_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A started installation of one module."""
+    yield from _started(tmp_path_factory)
+
+
+def _started(folders: pytest.TempPathFactory) -> Iterator[Installation]:
+    one = Installation(folders.mktemp("up") / "data")
     one.start()
     yield one
     if one.process and one.process.poll() is None:
         one.stop()
 
 
+@pytest.fixture
+def installation(own_installation: Installation) -> Installation:
+    """The module's own installation, started again if the test before killed it."""
+    assert own_installation.process
+    if own_installation.process.poll() is not None:
+        own_installation.start()
+    return own_installation
+
+
 @pytest.fixture(scope="module")
-def shared_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A started installation shared by the tests of a module."""
-    one = Installation(tmp_path_factory.mktemp("up") / "data")
-    one.start()
-    yield one
-    one.stop()
+def shared_installation(request: pytest.FixtureRequest) -> Installation:
+    """The common installation; with `ALONE` the module's own, as it looks at all that is there."""
+    alone = getattr(request.module, "ALONE", False)
+    found = request.getfixturevalue("own_installation" if alone else "common_installation")
+    assert isinstance(found, Installation)
+    return found
 
 
 @pytest.fixture(scope="module")
 def client(shared_installation: Installation) -> Iterator[Client]:
-    """A client of the module's installation."""
+    """A client of the installation."""
     with shared_installation.client() as one:
         yield one
 

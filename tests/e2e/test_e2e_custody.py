@@ -12,6 +12,7 @@ from installation import SURVEY, Installation, eventually
 from simulacra import ApiError, Client
 
 pytestmark = pytest.mark.e2e
+ALONE = True
 KINDS = "tenants,datasets,models,generationjobs,effectestimates"
 
 

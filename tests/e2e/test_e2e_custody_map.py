@@ -19,6 +19,7 @@ from simulacra import Client, Connection
 from simulacra_api.pages.custody_steps import CUSTODY_MAP
 
 pytestmark = pytest.mark.e2e
+ALONE = True
 STEP = {step.key: step for step in CUSTODY_MAP.steps}
 CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}}
 QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}

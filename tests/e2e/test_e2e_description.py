@@ -18,9 +18,8 @@ SCALE = {"name": "grade", "type": "integer", "categories": [1, 2, 3, 4], "catego
 
 
 def kept(installation: Installation) -> set[str]:
-    """Return the names of the stored artifacts of datasets."""
-    found = (name.split("/datasets/")[1] for name in installation.objects() if "/datasets/" in name)
-    return {name.partition("/")[2] for name in found}
+    """Return the stored artifacts of datasets."""
+    return {name for name in installation.objects() if "/datasets/" in name}
 
 
 def field(description: dict[str, Any], name: str) -> dict[str, Any]:
@@ -32,9 +31,15 @@ def test_held_upload_is_corrected_fit_and_erased(
 ) -> None:
     path = tmp_path / "t.csv"
     path.write_text(TABLE)
+    before = kept(shared_installation)
+
+    def new() -> set[str]:
+        """Return the names of artifacts that the test added."""
+        return {Path(one).name for one in kept(shared_installation) - before}
+
     made = client.upload(path, hold=True)
     assert client.wait(made.job_id, timeout=600).status == "held"
-    assert {"upload", "description.json"} <= kept(shared_installation)
+    assert {"upload", "description.json"} <= new()
     found = client.describe(made.dataset_id)
     assert [one["name"] for one in found["schema"]["fields"]] == ["code", "grade", "amount"]
     with pytest.raises(ApiError, match="simio_dataset_not_ready"):
@@ -47,7 +52,7 @@ def test_held_upload_is_corrected_fit_and_erased(
     right = {"fields": [{**SCALE, "categories": [1, 2, 3, 4, 5]}]}
     job = client.refit(made.dataset_id, description=right)
     assert client.wait(job.job_id, timeout=600).status == "ready"
-    assert "upload" not in kept(shared_installation)
+    assert "upload" not in new()
 
     shown = client.describe(made.dataset_id)
     assert field(shown, "grade")["categoriesOrdered"] is True
@@ -62,7 +67,7 @@ def test_held_upload_is_corrected_fit_and_erased(
     certificate = client.erasure_certificate(made.dataset_id)
     erased = {one["name"] for one in certificate["statement"]["artefacts"]}
     assert {"upload", "description.json", "dataset.parquet"} <= erased
-    assert kept(shared_installation) == set()
+    assert new() == set()
     assert b"k0007" not in b"".join(
         one.read_bytes() for one in (shared_installation.data_dir / "audit").rglob("*.jsonl")
     )

@@ -29,6 +29,7 @@ from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
 
 pytestmark = pytest.mark.e2e
+ALONE = True
 MIB = 1 << 20
 
 

@@ -34,7 +34,7 @@ def test_probe_meets_its_conditions_and_stores_nothing(
     assert found["feasibility"]["status"] == "exact"
     assert found["feasibility"]["effective_sample_size"] > 100
     assert client.probe(dataset, 40, conditions=HAPPY, seed=5)["rows"] == found["rows"]
-    assert client.generations() == []
+    assert client.generations(dataset_id=dataset) == []
     eventually(lambda: set(shared_installation.objects()) <= before)
 
 
@@ -68,7 +68,7 @@ def test_effect_is_estimated_with_segments(
     assert {segment["level"] for segment in found["segments"]} >= {"very happy", "pretty happy"}
     assert [one["effect_id"] for one in client.effects(dataset_id=dataset)] == [found["effect_id"]]
     client.delete_effect(found["effect_id"])
-    assert client.effects() == []
+    assert client.effects(dataset_id=dataset) == []
 
 
 def test_segment_is_certified_and_its_rows_agree(
@@ -84,7 +84,7 @@ def test_segment_is_certified_and_its_rows_agree(
     rows = client.probe(dataset, 40, conditions=json.loads(path.read_text()))["rows"]
     assert {row["region"] for row in rows} == {"pacific"}
     client.delete(found["segment_id"])
-    assert client.segments() == []
+    assert client.segments(dataset_id=dataset) == []
 
 
 def test_canceled_generation_stops_at_once(

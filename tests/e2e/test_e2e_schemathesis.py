@@ -9,6 +9,7 @@ from installation import Installation
 from schemathesis_run import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+ALONE = True
 
 
 @pytest.mark.timeout(420)
