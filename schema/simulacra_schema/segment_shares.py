@@ -48,6 +48,23 @@ class SegmentChange(AnswerPart):
     )
 
 
+class NextShare(AnswerPart):
+    """What a share of the next wave rests on.
+
+    low80, high80: the 80 % interval.
+    """
+
+    low80: float
+    high80: float
+    carried: float = Field(
+        description="The last wave's share, with the targets' shares of people: what is said where"
+        " the verdict is no better."
+    )
+    tests: int = Field(description="Past waves that were estimated from those before them.")
+    error: float = Field(description="Root mean square error there, over the question's answers.")
+    carried_error: float = Field(description="The same of carrying the wave before forward.")
+
+
 class SegmentShare(AnswerPart):
     """The share of one answer in one segment.
 
@@ -69,7 +86,8 @@ class SegmentShare(AnswerPart):
     )
     verdict: SegmentVerdict = Field(
         description="boosted: worth at least 1.5 times the respondents; slightly: 1.1 to 1.5 times;"
-        " no better: use the respondents."
+        " no better: use the respondents. Of the next wave: whether past waves were estimated"
+        " better than by carrying the one before forward; where not, the last is carried forward."
     )
     own: OwnShare | None = Field(
         default=None,
@@ -85,6 +103,11 @@ class SegmentShare(AnswerPart):
         default=None,
         description="Of a wave after the first: what moved since the one before. Null where either"
         " has no `own`.",
+    )
+    next: NextShare | None = Field(
+        default=None,
+        description="Of the next wave, whose `respondents` and `own` are those of the newest, and"
+        " whose interval holds by itself.",
     )
     text: str
 

@@ -20,7 +20,7 @@ MAX_TARGETS = 32
 Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
 
 
-class Targets(KubeModel):
+class TargetedShares(KubeModel):
     """Shares of levels, and of cells of several columns, that hold together."""
 
     categorical: Annotated[dict[ColumnName, Shares], Field(max_length=MAX_TARGETS)] = Field(
@@ -33,13 +33,18 @@ class Targets(KubeModel):
         description="Shares of cells: a range, a level, or several at once.",
         exclude_if=not_,
     )
-    trim: Annotated[float, Field(gt=1.0, le=1_000.0)] | None = Field(
-        default=None,
-        description="Largest weight, as a multiple of the mean weight.",
-        exclude_if=not_,
-    )
 
     def columns(self) -> list[str]:
         """Return the columns that have a target."""
         of_quotas = (name for quota in self.quotas for name in quota.where)
         return [*dict.fromkeys([*self.categorical, *of_quotas])]
+
+
+class Targets(TargetedShares):
+    """Shares of levels, and of cells of several columns, that hold together."""
+
+    trim: Annotated[float, Field(gt=1.0, le=1_000.0)] | None = Field(
+        default=None,
+        description="Largest weight, as a multiple of the mean weight.",
+        exclude_if=not_,
+    )

@@ -18,7 +18,15 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import design_of
 
 Basis = Literal[
-    "n", "survey weights", "persons", "design", "backing", "segment", "do", "not measured"
+    "n",
+    "survey weights",
+    "persons",
+    "design",
+    "backing",
+    "segment",
+    "nowcast",
+    "do",
+    "not measured",
 ]
 """Where the number of respondents comes from."""
 Z95 = 1.959963984540054

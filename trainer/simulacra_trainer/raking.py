@@ -27,7 +27,7 @@ from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import CleaningNote, ColumnSchema, TableSchema
-from simulacra_schema.targets import Targets
+from simulacra_schema.targets import TargetedShares, Targets
 from simulacra_trainer.conditions.cells import Cells, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.quota_cells import meets_part
@@ -74,7 +74,9 @@ class TargetClasses:
     shares: Floats
 
 
-def margins_of(table: pa.Table, schema: TableSchema, targets: Targets) -> list[TargetClasses]:
+def margins_of(
+    table: pa.Table, schema: TableSchema, targets: TargetedShares
+) -> list[TargetClasses]:
     """Return the margins of checked targets over a clean table."""
     asked = expand_conditions(_conditions(targets), schema)
     found = []
@@ -177,7 +179,7 @@ def with_targets(
     return _replicates_raked(table, schema, margins, cells, float(start.sum())), schema
 
 
-def _conditions(targets: Targets) -> ConditionSet:
+def _conditions(targets: TargetedShares) -> ConditionSet:
     return ConditionSet(categorical=targets.categorical, quotas=targets.quotas)
 
 

@@ -11,6 +11,7 @@ from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_de
 from simulacra_schema.completion import GivenOptions
 from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
 from simulacra_schema.faults import UNLEARNED, Fault, Question, Wrong, no_column
+from simulacra_schema.next_wave import WITH_NEXT, of_known_waves
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.table import TableSchema
 
@@ -147,8 +148,12 @@ class RowsQuestion(Question, Generic[V]):
         """
         if self.given is not None:
             return [*self._with_given(), *given_faults(self.given, schema)]
-        found = [*check_conditions(self.conditions, schema)]
-        found += check_quotas(self.conditions, schema)
+        conditions, found = of_known_waves(self.conditions, schema)
+        if conditions is not self.conditions:
+            beside = [name for name in ("interventions", "counterfactual") if getattr(self, name)]
+            found += [WITH_NEXT.at(name) for name in beside]
+        found += check_conditions(conditions, schema)
+        found += check_quotas(conditions, schema)
         for name, value in self.interventions.items():
             wrong = wave_as_treatment(name, schema) or wrong_value(name, plain(value), schema)
             if wrong is not None:

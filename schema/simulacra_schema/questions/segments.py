@@ -10,12 +10,15 @@ from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
-from simulacra_schema.table import YES, TableSchema
+from simulacra_schema.next_wave import MAX_CELLS as MAX_CELLS
+from simulacra_schema.next_wave import NEXT, few_waves, next_wave, target_faults
+from simulacra_schema.table import YES, ColumnSchema, TableSchema
+from simulacra_schema.targets import TargetedShares
 
-SegmentVerdict = Literal["boosted", "slightly", "no better"]
+SegmentVerdict = Literal[
+    "boosted", "slightly", "no better", "better than carrying the last wave forward"
+]
 MoveVerdict = Literal["moved", "probably moved", "no sign"]
-MAX_CELLS = 150
-"""Segments that are pooled at most, those of each wave counted: their matrix is inverted."""
 MAX_SHARES = 500
 _COLUMN_TWICE = Wrong(
     "a column named twice",
@@ -25,6 +28,18 @@ _NO_WAVE = Wrong(
     "a third column that is no wave",
     "A segment has one or two columns, and may have the wave of a tracker beside them. Name two, or"
     " state the wave.",
+)
+_NEXT_ALONE = Wrong(
+    "the next wave beside something else",
+    "The next wave is estimated as a whole; name the wave column alone, with the level next.",
+)
+_NO_NEXT = Wrong(
+    "the next level of a column that is no wave",
+    "Only the wave of a tracker has a next one; name its column, or state the role wave.",
+)
+_NO_TARGETS = Wrong(
+    "targets without the next wave",
+    "TargetedShares say who is asked in the next wave; ask for the wave next, or leave them out.",
 )
 _LEVEL_TWICE = Wrong("the same level twice", "A level is given twice; give each level once.")
 
@@ -52,16 +67,35 @@ class SegmentsQuestion(Question):
         max_length=20,
         description="Columns with levels whose answers are estimated: the share of each level.",
     )
+    targets: TargetedShares | None = Field(
+        default=None,
+        description="Of the wave next alone: who will be asked, as shares of one or two columns;"
+        " like the newest wave when absent.",
+    )
 
     def faults(self, schema: TableSchema) -> list[Fault]:
         """Return what the schema says against the question: one entry for each invalid field."""
-        found = check_segment(self.segment, schema)
         names = [part.column for part in self.segment]
+        wave = self.next_wave(schema)
+        if wave is not None:
+            wrong = _NEXT_ALONE if len(names) + len(self.segment[0].levels) > 2 else few_waves(wave)
+            found = [] if wrong is None else [wrong.at("segment")]
+            found += target_faults(
+                self.targets or TargetedShares(), [*names, *self.questions], schema
+            )
+        else:
+            found = check_segment(self.segment, schema)
+            found += [] if self.targets is None else [_NO_TARGETS.at("targets")]
         for at, question in enumerate(self.questions):
             taken = [*names, *self.questions[:at]]
             if wrong := _wrong(question, schema, taken, is_question=True):
                 found.append(wrong.at("questions", at))
         return found or _size_faults(self.segment, self.questions, schema)
+
+    def next_wave(self, schema: TableSchema) -> ColumnSchema | None:
+        """Return the wave column if a segment is of the wave after the newest one."""
+        found = (next_wave(part.column, part.levels, schema) for part in self.segment)
+        return next(filter(None, found), None)
 
 
 def levels_of(part: SegmentColumn, schema: TableSchema) -> list[str]:
@@ -90,6 +124,8 @@ def check_segment(segment: Sequence[SegmentColumn], schema: TableSchema) -> list
         unknown = [] if column is None else set(part.levels) - set(column.level_values())
         if wrong := _wrong(part.column, schema, names[:at]):
             found.append(wrong.at("segment", at, "column"))
+        elif column is not None and unknown == {NEXT}:
+            found.append(_NO_NEXT.at("segment", at, "levels"))
         elif column is not None and unknown:
             found.append(no_level(min(unknown), column.level_values()).at("segment", at, "levels"))
         elif len(set(part.levels)) < len(part.levels):
@@ -160,6 +196,11 @@ class SegmentSummary(KubeModel):
     boosted: int = Field(ge=0, description="Shares worth at least 1.5 times their respondents.")
     slightly: int = Field(ge=0, description="Shares worth 1.1 to 1.5 times their respondents.")
     no_better: int = Field(ge=0, description="Shares for which the respondents are as good.")
+    better: int | None = Field(
+        default=None,
+        ge=0,
+        description="Of the next wave: shares that are better than carrying the last wave forward.",
+    )
     worth: float | None = Field(
         default=None, ge=0, description="Respondents that the least certain share is worth."
     )

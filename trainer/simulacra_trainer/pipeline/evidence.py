@@ -40,6 +40,7 @@ from simulacra_trainer.evidence import (
     two_digits,
 )
 from simulacra_trainer.pipeline.identification import FROM_MODEL
+from simulacra_trainer.segments.next_wave import nowcast_worth
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -86,7 +87,7 @@ class Evidence(KubeModel):
         basis: where the number of respondents comes from.
         reason: why there is no worth.
         for_inference: whether the model kept enough of the dependences.
-        classes: of conditioned columns; none where the conditions are a segment's certified shares.
+        classes: of conditioned columns; none where the conditions are certified shares.
         sentence: what to tell whoever gets the rows.
     """
 
@@ -137,7 +138,7 @@ def weigh(
                 draws = min(draws, max(attainment.effective_sample_size, 1.0))
             worth, basis = worth_of(behind, draws, ratio), of_request
             # Certified shares are known better than by the respondents of their classes.
-            if plan is not None and basis != "segment":
+            if plan is not None and basis not in ("segment", "nowcast"):
                 everyone = respondents(trained.table, trained.schema)
                 classes = [*_classes(plan, request.conditions.categorical, everyone, worth, ratio)]
     column = _free_name(trained.schema)
@@ -185,6 +186,9 @@ def _respondents(
             return None, "not measured", SELECTED
         return support.respondents or 0.0, "do", UNBACKED
     if attainment is not None:
+        told = nowcast_worth(trained, request.conditions)
+        if told is not None:
+            return told, "nowcast", UNBACKED
         certified = certified_worth(trained, request.conditions)
         if certified is not None:
             return certified, "segment", UNBACKED

@@ -44,6 +44,7 @@ from simulacra_trainer.pipeline.row_plan import (
     stream,
 )
 from simulacra_trainer.rules.plan import refuse_broken, refuse_unique, rules_named
+from simulacra_trainer.segments.next_wave import nowcast_worth
 from simulacra_trainer.trained_model import TrainedModel
 
 PAIR = "pair"
@@ -70,6 +71,7 @@ def plan_generation(
     _check_request(trained, request)
     refuse_unique(request, trained.schema)
     request = with_options(request, trained.schema)
+    nowcast_worth(trained, request.conditions)  # refuses what its estimate did not give
     held = [*request.conditions.columns(), *request.interventions]
     with rules_named(trained.schema, held):
         return _plan_checked(trained, request, known, identified)
@@ -216,7 +218,12 @@ def _restored(trained: TrainedModel, plan: GenerationPlan, chunk: int, rows: pa.
     span = RowSpan(chunk * CHUNK_ROWS // pairs, plan.rows // pairs, plan.seed)
     rng = stream(plan.seed, OUTPUT_STREAM, chunk)
     real = trained.real_values
-    return restore(rows, trained.schema, rng=rng, span=span, real=real, held=plan.held)
+    table = restore(rows, trained.schema, rng=rng, span=span, real=real, held=plan.held)
+    if plan.next_wave is None:
+        return table
+    at = table.column_names.index(plan.next_wave)
+    field = table.schema.field(at)
+    return table.set_column(at, field, pa.nulls(table.num_rows, field.type))
 
 
 def _with_twins(

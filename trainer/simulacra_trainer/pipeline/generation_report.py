@@ -19,6 +19,7 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.next_wave import of_known_waves
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.verdicts import Verdict, verdicts_of_rows
@@ -45,7 +46,8 @@ def report_generation(
 
     rows: clean rows of the generation, all or a random part; at least one.
     """
-    conditions = expand_conditions(request.conditions, trained.schema)
+    known, _ = of_known_waves(request.conditions, trained.schema)
+    conditions = expand_conditions(known, trained.schema)
     chosen = conditions.columns()
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]

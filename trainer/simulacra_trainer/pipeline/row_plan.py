@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.next_wave import NEXT, of_known_waves
 from simulacra_schema.ranges import NumericRange
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
@@ -72,6 +73,7 @@ class GenerationPlan:
         held: columns under a condition or do().
         share: of the learned distribution that `given` is a sample of.
         weights: of the rows of `given`, float64 [pool rows]; None: equal.
+        next_wave: column of the wave, which rows of the next one leave empty; None of others.
     """
 
     rows: int
@@ -88,6 +90,7 @@ class GenerationPlan:
     held: frozenset[str] = frozenset()
     share: float = 1.0
     weights: np.ndarray[Any, np.dtype[np.float64]] | None = None
+    next_wave: str | None = None
 
 
 def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -99,7 +102,10 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
     n = request.row_count
     seed = request.seed
     do = dict(request.interventions)
-    conditions = request.conditions
+    # Rows of the next wave are those of the newest that meet its shares.
+    conditions, _ = of_known_waves(request.conditions, trained.schema)
+    wave = trained.schema.wave()
+    following = None if wave is None or conditions is request.conditions else wave.name
     unique = unique_rules(trained.schema)
     if not (conditions.columns() or unique):
         return GenerationPlan(n, seed, trained.model, do=do)
@@ -148,6 +154,12 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         rng = stream(seed, PLAN_STREAM, 1)
         picks = distinct_picks(pool.table, picks, plan.of_row, unique, rng)
     attainment = by_option(pool.corrected(plan.attainment), trained.schema)
+    if following is not None:
+        outcomes = [
+            one.model_copy(update={"level": NEXT}) if one.column == following else one
+            for one in attainment.conditions
+        ]
+        attainment = attainment.model_copy(update={"conditions": outcomes})
     return GenerationPlan(
         n,
         seed,
@@ -159,6 +171,7 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         attainment,
         share=pool.share,
         weights=pool.weights,
+        next_wave=following,
     )
 
 

@@ -7,16 +7,13 @@ shares counts persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, product
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
 from simulacra_crds.tasks import BoostRequest
 from simulacra_intake.errors import refuse
-from simulacra_intake.survey_weights import Floats
-from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.segments import (
     SegmentSummary,
     SegmentVerdict,
@@ -31,20 +28,18 @@ from simulacra_schema.segment_shares import (
     SegmentShare,
 )
 from simulacra_trainer.design import design_of
-from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes
+from simulacra_trainer.segments.answers import REFUSED, Answer, conditions_of, counted, percent
+from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares
 from simulacra_trainer.segments.changes import changes
-from simulacra_trainer.segments.earlier import certify_pooled, helped, pooling, segmentation_of
-from simulacra_trainer.segments.few_counts import shown_counts
-from simulacra_trainer.segments.pooling import pool_shares
+from simulacra_trainer.segments.earlier import certify_pooled, helped, segmentation_of
+from simulacra_trainer.segments.next_wave import certify_next
 from simulacra_trainer.trained_model import TrainedModel
 
 PRIVATE = (
     "The model is differentially private: what its noise costs was not measured, so no share of a"
     " segment is certified."
 )
-Answer = tuple[str, str, str]
-"""A question, the column that has the answer, and its level."""
 
 
 def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentResult:
@@ -54,10 +49,12 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         InputError: the request does not match the schema.
     """
     schema = trained.schema
-    refuse(request.faults(schema), "A column or a level of the request does not fit the data.")
+    refuse(request.faults(schema), REFUSED)
     if trained.report.get("differential_privacy") is not None:
         empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
         return SegmentResult(summary=empty, reason=PRIVATE)
+    if (wave := request.next_wave(schema)) is not None:
+        return certify_next(trained, wave, request.questions, request.targets)
     columns = [part.column for part in request.segment]
     cells = segmentation_of(trained.table, schema, request.segment)
     listed = [*product(*(levels_of(part, schema) for part in request.segment))]
@@ -79,34 +76,20 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
     conditions = None
     if len(listed) == 1:
         named = dict(zip(columns, listed[0], strict=True))
-        conditions = conditions_of(trained, cells, named, found, at[0])
+        conditions = conditions_of(
+            trained, cells, named, {one: float(of.share[at[0]]) for one, of in found.items()}, at[0]
+        )
     return SegmentResult(summary=_summary(shares), shares=shares, conditions=conditions)
 
 
 def certify_answers(
     trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
 ) -> dict[Answer, CertifiedShares]:
-    """Return the certified shares of each answer; a column is counted once for all its levels."""
-    found = {}
-    design = design_of(trained.table, trained.schema)
-    for column, same in groupby(answers, key=itemgetter(1)):
-        asked = list(same)
-        schema = trained.schema.find(column)
-        levels = [level for _, _, level in asked] if schema is None else schema.level_values()
-        codes = level_codes(trained.table, column, levels)
-        said, respondents = shown_counts(trained.table, trained.schema, cells, codes, len(levels))
-        for answer in asked:
-            at = levels.index(answer[2])
-            apart = np.ones(cells.size)
-            if design is not None and design.replicates is not None:
-                apart = in_steps(apart * design.apart_by_replicates(column))
-            elif design is not None and design.has_clusters:
-                likeness = design.likeness_in_segments(column, at)
-                apart = cells.apart(codes >= 0, design.clusters, likeness)
-            successes = np.minimum(said[:, at], respondents)
-            counts = successes * apart, respondents * apart
-            found[answer] = certify_pooled(*counts, cells, intervals)
-    return found
+    """Return the certified shares of each answer."""
+    return {
+        answer: certify_pooled(said, respondents, cells, intervals)
+        for answer, said, respondents in counted(trained, cells, answers)
+    }
 
 
 def share_of(
@@ -150,11 +133,6 @@ def share_of(
     return share.model_copy(update={"text": text})
 
 
-def percent(share: float) -> str:
-    """Return a share in percent: rare answers differ in the first decimal."""
-    return f"{100 * share:.1f} %"
-
-
 def _text(share: SegmentShare) -> str:
     """Return the answer in words."""
     where = ", ".join(f"{part.column} = {part.level}" for part in share.segment)
@@ -196,41 +174,3 @@ def _summary(shares: Sequence[SegmentShare]) -> SegmentSummary:
         no_better=verdicts.count("no better"),
         worth=min((share.worth for share in shares), default=None),
     )
-
-
-def conditions_of(
-    trained: TrainedModel,
-    cells: Segmentation,
-    named: Mapping[str, str],
-    found: Mapping[Answer, CertifiedShares],
-    at: int,
-) -> ConditionSet:
-    """Return the conditions under which generated rows are of this segment and agree with it.
-
-    Shares in conditions are of all rows, so certified shares are multiplied by the share that
-    answered, which is pooled like them.
-    """
-    categorical = {column: {level: 1.0} for column, level in named.items()}
-    by_column: dict[str, dict[str, float]] = {}
-    for (_, column, level), certified in found.items():
-        by_column.setdefault(column, {})[level] = float(certified.share[at])
-    for column, shares in by_column.items():
-        answered = float(answered_shares(trained, cells, column)[at])
-        total = sum(shares.values())
-        # The levels of one column were estimated one by one: together they are the whole.
-        scale = answered / total if len(shares) > 1 and total > 0 else answered
-        categorical[column] = {level: min(scale * p, 1.0) for level, p in shares.items()}
-    return ConditionSet(categorical=categorical)
-
-
-def answered_shares(trained: TrainedModel, cells: Segmentation, column: str) -> Floats:
-    """Return the pooled share of each cell that answered a question, float64 [cells]."""
-    known = trained.table.column(column).is_valid().to_numpy()
-    shares = np.ones(cells.size)
-    if known.all():
-        return shares
-    everyone = np.ones(trained.table.num_rows, dtype=bool)
-    successes, respondents = cells.noisy_counts(known, everyone)
-    at, groups = pooling(cells)
-    shares[at] = pool_shares(successes[at], respondents[at], groups).share
-    return shares

@@ -143,8 +143,8 @@ def pool_shares(successes: Floats, respondents: Floats, groups: Sequence[Indices
     total = posterior.variance + (posterior.mean - mean) ** 2
     deviation = np.sqrt(np.maximum(posterior.probability @ total, 1e-9))
     cautious = np.sqrt(np.maximum(_upper(total, posterior.probability), deviation**2))
-    share, _ = _moments(mean, deviation)
-    return PooledShares(share, _moments(mean, cautious)[1], mean, deviation)
+    share, _ = moments(mean, deviation)
+    return PooledShares(share, moments(mean, cautious)[1], mean, deviation)
 
 
 def _solve(
@@ -178,7 +178,7 @@ def _upper(values: Floats, probability: Floats) -> Floats:
     return found
 
 
-def _moments(logit: Floats, deviation: Floats) -> tuple[Floats, Floats]:
+def moments(logit: Floats, deviation: Floats) -> tuple[Floats, Floats]:
     """Return mean and standard deviation of the share whose logit is normal."""
     shares = _expit(logit[:, None] + deviation[:, None] * NODES)
     mean = shares @ NODE_WEIGHTS

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.segments import MAX_SHARES, SegmentColumn, check_segment
+from simulacra_trainer.segments.answers import SAME, answered_shares, conditions_of
 from simulacra_trainer.segments.earlier import segmentation_of
-from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of
+from simulacra_trainer.segments.estimate import certify_answers
 from simulacra_trainer.trained_model import TrainedModel
-
-SAME = 5e-4
-"""A share that differs by less is the certified one, written with fewer digits."""
 
 
 def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | None:
@@ -46,7 +44,8 @@ def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | 
     cells = segmentation_of(trained.table, trained.schema, segment)
     found = certify_answers(trained, cells, answers, len(answers))
     at = cells.at([*named.values()])
-    certified = conditions_of(trained, cells, named, found, at).categorical
+    said = {answer: float(of.share[at]) for answer, of in found.items()}
+    certified = conditions_of(trained, cells, named, said, at).categorical
     if any(
         abs(share - certified[name][level]) > SAME
         for name, shares in asked.items()
