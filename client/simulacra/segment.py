@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simulacra.models import Json, Result, html_table
 
 _FIGURES = ("respondents", "share", "low", "high", "worth", "verdict")
 _SHARES = ("share", "low", "high")
 _WAVES = ("of other waves", "since the wave before")
+ONE_BY_ONE = "Each interval holds by itself."
+_NEXT = ("80 %", "last wave carried forward", "error in past waves", "of carrying forward")
 
 
 class Segment(Result):
@@ -15,6 +19,7 @@ class Segment(Result):
     segment_id: str
     segment: list[Json]
     questions: list[str]
+    targets: Json | None
     summary: Json | None
     shares: list[Json] | None
     conditions: Json | None
@@ -25,19 +30,25 @@ class Segment(Result):
         """Return a sentence for each share, then what holds for all."""
         if self.status != "ready":
             return self.state(self.segment_id)
-        lines = [one["text"] for one in self.shares or []]
-        return "\n".join([*lines, self.reason or _together(len(lines))])
+        shares = self.shares or []
+        hold = ONE_BY_ONE if any(one.get("next") for one in shares) else _together(len(shares))
+        return "\n".join([*(one["text"] for one in shares), self.reason or hold])
 
     def _repr_html_(self) -> str:
         """Return the shares as a table."""
         if self.status != "ready" or not self.shares:
             return super()._repr_html_()
-        of_waves = any(one["helped"] or one["change"] for one in self.shares)
+        beside: tuple[str, ...] = ()
+        more: Callable[[Json], list[str]] = _of_wave
+        if any(one.get("next") for one in self.shares):
+            beside, more = _NEXT, _of_next
+        elif any(one["helped"] or one["change"] for one in self.shares):
+            beside = _WAVES
         rows = (
-            [_where(one), _asked(one), *_cells(one), *(_of_wave(one) if of_waves else ())]
+            [_where(one), _asked(one), *_cells(one), *(more(one) if beside else ())]
             for one in self.shares
         )
-        return html_table(("segment", "answer", *_FIGURES, *(_WAVES if of_waves else ())), rows)
+        return html_table(("segment", "answer", *_FIGURES, *beside), rows)
 
 
 def _where(one: Json) -> str:
@@ -58,6 +69,13 @@ def _of_wave(one: Json) -> list[str]:
     helped, change = one["helped"], one["change"]
     moved = f"{100 * change['change']:+.1f} points, {change['verdict']}" if change else ""
     return [f"{helped:,.0f}" if helped else "", moved]
+
+
+def _of_next(one: Json) -> list[str]:
+    of = one["next"]
+    names = ("low80", "high80", "carried", "error", "carried_error")
+    low, high, *rest = (f"{100 * of[name]:.1f} %" for name in names)
+    return [f"{low} to {high}", *rest]
 
 
 def _together(count: int) -> str:

@@ -32,6 +32,8 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"questions": ["price"]}, "/questions/0"),
         ({"questions": []}, "/questions"),
         ({"color": 1}, "/color"),
+        ({"targets": {"categorical": {"region": {"north": 0.5}}}}, "/targets"),
+        ({"segment": [{"column": "region", "levels": ["next"]}]}, "/segment/0/levels"),
     ],
 )
 async def test_each_wrong_field_is_named(

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 Json = dict[str, Any]
 LEVELS = ("good", "fair", "poor", "unknown")
 COLUMNS = 65
+BETTER = "better than carrying the last wave forward"
 
 
 def verdict(level: str) -> Json:
@@ -321,3 +322,12 @@ def test_a_segment_of_a_wave_says_who_helped_and_what_moved(
     assert_accessible(one.tab, f"segment-of-wave-{width}")
     one.page.get_by_label("Segment", exact=True).select_option("quarter")
     expect(one.page.get_by_label("In wave")).to_have_count(0)
+    one.page.get_by_label("Level of quarter").select_option("The next wave")
+    of = {"low80": 0.45, "high80": 0.55, "carried": 0.48, "error": 0.021, "carried_error": 0.03}
+    found["shares"] = [SHARE | {"next": of, "verdict": BETTER}]
+    one.show(f"datasets/{DATASET}")
+    one.show(f"datasets/{DATASET}/segments")
+    expect(one.page.get_by_role("cell", name="45 % to 55 %")).to_be_visible()
+    expect(one.page.get_by_role("cell", name=BETTER)).to_be_visible()
+    expect(one.page.get_by_text("Each interval holds by itself.")).to_be_visible()
+    assert_accessible(one.tab, f"next-wave-{width}")

@@ -75,8 +75,9 @@ class Service:
         self.asked.append(("refit", {"knowledge": knowledge, **options}))
         return Job(job_id="job-ds-1", status="queued")
 
-    async def boost(self, _: str, segment: Json, questions: list[str]) -> Segment:
-        self.asked.append(("boost", {"segment": segment, "questions": questions}))
+    async def boost(self, _: str, segment: Json, questions: list[str], targets: Any) -> Segment:
+        asked = {"segment": segment, "questions": questions, "targets": targets}
+        self.asked.append(("boost", asked))
         return Segment(segment_id="seg-1", job_id="job-seg-1", status="queued")
 
     async def report(self, _: str) -> Report:
@@ -196,6 +197,8 @@ async def test_report_says_what_moved_where_there_are_waves(
 
 
 async def test_segments_are_certified_and_told(tools: Tools, service: Service) -> None:
-    await tools.segments("ds-1", {"region": []}, ["mood"])
-    assert service.asked == [("boost", {"segment": {"region": []}, "questions": ["mood"]})]
+    targets = {"age": {"50+": 0.5}}
+    await tools.segments("ds-1", {"wave": ["next"]}, ["mood"], targets)
+    asked = {"segment": {"wave": ["next"]}, "questions": ["mood"], "targets": targets}
+    assert service.asked == [("boost", asked)]
     assert (await tools.status("seg-1"))["tell"][0] == "Boosted: 30 %."

@@ -38,6 +38,19 @@ def test_notebook_shows_what_moved_only_of_waves() -> None:
     assert "since the wave before" not in segment()._repr_html_()
 
 
+def test_the_next_wave_says_what_it_rests_on_and_takes_targets() -> None:
+    of = {"low80": 0.3, "high80": 0.4, "carried": 0.33, "error": 0.021, "carried_error": 0.03}
+    shown = segment(shares=[SHARE | {"next": of}])
+    for cell in ("30.0 % to 40.0 %", "33.0 %", "2.1 %", "3.0 %"):
+        assert f"<td>{cell}</td>" in shown._repr_html_()
+    assert str(shown).endswith("Each interval holds by itself.")
+    asked = {"wave": "next"}, ["q"]
+    step = next(boost("ds-1", *asked, targets={"age": {"50+": 0.5}}, key="k"))
+    assert step.json["targets"] == {"categorical": {"age": {"50+": 0.5}}}
+    with pytest.raises(ValueError, match="targets: there is no such file"):
+        next(boost("ds-1", *asked, targets="plan.json"))
+
+
 @pytest.mark.parametrize(
     ("segments", "columns"),
     [

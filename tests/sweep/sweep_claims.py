@@ -626,6 +626,28 @@ def segments_of_a_wave(found: Json, upload: Frame, wave: str, moved: str) -> Ite
         yield f"{moved} moved in no segment"
 
 
+def next_wave(told: Json, upload: Frame, rows: Frame, wave: str) -> Iterator[str]:
+    """Compare shares of the next wave with the newest one's, and rows of it with the shares."""
+    newest = upload[upload[wave] == upload[wave].max()]
+    if rows[wave].notna().any():
+        yield "rows of the next wave name a wave"
+    for one in told["shares"]:
+        text = f"{one['question']} = {one['answer']} in the next wave"
+        now, then = (
+            float((of[one["question"]].dropna().map(_text) == _text(one["answer"])).mean())
+            for of in (rows, newest)
+        )
+        if abs(now - one["share"]) > 0.01:
+            yield f"{text}: {one['share']:.3f} told, {now:.3f} of the rows"
+        if abs(then - one["next"]["carried"]) > NOISE / len(newest):
+            yield f"{text}: {one['next']['carried']:.3f} carried forward, {then:.3f} in the upload"
+        if not one["low"] < one["next"]["low80"] < one["share"] < one["next"]["high80"]:
+            yield f"{text}: intervals that do not nest"
+        better = one["next"]["error"] < one["next"]["carried_error"]
+        if better != (one["verdict"] == "better than carrying the last wave forward"):
+            yield f"{text}: the verdict is {one['verdict']}, its errors say otherwise"
+
+
 def contradictions(report: Json) -> Iterator[str]:
     """Check the parts of one report against each other."""
     verdicts, of = report.get("verdicts") or (), report.get("worth") or {}

@@ -261,6 +261,15 @@ def waves(trip: Trip) -> Found:
     trip.place.client.wait(started.job_id, timeout=300)
     shares = dict(trip.place.client.segment(started.segment_id))
     yield from claims.segments_of_a_wave(shares, trip.upload, column, "aware")
+    started = trip.place.client.boost(trip.dataset, {column: "next"}, ["aware"])
+    trip.place.client.wait(started.job_id, timeout=300)
+    told = dict(trip.place.client.segment(started.segment_id))
+    made = trip.place.client.generate(trip.dataset, 400, conditions=told["conditions"])
+    trip.place.client.wait(made.job_id, timeout=300)
+    path = trip.folder / f"{trip.table.name}-next.parquet"
+    trip.place.client.download(made.generation_id, path, "parquet")
+    rows = pyarrow.parquet.read_table(path).to_pandas()
+    yield from claims.next_wave(told, trip.upload, rows, column)
     for name, program in trip.place.programs.items():
         try:
             program.estimate(trip.dataset, treatment=column, value="2", baseline="1", outcome="age")

@@ -105,6 +105,15 @@ OF_WAVE: dict[str, Any] = {
     "change": {"low": 0.1, "high": 0.4, "verdict": "moved"},
     "text": "400 respondents of earlier waves helped.",
 }
+NEXT: dict[str, Any] = {
+    "question": "aware",
+    "answer": "yes",
+    "share": 0.5,
+    "low": 0.4,
+    "high": 0.6,
+    "verdict": "better than carrying the last wave forward",
+    "next": {"low80": 0.45, "high80": 0.55, "carried": 0.5, "error": 0.02, "carried_error": 0.03},
+}
 Check = Callable[[Any], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, Any, Any]] = {
@@ -126,6 +135,13 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         ),
         400.0,
         380.0,
+    ),
+    "next wave": (
+        lambda told: claims.next_wave(
+            told, ASKED_TWICE, ASKED_TWICE[ASKED_TWICE["wave"] == 2].assign(wave=None), "wave"
+        ),
+        {"shares": [NEXT]},
+        {"shares": [NEXT | {"verdict": "no better"}]},
     ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),

@@ -13,10 +13,14 @@ from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.base import optional
 from simulacra_schema.questions.segments import SegmentColumn, SegmentsQuestion
 from simulacra_schema.segment_shares import SegmentShare
+from simulacra_schema.targets import TargetedShares
 
 
 class SegmentRequest(QuestionBody, SegmentsQuestion, alias_generator=str):
-    """Segments of one or two columns, also of a wave, and the questions that are certified."""
+    """Segments of one or two columns, also of a wave, and the questions that are certified.
+
+    The segment `{"column": wave, "levels": ["next"]}` is the wave after the newest one.
+    """
 
 
 class SegmentSummaryBody(BaseModel):
@@ -26,11 +30,17 @@ class SegmentSummaryBody(BaseModel):
     boosted: int
     slightly: int
     no_better: int
+    better: int | None = optional(
+        "Of the next wave: shares that are better than carrying the last wave forward."
+    )
     worth: float | None = optional("Of the least certain share.")
 
 
 class SegmentBody(BaseModel):
-    """A segment estimate. All its intervals hold together with 95 % (Bonferroni)."""
+    """A segment estimate. All its intervals hold together with 95 % (Bonferroni).
+
+    Those of the next wave hold one by one.
+    """
 
     segment_id: str
     dataset_id: str
@@ -38,6 +48,7 @@ class SegmentBody(BaseModel):
     status: Status | Literal["deleting"]
     segment: list[SegmentColumn]
     questions: list[str]
+    targets: TargetedShares | None = None
     summary: SegmentSummaryBody | None = None
     shares: list[SegmentShare] | None = None
     conditions: dict[str, Any] | None = optional(

@@ -29,4 +29,5 @@ SEGMENTS_KIND = ResultKind(
     question=SegmentRequest,
     body=SegmentBody,
     answer=_shares,
+    added_later={"targets": None},
 )

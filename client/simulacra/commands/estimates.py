@@ -16,6 +16,7 @@ from simulacra.commands.options import blocks_of, columns, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
 from simulacra.named_values import NUMERIC, by_name, column_named, level_named
+from simulacra.target_shares import targets_of
 
 app = typer.Typer()
 
@@ -92,12 +93,21 @@ def boost(
         str,
         option(
             "One or two columns as COL=LEVEL, with commas between them; COL alone stands for"
-            " each of its levels. With a wave beside them, earlier waves help."
+            " each of its levels. With a wave beside them, earlier waves help; WAVE=next alone is"
+            " the wave after the newest one."
         ),
     ],
     questions: Annotated[
         str, option("Columns whose answers are certified, with commas between them.")
     ],
+    targets: Annotated[
+        str | None,
+        option(
+            "With WAVE=next: who will be asked, as shares of one or two columns, a sheet of"
+            " quotas or JSON. Like the newest wave if absent.",
+            metavar="FILE",
+        ),
+    ] = None,
     conditions_out: Annotated[
         Path | None, option("Write the conditions for `generate --conditions` to this file.")
     ] = None,
@@ -115,8 +125,11 @@ def boost(
         check_names(known, segment=[*wanted], questions=columns(questions))
         for name, levels in wanted.items():
             for level in levels:
-                level_named(level, name, known, "--segment")
-        found = used.ask("segment", segment=wanted, questions=columns(questions))
+                if level != "next":  # of a wave, which the service knows
+                    level_named(level, name, known, "--segment")
+        shares = None if targets is None else targets_of(targets, "--targets")
+        asked = {"segment": wanted, "questions": columns(questions), "targets": shares}
+        found = used.ask("segment", **asked)
         if conditions_out is not None and found.conditions is None:
             note("No conditions: they need a single segment whose shares are certified.")
         elif conditions_out is not None:

@@ -12,12 +12,13 @@ from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
 from simulacra.models import Document, Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
-from simulacra.operations.questions import asked_segment
+from simulacra.operations.questions import asked_of_segments
 from simulacra.pair_lines import Pairs, stated_pairs
 from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
 from simulacra.segment import Segment
 from simulacra.tables import Frame, as_file
+from simulacra.target_shares import TargetShares
 
 if TYPE_CHECKING:
     from simulacra_crds.tasks import GenerateRequest
@@ -247,14 +248,18 @@ class Model:
             return LocalSheet(question, made)
 
     def boost(
-        self, segment: Mapping[str, Sequence[str] | str], questions: Sequence[str]
+        self,
+        segment: Mapping[str, Sequence[str] | str],
+        questions: Sequence[str],
+        *,
+        targets: TargetShares | None = None,
     ) -> Segment:
         """Certify the shares of all answers in segments; the arguments are those of `Client.boost`.
 
         Raises:
             ValueError: the question does not match the schema.
         """
-        question = {"segment": asked_segment(segment), "questions": list(questions)}
+        question = asked_of_segments(segment, questions, targets)
         with plain_errors():
             from simulacra_crds.tasks import BoostRequest
             from simulacra_trainer.in_process import boost

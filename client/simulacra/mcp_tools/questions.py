@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -121,10 +121,17 @@ class QuestionTools(ToolSet):
             Field(
                 description="One or two columns, each with its levels; an empty list stands for"
                 " each level. With the wave of a tracker beside them, earlier waves help, and the"
-                " texts say what moved."
+                " texts say what moved. {wave: [next]} alone is the wave after the newest one."
             ),
         ],
         questions: Annotated[list[str], Field(description="Columns whose answers are certified.")],
+        targets: Annotated[
+            dict[str, Any] | None,
+            Field(
+                description="Of the next wave: who will be asked, {column: {level: share}} of one"
+                " or two columns, or categorical and quotas; like the newest wave if absent."
+            ),
+        ] = None,
     ) -> Json:
         """Start to certify shares of answers in segments of few respondents.
 
@@ -133,4 +140,4 @@ class QuestionTools(ToolSet):
         alone.
         """
         with tool_errors():
-            return await self._client.boost(dataset_id, segment, questions)
+            return await self._client.boost(dataset_id, segment, questions, targets=targets)

@@ -11,6 +11,7 @@ from simulacra.models import Json
 from simulacra.operations.resources import delete_at, get_all, get_one, given, start
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
+from simulacra.target_shares import TargetShares, targets_of
 
 Population = Literal["all", "treated", "overlap"]
 Lever = str | Mapping[str, Any]
@@ -160,6 +161,7 @@ def boost(
     segment: Mapping[str, Sequence[str] | str],
     questions: Sequence[str],
     *,
+    targets: TargetShares | None = None,
     key: str | None = None,
 ) -> Steps[Segment]:
     """Start to certify the shares of all answers to the questions in segments.
@@ -169,13 +171,26 @@ def boost(
         segment: one or two columns, each with a level or a list of levels; an empty list stands
             for each level. With two columns, each pair of levels is a segment. With the wave of a
             tracker beside them, earlier waves help, and what moved since the wave before is said.
+            {wave: "next"} alone is the wave after the newest one, after 4 waves or more.
         questions: columns with levels.
+        targets: of the next wave, shares of one or two columns of the people who will be asked:
+            {column: {level: share}}, quotas, a JSON file or a sheet. Like the newest wave if
+            absent.
         key: idempotency key, drawn if absent.
 
     Returns segment_id and job_id.
     """
-    body = {"segment": asked_segment(segment), "questions": list(questions)}
-    return start(Segment, dataset_id, body, key)
+    return start(Segment, dataset_id, asked_of_segments(segment, questions, targets), key)
+
+
+def asked_of_segments(
+    segment: Mapping[str, Sequence[str] | str],
+    questions: Sequence[str],
+    targets: TargetShares | None,
+) -> Json:
+    """Return the question about segments as a body has it."""
+    body: Json = {"segment": asked_segment(segment), "questions": list(questions)}
+    return body if targets is None else body | {"targets": targets_of(targets, "targets")}
 
 
 def asked_segment(segment: Mapping[str, Sequence[str] | str]) -> list[Json]:

@@ -6,11 +6,11 @@ import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
 /** A column of the segment and one of its levels, or each of them. */
-function Part({ id, label, columns, name, level, none, onChange }) {
+function Part({ id, label, columns, name, level, none, next, onChange }) {
   const column = columns.find((one) => one.name === name);
   return html`<${ColumnSelect} id=${id} label=${label} columns=${columns} value=${name} none=${none} onChange=${(next) => onChange(next, "")} />
     ${column && html`<div class="field"><label for=${`${id}-level`}>Level of ${name}</label><select id=${`${id}-level`} value=${level} onChange=${(event) => onChange(name, event.target.value)}>
-      <option value="">Each level</option>${column.levels.map((one) => html`<option value=${one.value}>${one.label ?? one.value}</option>`)}</select></div>`}`;
+      <option value="">Each level</option>${next && html`<option value="next">The next wave</option>`}${column.levels.map((one) => html`<option value=${one.value}>${one.label ?? one.value}</option>`)}</select></div>`}`;
 }
 
 function Ask({ session, dataset, schema, onMade }) {
@@ -22,6 +22,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const [when, setWhen] = useState(["", ""]);
   const isBeside = wave && first[0] !== wave.name && second[0] !== wave.name;
   const parts = [first, second, ...(isBeside ? [when] : [])].filter(([name]) => name);
+  const hasNext = wave && first[0] === wave.name && !second[0] && wave.levels.length >= 4 && !wave.levels.some((one) => one.value === "next");
   const others = (...taken) => columns.filter((one) => !taken.includes(one.name));
   const asked = others(...parts.map(([name]) => name));
   const shown = asked.some((one) => one.name === question) ? question : (asked.find((one) => one !== wave) ?? asked[0])?.name;
@@ -30,7 +31,7 @@ function Ask({ session, dataset, schema, onMade }) {
   })));
   if (columns.length < 2) return html`<p class="empty">A segment estimate needs two columns with levels.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
-    <${Part} id="segment-first" label="Segment" columns=${others(second[0])} name=${first[0]} level=${first[1]} onChange=${(...next) => setFirst(next)} />
+    <${Part} id="segment-first" label="Segment" columns=${others(second[0])} name=${first[0]} level=${first[1]} next=${hasNext} onChange=${(...next) => setFirst(next)} />
     <${Part} id="segment-second" label="And" columns=${others(first[0])} name=${second[0]} level=${second[1]} none="No second column" onChange=${(...next) => setSecond(next)} />
     ${isBeside && html`<${Part} id="segment-wave" label="In wave" columns=${[wave]} name=${when[0]} level=${when[1]} none="All waves together" onChange=${(...next) => setWhen(next)} />`}
     <${ColumnSelect} id="segment-question" label="Question" columns=${asked} value=${shown} onChange=${setQuestion} />
@@ -43,9 +44,16 @@ const interval = (of) => of ? `${percent(of.share)} (${percent(of.low)} to ${per
 const points = (share) => `${share > 0 ? "+" : ""}${number(100 * share, 1)}`;
 const moved = (of) => of ? `${points(of.change)} points (${points(of.low)} to ${points(of.high)}), ${of.verdict}` : "not told";
 
+function Next({ found }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Shares ${found.segment_id}`}><table><caption class="quiet">The next wave. Each interval holds by itself.</caption>
+    <thead><tr><th scope="col">Answer</th><th scope="col">Share, 95 %</th><th scope="col">80 %</th><th scope="col">Verdict</th><th scope="col">Worth</th><th scope="col">Last wave carried forward</th><th scope="col">Error in past waves</th><th scope="col">Of carrying forward</th></tr></thead>
+    <tbody>${found.shares.map(({ next, ...share }) => html`<tr><th scope="row">${share.question}: ${share.answer}</th><td class="interval">${interval(share)}</td><td class="interval">${percent(next.low80)} to ${percent(next.high80)}</td><td>${share.verdict}</td><td>${number(share.worth)}</td><td>${percent(next.carried)}</td><td>${number(100 * next.error, 1)} points</td><td>${number(100 * next.carried_error, 1)} points</td></tr>`)}</tbody></table></div>`;
+}
+
 function Shares({ found }) {
   if (found.reason) return html`<p class="notice">${found.reason}</p>`;
   const together = found.shares.length > 1 ? `All ${found.shares.length} intervals hold together with 95 %.` : "The interval holds with 95 %.";
+  if (found.shares.some((share) => share.next)) return html`<${Next} found=${found} />`;
   const ofWaves = found.shares.some((share) => share.helped || share.change);
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Shares ${found.segment_id}`}><table><caption class="quiet">${together}</caption>
     <thead><tr><th scope="col">Segment</th><th scope="col">Answer</th><th scope="col">Share</th><th scope="col">Verdict</th><th scope="col">Worth</th><th scope="col">Respondents</th><th scope="col">They alone</th>${ofWaves && html`<th scope="col">Of other waves</th><th scope="col">Since the wave before</th>`}</tr></thead>
