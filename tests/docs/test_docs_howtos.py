@@ -37,6 +37,7 @@ RUN_ELSEWHERE = {
         "python examples/quickstart.py",
     ): "tests/e2e/test_e2e_quickstart.py",
     ("howto/waves.md", "simulacra summary q3 -o"): "tests/e2e/test_e2e_wave_summary.py",
+    ("howto/waves.md", "simulacra boost tracker --segment"): "tests/docs/test_docs_tutorial.py",
     ("howto/describe.md", '{\n  "fields"'): "tests/e2e/test_e2e_description.py",
     ("howto/describe.md", "uploaded = client.upload("): "tests/e2e/test_e2e_description.py",
     ("howto/describe.md", "model = simulacra.fit("): "tests/client/test_client_engine.py",
