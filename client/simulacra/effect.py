@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from simulacra.models import Document, Json, Result, html_table
-from simulacra.plots import intervals
+from simulacra.plots import Drawn, interval_lines, intervals
 
 MADE_BEFORE = (
     "This estimate was made before verdicts, so it does not say what it rests on. Estimate again."
@@ -17,7 +17,7 @@ MADE_BEFORE = (
 _FIGURES = ("effect", "low", "high", "rows", "support")
 _SHOWN = 3
 """Columns up to which a row of the printed table names all, or all that it lacks."""
-_FIRST = ("precision", "answered", "union", "alternatives", "checks")
+_FIRST = ("precision", "answered", "groups_differ", "union", "alternatives", "checks")
 
 
 class Verdict(Document):
@@ -44,6 +44,7 @@ class Effect(Result):
     baseline: float | str
     outcome: str
     segment: str | None
+    by: list[str] | None
     before: list[str] | None
     after: list[str] | None
     dont_know: list[str] | None
@@ -68,9 +69,13 @@ class Effect(Result):
     open_columns: list[str] | None
     checks: list[Json] | None
     sensitivity: Json | None
+    elasticity: Json | None
+    """Of a number as treatment: value (None unless assumed), low, high, text; or why none."""
     segments: list[Json] | None
-    """By level: figures, effective_rows, thin_support and the difference from the first one."""
+    """By level or group: figures, interval `alone`, effective_rows, thin_support, difference."""
     unshown_segments: list[str] | None
+    groups_differ: Json | None
+    """Whether groups differ at all: p, and the same as text."""
     warnings: list[str] | None
 
     @property
@@ -91,7 +96,7 @@ class Effect(Result):
         """Return the verdict, its precision, then a table of the figures."""
         if self.status != "ready":
             return self.state(self.effect_id)
-        rows = [("", *_FIGURES), *([name, *cells] for name, cells in self._rows())]
+        rows = [self._heads(), *([name, *cells] for name, cells in self._rows())]
         table = [_plain_table(rows)] if self.ace else []
         return "\n\n".join(["\n".join(self._words()), *table, *self._notes()])
 
@@ -103,13 +108,25 @@ class Effect(Result):
         if not self.ace:
             return words
         rows = ([name, *cells] for name, cells in self._rows())
-        drawn = [
-            (name, one.get("effect"), one["low"], one["high"])
+        drawn = self._drawn()
+        picture = intervals(drawn) if drawn else ""
+        return words + picture + html_table(self._heads(), rows)
+
+    def picture(self) -> str:
+        """Return the intervals as an SVG; of a group, that of the group alone is thick.
+
+        Empty where the verdict claims no interval.
+        """
+        drawn = self._drawn() if self.ace else []
+        named = '<svg xmlns="http://www.w3.org/2000/svg" '
+        return interval_lines(drawn).replace("<svg ", named, 1) if drawn else ""
+
+    def _drawn(self) -> list[Drawn]:
+        return [
+            (name, one.get("effect"), one["low"], one["high"], _within(one.get("alone")))
             for name, one in self._answers()
             if one.get("low") is not None and one.get("high") is not None
         ]
-        picture = intervals(drawn) if drawn else ""
-        return words + picture + html_table(("", *_FIGURES), rows)
 
     def _words(self) -> list[str]:
         """Return the verdict, then its precision, then the question that would narrow it."""
@@ -124,13 +141,21 @@ class Effect(Result):
         if presumed := self.verdict.get("presumes"):
             order = "; ".join(", ".join(block) for block in presumed)
             words.append(f"If that is the order, ask again with the blocks {order}.")
+        if self.groups_differ:
+            words.append(self.groups_differ["text"])
+        if self.elasticity:
+            words.append(_elasticity(self.elasticity))
         return words
 
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Return the cells of each answer."""
-        return [
-            (name, [_cell(one.get(field)) for field in _FIGURES]) for name, one in self._answers()
-        ]
+        names = self._heads()[1:]
+        return [(name, [_cell(one.get(field)) for field in names]) for name, one in self._answers()]
+
+    def _heads(self) -> tuple[str, ...]:
+        """Return the heads of the table: of groups, with the interval of each alone."""
+        are_both = any(one.get("alone") for one in self.segments or [])
+        return ("", *_FIGURES, *(("alone",) if are_both else ()))
 
     def _answers(self) -> list[tuple[str, Json]]:
         """Return the figures of the whole, of each adjustment set left open, and by segment."""
@@ -143,7 +168,12 @@ class Effect(Result):
             rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
         if self.answered:
             rows.append((f"{whole}, by an assumption", self.answered["everybody"]))
-        return rows + [(_segment_name(self.segment, one), one) for one in self.segments or []]
+        return rows + [(_segment_name(self._group, one), one) for one in self.segments or []]
+
+    @property
+    def _group(self) -> str | None:
+        """The columns of the groups, in words."""
+        return ", ".join(self.by) if self.by else self.segment
 
     def _notes(self) -> list[str]:
         plain = "" if self.naive is None else f"Plain difference of averages: {self.naive:.4g}."
@@ -163,19 +193,35 @@ class Effect(Result):
         if changed:
             levels = ", ".join(str(one["level"]) for one in changed)
             differs = (
-                f"The effect differs from that of {self.segment}: {first['level']} in: {levels}."
+                f"The effect differs from that of {self._group}: {first['level']} in: {levels}."
             )
         elif others and others[0].get("difference"):
             differs = "No segment's effect differs from the first one's beyond chance."
         else:
             differs = ""
         few = ", ".join(self.unshown_segments or [])
-        return [differs, f"Not shown, too small or beyond the 50 largest: {few}." if few else ""]
+        both = "The intervals of groups, low to high, hold for all groups together; alone, for one."
+        return [
+            both if "alone" in self._heads() else "",
+            differs,
+            f"Not shown, too small or beyond the 50 largest: {few}." if few else "",
+        ]
 
 
 def _segment_name(segment: str | None, one: Json) -> str:
     thin = " (thin support)" if one.get("thin_support") else ""
     return f"{segment}: {one.get('level')}{thin}"
+
+
+def _elasticity(of: Json) -> str:
+    if of.get("low") is None:
+        return str(of["text"])
+    value = "" if of.get("value") is None else f"{of['value']:.3g}, "
+    return f"{of['text']}: {value}between {of['low']:.3g} and {of['high']:.3g}."
+
+
+def _within(span: Json | None) -> tuple[float, float] | None:
+    return None if span is None else (span["low"], span["high"])
 
 
 def _excludes_zero(span: Json | None) -> bool:
@@ -213,6 +259,8 @@ def _set_name(one: Json, tried: list[list[str]], outcome: str) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['low']:.4g} to {value['high']:.4g}"
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -98,10 +98,19 @@ def _ends(low: float, high: float) -> Iterator[str]:
     yield f'<text x="{WIDTH}" y="{4 * LINE - 5}" text-anchor="end">{high:.4g}</text>'
 
 
-def intervals(rows: Sequence[tuple[str, float | None, float, float]]) -> str:
-    """Return a line per interval, with a mark at no effect.
+Drawn = tuple[str, float | None, float, float, tuple[float, float] | None]
+"""Name, estimate (None: the interval has no center), ends, and ends of an interval within."""
 
-    An interval is its name, its estimate (None: it has no center), its lower and its upper end.
+
+def intervals(rows: Sequence[Drawn]) -> str:
+    """Return a figure of `interval_lines`."""
+    return f"{FIGURE}{interval_lines(rows)}</figure>"
+
+
+def interval_lines(rows: Sequence[Drawn]) -> str:
+    """Return an SVG with a line per interval, and a mark at no effect.
+
+    The interval within is thick.
     """
     low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
     wide = (high - low) or 1.0
@@ -112,7 +121,7 @@ def intervals(rows: Sequence[tuple[str, float | None, float, float]]) -> str:
 
     zero, bottom = place(0.0), len(rows) * LINE
     lines = [f'<path d="M{zero:.1f} 0V{bottom}" stroke="currentColor" stroke-dasharray="2 3"/>']
-    for at, (name, center, first, last) in enumerate(rows):
+    for at, (name, center, first, last, within) in enumerate(rows):
         middle = at * LINE + LINE / 2
         lines.append(
             f'<text x="{left - 10}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>'
@@ -120,10 +129,14 @@ def intervals(rows: Sequence[tuple[str, float | None, float, float]]) -> str:
             ' stroke-width="2" stroke-linecap="round">'
             f"<title>{first:.4g} to {last:.4g}</title></path>"
         )
+        if within is not None:
+            lines.append(
+                f'<path d="M{place(within[0]):.1f} {middle}H{place(within[1]):.1f}"'
+                ' stroke="currentColor" stroke-width="6" opacity=".4"/>'
+            )
         if center is not None:
             lines.append(f'<circle cx="{place(center):.1f}" cy="{middle}" r="4"/>')
-    drawn = _svg(bottom + LINE, [*lines, _zero(zero, bottom)], left + SCALE + 30)
-    return f"{FIGURE}{drawn}</figure>"
+    return _svg(bottom + LINE, [*lines, _zero(zero, bottom)], left + SCALE + 30)
 
 
 def _zero(place: float, top: int) -> str:

@@ -33,7 +33,10 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "assumed",
 )
 """From the least to the most that may be claimed."""
-ANSWERED = ("union", "answered", "alternatives", "sensitivity", "segments", "unshown_segments")
+ANSWERED = (
+    "union", "answered", "alternatives", "sensitivity", "segments", "unshown_segments",
+    "groups_differ", "elasticity",
+)  # fmt: skip
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
@@ -185,6 +188,31 @@ class Sensitivity(AnswerPart):
     )
 
 
+class Elasticity(AnswerPart):
+    """The elasticity with its 95 % interval, or why there is none."""
+
+    value: float | None = Field(
+        default=None,
+        description="Percent of the outcome, of a yes/no outcome percentage points, for 1 % more "
+        "of the treatment. Null unless the verdict is assumed.",
+    )
+    low: float | None = None
+    high: float | None = None
+    text: str = Field(description="What it is of, or why there is none.")
+
+
+class GroupsDiffer(AnswerPart):
+    """Whether the effect differs between the groups at all."""
+
+    p: float = Field(
+        ge=0,
+        le=1,
+        description="Chance of groups at least as far from their mean, if all had the same effect; "
+        "the largest of all adjustment sets left open.",
+    )
+    text: str = Field(description="The same in words.")
+
+
 class SegmentDifference(AnswerPart):
     """The effect in a segment minus that in the first one: 95 % for all differences together."""
 
@@ -200,10 +228,15 @@ class SegmentEffect(AnswerPart):
     have counterparts with both values.
     """
 
-    level: str
+    level: str = Field(description="With two columns: the levels of both, with a comma between.")
     effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
+    alone: Span | None = Field(
+        default=None,
+        description="The interval for who looks at this segment alone, and chose it beforehand. "
+        "Null in answers made before it was given.",
+    )
     rows: int
     support: float
     effective_rows: float | None = Field(
@@ -238,7 +271,9 @@ class EffectResult(KubeModel):
             without an answer. Without points where the verdict claims none.
         dont_know: columns whose place relative to the treatment nobody stated.
         sensitivity: None unless the verdict is assumed.
-        segments: effect by level of the segment column.
+        elasticity: of a treatment that is a number; None of others.
+        segments: effect by level of the segment column, or by group of one or two columns (by).
+        groups_differ: None where fewer than two groups are shown.
         unshown_segments: levels with fewer than 20 effective persons in an arm, and those beyond
             the 50 largest.
         warnings: limits of the estimate, in plain words.
@@ -264,9 +299,12 @@ class EffectResult(KubeModel):
     dont_know: list[str] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)
     sensitivity: Sensitivity | None = None
+    elasticity: Elasticity | None = Field(default=None, exclude_if=is_none)
     segment: str | None = None
+    by: list[str] | None = Field(default=None, exclude_if=is_none)
     segments: list[SegmentEffect] = Field(default_factory=list)
     unshown_segments: list[str] = Field(default_factory=list)
+    groups_differ: GroupsDiffer | None = Field(default=None, exclude_if=is_none)
     warnings: list[str] = Field(default_factory=list)
 
     @property

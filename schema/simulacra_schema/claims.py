@@ -25,10 +25,14 @@ def mask_unclaimed(answer: EffectResult) -> EffectResult:
     if kind in SPANNED:
         sets = [one.model_dump(exclude={"effect"}) for one in answer.alternatives]
         changes["alternatives"] = [AdjustmentSpan.model_validate(one) for one in sets]
+        changes["elasticity"] = answer.elasticity and answer.elasticity.model_copy(
+            update={"value": None}
+        )
         changes["segments"] = [_without_point(one) for one in answer.segments]
     else:
         changes |= {"union": None, "answered": None}
         changes |= {"alternatives": [], "segments": [], "unshown_segments": []}
+        changes |= {"groups_differ": None, "elasticity": None}
         hidden |= dict.fromkeys(("low", "high", "everybody_low", "everybody_high"))
     changes["estimate"] = answer.estimate.model_copy(update=hidden)
     return answer.model_copy(update=changes)

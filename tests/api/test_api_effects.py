@@ -44,6 +44,11 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"outcome_level": "nobody"}, ["/outcome_level"]),
         ({"segment": "none"}, ["/segment"]),
         ({"segment": "price"}, ["/segment"]),
+        ({"by": ["region", "none"]}, ["/by/1"]),
+        ({"by": ["region", "region"]}, ["/by/1"]),
+        ({"by": ["price", "segment"]}, ["/by/0", "/by/1"]),
+        ({"by": ["region", "loyalty", "id"]}, ["/by"]),
+        ({"by": ["region"], "segment": "loyalty"}, ["/by"]),
         (
             {
                 "treatment": "segment",
@@ -93,12 +98,13 @@ async def test_each_wrong_field_is_named(
 async def test_effect_from_request_to_erasure(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
-    asked = await _request(http, ready, key, QUESTION)
+    question = QUESTION | {"by": ["region", "loyalty"]}
+    asked = await _request(http, ready, key, question)
     assert asked.status_code == 202, asked.text
     effect, job = asked.json()["effect_id"], asked.json()["job_id"]
     assert asked.headers["location"] == f"{world.url}/v1/jobs/{job}"
-    assert (await _request(http, ready, key, QUESTION)).json() == asked.json()
-    assert (await _request(http, ready, key, QUESTION | {"value": 8})).json()[
+    assert (await _request(http, ready, key, question)).json() == asked.json()
+    assert (await _request(http, ready, key, question | {"value": 8})).json()[
         "code"
     ] == "simio_idempotency_conflict"
     waiting = await http.get(f"/v1/effects/{effect}")
@@ -117,6 +123,10 @@ async def test_effect_from_request_to_erasure(
     assert shown["ace"] == FIGURES
     loyal, switcher = shown["segments"]
     assert (loyal["level"], loyal["thin_support"], loyal["difference"]) == ("loyal", True, None)
+    assert (loyal["alone"], switcher["alone"]) == ({"low": -0.55, "high": -0.25}, None)
+    assert (shown["by"], spec["by"]) == (["region", "loyalty"],) * 2
+    assert shown["groups_differ"]["p"] == 0.02
+    assert shown["elasticity"]["value"] == -0.71
     assert switcher["difference"] == {"effect": 0.5, "low": 0.1, "high": 0.9}
     assert shown["unshown_segments"] == ["new"]
     assert (shown["identified"], shown["method"], shown["warnings"]) == (True, "aipw", ["few rows"])
@@ -136,7 +146,7 @@ async def test_key_of_a_request_from_before_the_statements_is_still_good(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     asked = await _request(http, ready, key, QUESTION)
-    plain = QUESTION | {"before": [], "after": [], "population": "all"}
+    plain = QUESTION | {"before": [], "after": [], "by": [], "population": "all"}
     assert (await _request(http, ready, key, plain)).json() == asked.json()
     other = await _request(http, ready, key, QUESTION | {"before": ["region"]})
     assert other.json()["code"] == "simio_idempotency_conflict"
@@ -234,12 +244,14 @@ async def test_only_an_assumed_effect_is_called_identified_and_has_a_point(
     assert (shown["verdict"]["kind"], shown["identified"]) == (kind, False)
     assert shown["verdict"]["asks"] == "region"
     figures = [shown[name] for name in (
-        "ace", "union", "alternatives", "segments", "unshown_segments", "sensitivity",
+        "ace", "union", "alternatives", "segments", "unshown_segments", "groups_differ",
+        "elasticity", "sensitivity",
     )]  # fmt: skip
     is_spanned = kind in ("suggested", "usual order", "open")
-    assert [figure is not None for figure in figures] == [is_spanned] * 5 + [False]
+    assert [figure is not None for figure in figures] == [is_spanned] * 7 + [False]
     if is_spanned:
         assert shown["ace"] == FIGURES | {"effect": None}
+        assert shown["elasticity"]["value"] is None
         assert shown["segments"][1]["difference"] == {"effect": None, "low": 0.1, "high": 0.9}
     assert "-0.4" not in json.dumps(shown | {"verdict": None})
 

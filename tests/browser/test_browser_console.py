@@ -423,7 +423,7 @@ def test_effect_by_segment_graph_and_quality_report(
     page.get_by_label("Baseline").fill("12")
     page.get_by_label("Outcome", exact=True).select_option("happiness")
     page.get_by_label("Level of the outcome").select_option("very happy")
-    page.get_by_label("Segment").select_option("region")
+    page.get_by_label("Groups by").select_option("region")
     page.get_by_role("button", name="Estimate").click()
     card = page.get_by_role("listitem").filter(has_text="on happiness=very happy")
     table = card.get_by_role("region", name="Effect eff-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -100,9 +101,30 @@ def test_segments_say_which_differ_which_are_thin_and_which_are_not_shown() -> N
     same = [one | {"difference": {"effect": 0.5, "low": -0.1, "high": 0.9}} for one in [FIRST] * 2]
     assert "No segment's effect differs from the first one's" in str(effect(segments=same))
     former = {"level": "loyal", **FIGURES}
-    told = str(effect(segments=[former, former], unshown_segments=None))
+    told = str(effect(segments=[former, former], unshown_segments=None, groups_differ=None))
     assert "differs" not in told
     assert "beyond chance" not in told
+
+
+def test_groups_say_whether_they_differ_and_both_intervals_in_table_and_picture() -> None:
+    found = effect("assumed", by=["region", "sex"])
+    shown = str(found)
+    assert "The effect differs between groups (p = 0.02)." in shown
+    heads, loyal = (
+        next(line for line in shown.splitlines() if line.split()[:1] == [word])
+        for word in ("effect", "region,")
+    )
+    assert heads.endswith("alone")
+    assert loyal.endswith("-0.55 to -0.25")
+    assert "region, sex: loyal (thin support)" in shown
+    assert "for 1 % more price): -0.71, between -0.95 and -0.31." in shown
+    assert "price): between -0.95" in str(effect())
+    why = effect(elasticity={"text": "No elasticity: value and baseline must be positive."})
+    assert "No elasticity: value and baseline must be positive." in str(why)
+    picture = ElementTree.fromstring(found.picture())
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    assert found.picture().count('stroke-width="6"') == 1
+    assert effect("contradicted", ace=None).picture() == ""
 
 
 def test_long_adjustment_sets_are_named_by_what_they_lack() -> None:

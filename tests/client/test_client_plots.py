@@ -64,10 +64,11 @@ def test_large_whole_numbers_are_drawn_and_lists_are_not() -> None:
 
 
 def test_intervals_share_one_scale_with_a_mark_at_no_effect() -> None:
-    html = intervals([("all", 1.0, 0.5, 1.5), ("a < b", None, -1.0, 1.5)])
+    html = intervals([("all", 1.0, 0.5, 1.5, (0.7, 1.3)), ("a < b", None, -1.0, 1.5, None)])
     [figure] = drawn(html)
     assert texts(figure) == ["all", "a < b", "no effect"]
     assert len(list(figure.iter("circle"))) == 1, "no center, no mark"
     ends = [tuple(map(float, one)) for one in re.findall(r"M([\d.]+) [\d.]+H([\d.]+)", html)]
-    assert ends[0][1] == ends[1][1]
-    assert ends[1][0] < ends[0][0]
+    whole, within, other = ends
+    assert whole[1] == other[1]
+    assert other[0] < whole[0] < within[0] < within[1] < whole[1]

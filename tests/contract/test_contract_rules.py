@@ -76,6 +76,7 @@ CHANGES: dict[str, Object] = {
         "baseline": {"number": 3},
         "outcome": "c",
         "segment": "c",
+        "by": ["d"],
         "blocks": [["c"], ["d"]],
         "before": ["d"],
         "after": ["e"],

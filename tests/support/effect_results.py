@@ -106,7 +106,13 @@ def effect_result(kind: str = "assumed") -> EffectResult:
         },
         "segment": "segment",
         "segments": [
-            FIGURES | {"level": "loyal", "effectiveRows": 41.5, "thinSupport": True},
+            FIGURES
+            | {
+                "level": "loyal",
+                "effectiveRows": 41.5,
+                "thinSupport": True,
+                "alone": {"low": -0.55, "high": -0.25},
+            },
             FIGURES
             | {
                 "level": "switcher",
@@ -115,6 +121,13 @@ def effect_result(kind: str = "assumed") -> EffectResult:
             },
         ],
         "unshownSegments": ["new"],
+        "groupsDiffer": {"p": 0.02, "text": "The effect differs between groups (p = 0.02)."},
+        "elasticity": {
+            "value": -0.71,
+            "low": -0.95,
+            "high": -0.31,
+            "text": "Semi-elasticity (percentage points of segment for 1 % more price)",
+        },
         "warnings": ["few rows"],
     }
     return EffectResult.model_validate(fields)

@@ -508,6 +508,25 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
     yield from answered(found, upload)
 
 
+def groups(found: Json) -> Iterator[str]:
+    """Check the figures of groups: interval within interval, words of p, rounded counts."""
+    shown, differ = found.get("segments") or [], found.get("groups_differ")
+    if (differ is not None) != (len(shown) > 1):
+        yield f"{len(shown)} groups shown, whether they differ: {differ}"
+    if differ and ("differs" in differ["text"]) != (differ["p"] < 0.05):
+        yield f"groups with p {differ['p']}: {differ['text']}"
+    for one in shown:
+        ends = [one["low"], one["alone"]["low"], one["alone"]["high"], one["high"]]
+        if ends != sorted(ends):
+            yield "the interval of a group alone is not within that of all together"
+        if (one.get("effect") is not None) != (found["verdict"]["kind"] == "assumed"):
+            yield f"verdict {found['verdict']['kind']}, point of a group {one.get('effect')}"
+        if float(f"{one['rows']:.2g}") != one["rows"]:
+            yield "a group has an exact count"
+    if {one["level"] for one in shown} & {*(found.get("unshown_segments") or ())}:
+        yield "a group is shown and not shown"
+
+
 def usual_order(found: Json) -> Iterator[str]:
     """Check that an answer that presumes an order says so, has both intervals and no statement."""
     verdict, whole = found["verdict"], found.get("otherwise")

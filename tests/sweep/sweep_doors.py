@@ -519,6 +519,17 @@ def blocks(trip: Trip) -> Found:
             yield "the answer repeats other blocks than those that were stated"
 
 
+def groups(trip: Trip) -> Found:
+    """Ask for the effect by the columns that come before the lever."""
+    trip.needs(trip.schema)
+    if trip.before:
+        found = trip.program(4).estimate(trip.dataset, **trip.question, by=trip.before)
+        yield from claims.effect(found, trip.upload)
+        yield from claims.groups(found)
+        if found["by"] != trip.before:
+            yield "the answer repeats other groups than those that were asked for"
+
+
 def _options(schema: Json) -> list[str]:
     """Return the options of columns of several answers, as columns are named."""
     return [
@@ -837,6 +848,7 @@ DOORS = (
     Door("quotas", quotas, _asked),
     Door("complete", complete, _completed),
     Door("effect", effect, _asked),
+    Door("groups", groups, _one_in(2, 1)),
     Door("blocks", blocks, _one_in(2, 0)),
     Door("do()", do, _asked),
     Door("pairs", pairs, _one_in(2, 0)),

@@ -67,6 +67,14 @@ USUAL = ASSUMED | {
         "presumes": [["x"], ["y"]],
     },
 }
+GROUP = {
+    "level": "f", "effect": 1.0, "low": 0.0, "high": 2.0, "rows": 120,
+    "alone": {"low": 0.2, "high": 1.8},
+}  # fmt: skip
+GROUPS = ASSUMED | {
+    "segments": [GROUP, GROUP | {"level": "m"}],
+    "groups_differ": {"p": 0.02, "text": "The effect differs between groups (p = 0.02)."},
+}
 NO_ANSWER = {"verdict": {"kind": "unanswerable", "text": "No answer."}}
 UNDER_DO = {"identification": {"verdict": {"kind": "assumed"}}}
 SHARE = {
@@ -179,6 +187,7 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         UPLOAD.sample(frac=1, random_state=3),
     ),
     "effect": (lambda found: claims.effect(found, UPLOAD), ASSUMED, ASSUMED | {"union": None}),
+    "groups": (claims.groups, GROUPS, GROUPS | {"segments": [GROUP, GROUP | {"rows": 123}]}),
     "usual order": (
         lambda found: claims.effect(found, UPLOAD),
         USUAL,

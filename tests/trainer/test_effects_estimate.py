@@ -400,6 +400,49 @@ def test_zero_effect_is_bounded_despite_a_large_naive_difference() -> None:
     assert result.naive > 0.5
 
 
+def test_groups_of_two_columns_and_the_elasticity_are_beside_an_effect() -> None:
+    """Group b has 2 more, whatever z; y is positive, of a positive number with elasticity 2."""
+    found = _ask(TABLE, by=["g", "z"])
+    assert found.by == ["g", "z"]
+    assert len(found.segments) + len(found.unshown_segments) == 10
+    assert all(one.level.startswith(("a, ", "b, ")) for one in found.segments)
+    assert found.groups_differ.p == 0.001
+    assert found.elasticity is None
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=600)
+    dose = np.exp(0.3 * z + 0.4 * rng.normal(size=600))
+    y = dose**2 * np.exp(0.5 * z + 0.3 * rng.normal(size=600))
+    yes = _level(y > 1, "false", "true")
+    table = pa.table({"z": z, "t": dose, "y": y, "gain": y - 1, "yes": yes})
+    kinds = dict.fromkeys(("z", "t", "y", "gain"), "numeric") | {"yes": "boolean"}
+    least = {"t": 0.1, "y": 0.01, "gain": -1.0}
+    columns = [
+        ColumnSchema(name=n, kind=kinds[n], storage="x", minimum=least.get(n)) for n in kinds
+    ]
+    schema = TableSchema(rows=600, columns=columns)
+    graph = CausalGraph(order=[*kinds], parent_lists={n: [] for n in kinds})
+    asked = EstimateRequest(
+        treatment="t",
+        value=1.3,
+        baseline=0.8,
+        outcome="y",
+        before=["z"],
+        after=["y", "gain", "yes"],
+    )
+    said = {}
+    for change in ({}, {"outcome": "yes"}, {"outcome": "gain"}, {"after": ["y"]}):
+        asked_so = asked.model_copy(update=change)
+        said[str(change)] = estimate_effect(table, schema, graph, asked_so, seed=0).elasticity
+    own, share, negative, is_open = said.values()
+    assert own.low <= 2.0 <= own.high
+    assert abs(own.value - 2.0) < 0.2
+    assert 0.1 < share.low < share.value < share.high < 3.0
+    assert "percentage points" in share.text
+    assert negative.text == "No elasticity: the outcome is not positive in all rows."
+    assert negative.low is None
+    assert "left open" in is_open.text
+
+
 def test_segment_after_the_treatment_has_a_warning_and_bands() -> None:
     result = _ask(TABLE, segment="after")
     assert len(result.segments) == 4
@@ -433,6 +476,7 @@ def test_missing_rows_are_left_out_and_numbers_match_levels() -> None:
         ({"outcome": "t"}, "/outcome"),
         ({"segment": "y"}, "/segment"),
         ({"segment": "id"}, "/segment"),
+        ({"by": ["g", "y"]}, "/by/1"),
     ],
 )
 def test_invalid_request_is_rejected_with_a_pointer(

@@ -10,7 +10,14 @@ from pydantic import BaseModel, Field
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
-from simulacra_schema.answers import Answered, SegmentEffect, Sensitivity, Span
+from simulacra_schema.answers import (
+    Answered,
+    Elasticity,
+    GroupsDiffer,
+    SegmentEffect,
+    Sensitivity,
+    Span,
+)
 from simulacra_schema.base import ColumnName, VerdictKind, is_none, optional
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 from simulacra_schema.table import TableSchema
@@ -129,6 +136,7 @@ class EffectBody(BaseModel):
     outcome: str = Field(description="The column, or column=level for the share of a level.")
     outcome_level: str | None = optional("That level, once there is one.")
     segment: str | None
+    by: list[str] = []
     before: list[str] = []
     after: list[str] = []
     dont_know: list[str] = []
@@ -159,10 +167,12 @@ class EffectBody(BaseModel):
     open_columns: list[str] | None = optional("Columns whose place nobody stated.")
     checks: list[CheckBody] | None = None
     sensitivity: Sensitivity | None = optional("Null unless the verdict is assumed.")
+    elasticity: Elasticity | None = optional("Of a treatment that is a number; null of others.")
     segments: list[SegmentEffect] | None = None
     unshown_segments: list[str] | None = optional(
         "Levels with fewer than 20 effective persons in an arm, or beyond the largest."
     )
+    groups_differ: GroupsDiffer | None = optional("Null where fewer than two groups are shown.")
     warnings: list[str] | None = None
     created_at: datetime | None
     expires_at: datetime | None

@@ -24,7 +24,7 @@ COPIED = (
 """Fields of the artifact that the answer has under the same name."""
 STATED = (*LISTS, "blocks")
 """Fields that state what came first."""
-ADDED_LATER: Object = {"population": "all", **{field: [] for field in STATED}}
+ADDED_LATER: Object = {"population": "all", "by": [], **{field: [] for field in STATED}}
 
 
 def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:

@@ -35,7 +35,16 @@ def effect(
     baseline: Annotated[str, option("Value to compare with.")],
     outcome: opt.Outcome,
     outcome_level: opt.OutcomeLevel = None,
-    segment: Annotated[str | None, option("Column to split the effect by.")] = None,
+    by: Annotated[
+        str | None,
+        option("One or two columns: the effect in each of their groups.", metavar="COL[,COL]"),
+    ] = None,
+    segment: Annotated[
+        str | None, option("Earlier name of --by with one column.", hidden=True)
+    ] = None,
+    picture: Annotated[
+        Path | None, option("Write a picture of all intervals to this file (SVG).")
+    ] = None,
     before: Annotated[
         str | None, option("Columns settled before the treatment, with commas between them.")
     ] = None,
@@ -61,6 +70,7 @@ def effect(
             "after": columns(after),
             "dont_know": columns(dont_know),
             "negative_controls": columns(negative_controls),
+            "by": columns(by),
         }
         placed = blocks_of(blocks)
         check_names(known, outcome=outcome, segment=segment, **lists, blocks=[*chain(*placed)])
@@ -76,6 +86,11 @@ def effect(
             blocks=placed,
             **lists,
         )
+        if picture is not None and (drawn := found.picture()):
+            picture.write_text(drawn, encoding="utf-8")
+            note(f"Wrote {picture}.")
+        elif picture is not None:
+            note("No picture: the answer has no interval.")
         print_result(found, as_json)
 
 

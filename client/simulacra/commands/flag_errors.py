@@ -28,7 +28,7 @@ GIVEN_FLAGS = {
 """Fields of a completion, and the flags that set them; others are of the rows."""
 SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
-    *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
+    *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "by", "population"),
     *("before", "after", "dont_know", "negative_controls", "questions", "knowledge", "background"),
     "blocks",
     "gpus",

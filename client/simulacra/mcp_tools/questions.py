@@ -30,7 +30,13 @@ class QuestionTools(ToolSet):
         baseline: Annotated[bool | float | str, Field(description="Value to compare with.")],
         outcome: Outcome,
         outcome_level: OutcomeLevel = None,
-        segment: Annotated[str | None, Field(description="Column to split the effect by.")] = None,
+        by: Annotated[
+            list[str] | None,
+            Field(
+                description="One or two columns: the effect in each group too. Report"
+                " `groups_differ` word for word before the groups."
+            ),
+        ] = None,
         before: Annotated[
             list[str] | None,
             Field(description="Columns settled before the treatment. Ask the user; do not guess."),
@@ -62,7 +68,7 @@ class QuestionTools(ToolSet):
                 baseline=baseline,
                 outcome=outcome,
                 outcome_level=outcome_level,
-                segment=segment,
+                by=by or (),
                 before=before or (),
                 after=after or (),
                 dont_know=dont_know or (),

@@ -26,6 +26,7 @@ def estimate(
     outcome: str,
     outcome_level: str | None = None,
     segment: str | None = None,
+    by: Sequence[str] = (),
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     dont_know: Sequence[str] = (),
@@ -43,7 +44,8 @@ def estimate(
         baseline: value to compare with.
         outcome: column whose average is compared.
         outcome_level: of a category, the level whose share is compared.
-        segment: also give the effect for each level of this column.
+        segment: earlier name of `by` with one column, whose numbers are cut at quartiles.
+        by: one or two columns: also give the effect in each group that they make.
         before: columns that were already so before the treatment was settled.
         after: columns that the treatment may have changed.
         dont_know: columns that may be either.
@@ -58,6 +60,7 @@ def estimate(
     body |= given(
         outcome_level=outcome_level,
         segment=segment,
+        by=list(by),
         before=list(before),
         after=list(after),
         dont_know=list(dont_know),

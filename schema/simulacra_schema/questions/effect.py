@@ -13,6 +13,7 @@ from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level,
 from simulacra_schema.questions.rows import V, plain, wave_as_treatment
 from simulacra_schema.statements import (
     LISTS,
+    TWICE,
     Blocks,
     check_blocks,
     check_places,
@@ -46,9 +47,10 @@ _TOO_LONG = Wrong(
     f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together.",
 )
 _SEGMENT = Wrong(
-    "a segment that is not learned, or is the treatment or the outcome",
+    "a column of groups that is not learned, or is the treatment or the outcome",
     "Must be a learned column of the schema, not the treatment or the outcome.",
 )
+_BOTH = Wrong("by and segment", "Give by alone; segment is its earlier name.")
 
 
 def check_values(
@@ -94,7 +96,15 @@ class EffectQuestion(Question, Generic[V]):
     baseline: V = Field(description="The value to compare it with.")
     outcome: Outcome
     segment: ColumnName | None = Field(
-        default=None, description="Also report the effect by level of this column."
+        default=None,
+        description="Deprecated: `by` with one column, whose numbers are cut at quartiles.",
+    )
+    by: list[ColumnName] = Field(
+        default_factory=list,
+        max_length=2,
+        description="One or two columns: also report the effect in each group that they make, by "
+        "levels, numbers and dates cut at their quintiles.",
+        json_schema_extra=no_default,
     )
     before: StatedColumns = Field(
         default_factory=list,
@@ -122,6 +132,12 @@ class EffectQuestion(Question, Generic[V]):
         "dontKnow if they are in no list.",
     )
 
+    def groups(self) -> dict[str, str]:
+        """Return the columns of the groups, with the pointer of each."""
+        if self.segment is not None:
+            return {self.segment: "/segment"}
+        return {name: f"/by/{at}" for at, name in enumerate(self.by)}
+
     def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
         """Return column and level (None without one) of the outcome."""
         return split_outcome(self.outcome, schema)
@@ -133,7 +149,7 @@ class EffectQuestion(Question, Generic[V]):
         return [
             *self._treatment_faults(schema),
             *check_outcome(outcome, level, schema, self.treatment),
-            *self._segment_fault(outcome, schema),
+            *self._group_faults(outcome, schema),
             *check_statements(lists, self.treatment, outcome, schema),
             *check_blocks(self.blocks, schema),
             *check_places(self.blocks, lists, self.treatment),
@@ -146,16 +162,19 @@ class EffectQuestion(Question, Generic[V]):
         else:
             yield from check_values(self.treatment, plain(self.value), plain(self.baseline), schema)
 
-    def _segment_fault(self, outcome: str, schema: TableSchema) -> Iterator[Fault]:
-        if self.segment is None:
-            return
-        column = schema.find(self.segment)
-        if column is None:
-            yield no_column(self.segment, schema).at("segment")
-        elif not column.learned or self.segment in (self.treatment, outcome):
-            yield _SEGMENT.at("segment")
-        elif column.kind == "multi":
-            yield several_answers(column).at("segment")
+    def _group_faults(self, outcome: str, schema: TableSchema) -> Iterator[Fault]:
+        if self.segment is not None and self.by:
+            yield _BOTH.at("by")
+        if len({*self.by}) < len(self.by):
+            yield TWICE.at("by", 1)
+        for name, pointer in self.groups().items():
+            path, column = pointer[1:].split("/"), schema.find(name)
+            if column is None:
+                yield no_column(name, schema).at(*path)
+            elif not column.learned or name in (self.treatment, outcome):
+                yield _SEGMENT.at(*path)
+            elif column.kind == "multi":
+                yield several_answers(column).at(*path)
 
 
 class Estimate(KubeModel):

@@ -18,11 +18,13 @@ from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
+from simulacra_trainer.effects.elasticity import elasticity
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.models.contrast import Contrast
 from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
+from simulacra_trainer.effects.segment_rows import BANDS
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
@@ -31,6 +33,8 @@ from simulacra_trainer.graph import CausalGraph
 
 MAX_ROWS = 100_000
 MIN_ROWS = 40
+QUARTILES = 4
+"""Bands of `segment`, the earlier name of `by`."""
 
 
 def answer_effect(
@@ -62,7 +66,7 @@ def estimate_effect(
     table = sample_rows(table, MAX_ROWS, np.random.default_rng(seed))
     estimator = Estimator(table, schema, request, seed)
     contrast = estimator.contrast
-    _check_segment(schema, request, contrast)
+    _check_groups(schema, request, contrast)
     if contrast.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
@@ -78,6 +82,8 @@ def estimate_effect(
     segments = _segments(estimator, found)
     result.segments = segments.effects
     result.unshown_segments = segments.unshown
+    result.groups_differ = segments.differ
+    result.elasticity = elasticity(estimator, found)
     result.warnings = [*warnings_of(estimator, timing, found, graph)]
     return result
 
@@ -155,22 +161,25 @@ def result_of(
         checks=[one.check for one in found.checked],
         sensitivity=found.sensitivity,
         segment=request.segment,
+        by=request.by or None,
     )
 
 
 def _segments(estimator: Estimator, found: Findings) -> Segments:
-    segment = estimator.request.segment
-    if segment is None or found.people is None:
+    request = estimator.request
+    names = [*request.groups()]
+    if not names or found.people is None:
         return Segments([], [])
     reverses = any(effect.reverses for effect in found.effects)
     return segment_effects(
         estimator.table,
-        segment,
+        names,
         found.runs,
         estimator.contrast.persons,
         found.people,
         reverses=reverses,
         seed=estimator.seed,
+        bands=BANDS if request.segment is None else QUARTILES,
     )
 
 
@@ -239,11 +248,11 @@ def warnings_of(
             " rests on the clusters, not on their rows."
         )
     yield from questioned(timing, request.treatment, estimator.contrast.outcome_column, graph)
-    segment = request.segment
-    is_after = segment in timing.after or (
-        segment not in timing.before and segment in graph.descendants(request.treatment)
-    )
-    if segment is not None and is_after:
+    descendants = graph.descendants(request.treatment) if request.groups() else []
+    if any(
+        name in timing.after or (name not in timing.before and name in descendants)
+        for name in request.groups()
+    ):
         yield (
             "The segment column may be changed by the treatment, so its segments would not hold the"
             " same people under both values. Choose people by what they were before."
@@ -265,13 +274,11 @@ def questioned(
             )
 
 
-def _check_segment(schema: TableSchema, request: EstimateRequest, contrast: Contrast) -> None:
-    if request.segment is None:
-        return
-    column = schema.find(request.segment)
+def _check_groups(schema: TableSchema, request: EstimateRequest, contrast: Contrast) -> None:
     used = (request.treatment, contrast.outcome_column)
-    multi = column is not None and column.kind == "multi"
-    if column is None or not column.learned or multi or request.segment in used:
-        message = "The segment must be a learned column or option other than treatment and outcome."
-        detail = f"{message} It is {request.segment!r}."
-        raise InputError(Reason.REQUEST_INVALID, message, detail, "/segment")
+    for name, pointer in request.groups().items():
+        column = schema.find(name)
+        multi = column is not None and column.kind == "multi"
+        if column is None or not column.learned or multi or name in used:
+            message = "A group must be of a learned column or option, not treatment or outcome."
+            raise InputError(Reason.REQUEST_INVALID, message, f"{message} It is {name!r}.", pointer)

@@ -118,6 +118,14 @@ class Part:
         return Part(self.effect - other.effect, self.influence - other.influence)
 
 
+def mean_of(parts: Sequence[Part], masses: Sequence[float]) -> Part:
+    """Return the mean of effects of the same cross-fit by the people that each is of."""
+    shares = np.array(masses) / max(sum(masses), 1e-300)
+    influence = shares @ np.array([part.influence for part in parts])
+    effect = float(shares @ np.array([part.effect for part in parts]))
+    return Part(effect, influence, parts[0].hidden)
+
+
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
     effect, error = combine([part_of(scores, rows) for scores in runs])

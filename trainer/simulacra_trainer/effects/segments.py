@@ -1,46 +1,45 @@
-"""The effect in each segment: the levels of a column, or the quartiles of a number.
+"""The effect in each segment: the groups of one or two columns, numbers cut at quantiles.
 
 The intervals hold for all segments together (max-t): their half-width is the 95 % quantile of the
 largest |t| over the segments, drawn by Gaussian multipliers of the influence values (Chernozhukov,
-Chetverikov & Kato, Annals of Statistics, 2013). Small segments get Student's quantile of the same
-level. Where several adjustment sets are left open, an interval is the union over them: if any of
-the sets is right, it holds for all segments.
+Chetverikov & Kato, Annals of Statistics, 2013; of effects given columns: Semenova & Chernozhukov,
+Econometrics Journal, 2021). Small segments get Student's quantile of the same level. Where several
+adjustment sets are left open, an interval is the union over them: if any of the sets is right, it
+holds for all segments. Whether segments differ at all is the same max-t of their distances from
+their mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_schema.answers import SegmentDifference, SegmentEffect
+from simulacra_schema.answers import GroupsDiffer, SegmentDifference, SegmentEffect, Span
 from simulacra_trainer.effects.answered import People
-from simulacra_trainer.effects.models.blocks import around, in_blocks
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.models.features import Floats, level_positions, levels_of
+from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.scores import (
     Part,
     Scores,
     combine,
+    mean_of,
     part_of,
     summarize,
     units_worth,
 )
-from simulacra_trainer.effects.simultaneous import critical_value, student_width
-from simulacra_trainer.evidence import coarse, coarse_share, two_digits
+from simulacra_trainer.effects.segment_rows import BANDS, coded, segment_rows
+from simulacra_trainer.effects.simultaneous import chance, critical_value, student_width
+from simulacra_trainer.evidence import Z95, coarse, coarse_share, two_digits
 
 MIN_EFFECTIVE = 20.0
 """Effective persons of the smaller arm, below which a segment is named but not shown."""
 THIN_EFFECTIVE = 50.0
 """Effective persons of the smaller arm, below which a segment has thin support."""
-MAX_SEGMENTS = 50
-"""Largest segments that are estimated; the others are named."""
-SEGMENT_BANDS = 4
+LEAST_P, SIGNIFICANT = 0.001, 0.05
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Segments:
 
     effects: list[SegmentEffect]
     unshown: list[str]
+    differ: GroupsDiffer | None = None
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,29 @@ class _Segment:
 
 def segment_effects(
     table: pa.Table,
-    name: str,
+    names: Sequence[str],
     sets: Sequence[Sequence[Scores]],
     persons: Ints | None,
     people: People | None = None,
     *,
     reverses: bool,
     seed: int,
+    bands: int = BANDS,
 ) -> Segments:
     """Return the effect of each segment, and how it differs from that of the first one shown.
 
     Args:
         table: the rows of the contrast.
-        name: column of the segments.
+        names: one or two columns, whose combinations are the segments.
         sets: the cross-fits of each adjustment set left open, the main one first.
         persons: of each row, int64 [n]; None where each row is its own person.
         people: whom the answer is for; None for all rows.
         reverses: whether an effect of 0 is left open, because the outcome may come first.
         seed: of the multipliers.
+        bands: quantiles that a number is cut at have this many bands.
     """
-    largest, others = _segment_rows(table, name, persons)
+    columns = [coded(table, one, persons, bands) for one in names]
+    largest, others = segment_rows(columns, persons)
     found = [_Segment(level, rows, units_worth(sets[0], rows)) for level, rows in largest]
     shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
     unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE] + others
@@ -96,14 +99,54 @@ def segment_effects(
         SegmentDifference(effect=effect, low=low, high=high)
         for effect, low, high in _union(gaps, smaller, reverses, rng, shifts)
     ]
-    described = zip(shown, spans, [None, *differences], strict=True)
-    effects = [_described(one, span, gap, sets[0], people) for one, span, gap in described]
-    return Segments(effects, unshown)
+    alone = _union(parts, effective, reverses, None, shifts)
+    described = zip(shown, spans, alone, [None, *differences], strict=True)
+    effects = [
+        _described(one, span, own, gap, sets[0], people) for one, span, own, gap in described
+    ]
+    masses = [_mass(sets[0][0], one.rows) for one in shown]
+    differ = _differ(parts, masses, effective, reverses, rng, shifts)
+    return Segments(effects, unshown, differ)
+
+
+def _mass(scores: Scores, rows: Flags) -> float:
+    weights = scores.tilt if scores.weights is None else scores.tilt * scores.weights
+    return float(weights[rows].sum())
+
+
+def _differ(
+    parts: Sequence[Sequence[Sequence[Part]]],
+    masses: Sequence[float],
+    effective: Sequence[float],
+    reverses: bool,
+    rng: np.random.Generator,
+    shifts: Floats | None,
+) -> GroupsDiffer | None:
+    """Return whether segments differ; arguments as `_union`, masses: people in each."""
+    if len(masses) < 2:
+        return None
+    found = [1.0] if reverses else []
+    for of_set in parts:
+        means = [mean_of(runs, masses) for runs in zip(*of_set, strict=True)]
+        gaps = [_minus(runs, means) for runs in of_set]
+        effects, errors = np.array([combine(runs) for runs in gaps]).T
+        z = effects / np.maximum(errors, 1e-300)
+        influences = [runs[0].influence for runs in gaps]
+        found.append(chance(z, influences, np.array(effective), shifts, rng))
+    p = float(f"{max(found):.2g}")
+    text = f"Groups may have the same effect: chance alone may look like this (p = {p:.2g})."
+    if reverses:
+        text = "Groups may have the same effect: none, if the outcome comes first."
+    elif p < SIGNIFICANT:
+        said = f"below {LEAST_P}" if p < LEAST_P else f"= {p:.2g}"
+        text = f"The effect differs between groups (p {said})."
+    return GroupsDiffer(p=max(p, LEAST_P), text=text)
 
 
 def _described(
     one: _Segment,
     span: tuple[float, float, float],
+    alone: tuple[float, float, float],
     difference: SegmentDifference | None,
     runs: Sequence[Scores],
     people: People | None,
@@ -121,6 +164,7 @@ def _described(
         effect=effect,
         low=low,
         high=high,
+        alone=Span(low=alone[1], high=alone[2]),
         rows=int(two_digits(found.rows)),
         support=coarse_share(support, asked),
         effective_rows=two_digits(one.effective),
@@ -133,15 +177,19 @@ def _union(
     parts: Sequence[Sequence[Sequence[Part]]],
     effective: Sequence[float],
     reverses: bool,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     shifts: Floats | None,
 ) -> list[tuple[float, float, float]]:
-    """Return effect, low and high of each segment; parts by adjustment set, segment, cross-fit."""
+    """Return effect, low and high of each segment; parts by adjustment set, segment, cross-fit.
+
+    rng: of the multipliers; None for intervals of one segment at a time.
+    """
     if not effective:
         return []
     lows, highs = [], []
     for of_set in parts:
-        critical = critical_value([runs[0].influence for runs in of_set], rng)
+        influences = [runs[0].influence for runs in of_set]
+        critical = Z95 if rng is None else critical_value(influences, rng)
         width = student_width(critical, np.array(effective), shifts)
         found = np.array([combine(runs) for runs in of_set])
         lows.append(found[:, 0] - width * found[:, 1])
@@ -158,42 +206,3 @@ def _union(
 
 def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
     return [run.minus(other) for run, other in zip(runs, first, strict=True)]
-
-
-def _segment_rows(
-    table: pa.Table, name: str, persons: Ints | None
-) -> tuple[list[tuple[str, Flags]], list[str]]:
-    """Return the largest segments with their rows, and the names of the others that have rows."""
-    if pa.types.is_dictionary(table.column(name).type):
-        positions = level_positions(table, name)
-        counts = np.bincount(positions[positions >= 0], minlength=1)
-        levels = levels_of(table, name)
-        by_size = [int(at) for at in np.argsort(-counts, kind="stable") if counts[at]]
-        largest = [(levels[at], positions == at) for at in by_size[:MAX_SEGMENTS]]
-        return largest, [levels[at] for at in by_size[MAX_SEGMENTS:]]
-    return [*_bands(table, name, persons)], []
-
-
-def _bands(table: pa.Table, name: str, persons: Ints | None) -> Iterator[tuple[str, Flags]]:
-    """Yield the quartiles of a number with their rows."""
-    values = as_floats(table.column(name))
-    blocks = in_blocks(values, persons)
-    known = blocks[~np.isnan(blocks)]
-    shares = np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS
-    edges = np.unique(np.quantile(known, shares)) if known.size else known
-    band = np.where(np.isnan(values), -1, np.searchsorted(edges, blocks, side="left"))
-    for k in range(edges.size + 1):
-        rows = band == k
-        if rows.any():
-            who = None if persons is None else persons[rows]
-            yield _band_name(table, name, values[rows], who), rows
-
-
-def _band_name(
-    table: pa.Table, name: str, values: npt.NDArray[np.float64], persons: Ints | None
-) -> str:
-    low, high = (around(values, end, persons) for end in (0.0, 1.0))
-    if pa.types.is_timestamp(table.column(name).type):
-        days = [str(np.datetime64(int(v), "us").astype("datetime64[D]")) for v in (low, high)]
-        return f"{days[0]} to {days[1]}"
-    return f"{low:.6g} to {high:.6g}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.effects.models.features import Floats
@@ -48,16 +48,45 @@ def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator
     """
     if len(influences) < 2:
         return Z95
+    largest = _largest(influences, seed)
+    return Z95 if largest is None else max(Z95, float(np.quantile(largest, LEVEL)))
+
+
+def _largest(influences: Sequence[Floats], seed: int | np.random.Generator) -> Floats | None:
+    """Return draws of the largest |z|, float64 [DRAWS]; None of fewer than two estimates."""
     matrix = np.array(influences)
     lengths = np.sqrt(np.sum(matrix**2, axis=1))
     matrix = matrix[lengths > 0] / lengths[lengths > 0, None]
     if matrix.shape[0] < 2:
-        return Z95
+        return None
     values, vectors = np.linalg.eigh(matrix @ matrix.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     draws = np.random.default_rng(seed).normal(size=(DRAWS, values.size))
-    largest = np.max(np.abs(draws @ root.T), axis=1)
-    return max(Z95, float(np.quantile(largest, LEVEL)))
+    largest: Floats = np.max(np.abs(draws @ root.T), axis=1)
+    return largest
+
+
+def chance(
+    z: Floats,
+    influences: Sequence[Floats],
+    effective: Floats,
+    shifts: Floats | None,
+    rng: np.random.Generator,
+) -> float:
+    """Return how often the largest |z| is at least that of these, where all estimates are of 0.
+
+    Args:
+        z: estimates over their errors, float64 [k], Student's with few effective persons.
+        influences: of each estimate, float64 [rows] or [units].
+        effective: persons of each, float64 [k].
+        shifts: as in `student_width`.
+        rng: what draws.
+    """
+    largest = _largest(influences, rng)
+    if largest is None:
+        return 1.0
+    normal = -ndtri(stdtr(_degrees(effective, shifts), -np.abs(z)))
+    return max(float(np.mean(largest >= np.max(normal))), 1.0 / DRAWS)
 
 
 def student_width(critical: float, effective: Floats, shifts: Floats | None = None) -> Floats:
@@ -65,7 +94,13 @@ def student_width(critical: float, effective: Floats, shifts: Floats | None = No
 
     shifts: of the replicate weights that errors follow from, float64 [n, replicates].
     """
+    width: Floats = -stdtrit(_degrees(effective, shifts), ndtr(-critical))
+    return width
+
+
+def _degrees(effective: Floats, shifts: Floats | None) -> Floats:
+    """Return Student's degrees of freedom."""
     if shifts is not None:
         effective = np.minimum(effective, shifts.shape[1])
-    width: Floats = -stdtrit(np.maximum(effective - 1.0, 1.0), ndtr(-critical))
-    return width
+    degrees: Floats = np.maximum(effective - 1.0, 1.0)
+    return degrees

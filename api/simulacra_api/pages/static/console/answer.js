@@ -12,10 +12,13 @@ const MADE_BEFORE = "This estimate was made before verdicts, so it does not say 
 const EVERYBODY = { treated: "All those treated" };
 const listed = (columns) => columns.join(", ") || "no column";
 
-/** The union of all intervals as a wide bar, one interval as a thin one; a point only where the verdict claims one. */
+/** The columns of the groups. */
+const grouped = ({ by, segment }) => by?.length ? by.join(", ") : segment;
+
+/** The union of all intervals as a wide bar, one interval as a thin one, within it that of a group alone; a point only where the verdict claims one. */
 function Bar({ of, low, high, union }) {
   const at = (value) => 8 + ((value - low) / (high - low || 1)) * (WIDTH - 16);
-  return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${of.effect != null && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
+  return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${of.alone && html`<path class="alone" d=${`M${at(of.alone.low)} 9H${at(of.alone.high)}`} />`}${of.effect != null && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
 }
 
 /** A name of an adjustment set that no other has: its columns, those that it lacks, or those that not all have. */
@@ -40,7 +43,7 @@ function rowsOf(found) {
   const single = [{ ...found.ace, name: found.answered ? whom(found.answered) : sets.length ? name(sets[0]) : "All rows" }];
   const several = [{ ...found.ace, ...found.union, effect: null, name: found.answered ? `${whom(found.answered)}: all that is left open` : "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
   const everybody = found.answered ? [{ ...found.answered.everybody, name: `${EVERYBODY[found.population] ?? "Everybody"}, by an assumption` }] : [];
-  return [...(sets.length > 1 ? several : single), ...everybody, ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
+  return [...(sets.length > 1 ? several : single), ...everybody, ...(found.segments ?? []).map((one) => ({ ...one, name: `${grouped(found)}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
 }
 
 function Figures({ found }) {
@@ -52,12 +55,14 @@ function Figures({ found }) {
     <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.effect == null ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${row.rows == null ? "" : number(row.rows)}</td><td>${row.support == null ? "" : percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
 }
 
-/** Which segments differ from the first, and which have too few rows to be shown. */
+/** Whether groups differ, which from the first, each alone, and which have too few rows to be shown. */
 function Segments({ found }) {
   const [first, ...others] = found.segments ?? [];
   const differ = others.filter(({ difference: of }) => of && (of.low > 0 || of.high < 0)).map((one) => one.level);
   const compared = others.some((one) => one.difference);
-  return html`${compared && html`<p class="quiet">${differ.length ? `The effect differs from that of ${found.segment}: ${first.level} in: ${differ.join(", ")}.` : "No segment's effect differs from the first one's beyond chance."} The intervals hold for all segments together.</p>`}
+  const alone = (found.segments ?? []).filter((one) => one.alone).map((one) => `${one.level} ${number(one.alone.low, 3, true)} to ${number(one.alone.high, 3, true)}`);
+  return html`${found.groups_differ && html`<p>${found.groups_differ.text}</p>`}${compared && html`<p class="quiet">${differ.length ? `The effect differs from that of ${grouped(found)}: ${first.level} in: ${differ.join(", ")}.` : "No segment's effect differs from the first one's beyond chance."} The intervals hold for all segments together.</p>`}
+    ${alone.length > 0 && html`<p class="quiet">Each group alone (thick): ${alone.join("; ")}.</p>`}
     ${found.unshown_segments?.length > 0 && html`<p class="quiet">Not shown, too small or beyond the 50 largest: ${found.unshown_segments.join(", ")}.</p>`}`;
 }
 
@@ -69,7 +74,7 @@ function restated(found, place) {
   if (place) lists[place] = [...lists[place], found.verdict.asks];
   return {
     treatment: found.treatment, value: found.value, baseline: found.baseline, population: found.population, ...lists, blocks: found.blocks ?? [],
-    outcome: named ? found.outcome.slice(0, -level.length - 1) : found.outcome, ...(named && { outcome_level: level }), ...(found.segment && { segment: found.segment }),
+    outcome: named ? found.outcome.slice(0, -level.length - 1) : found.outcome, ...(named && { outcome_level: level }), ...(found.segment && { segment: found.segment }), ...(found.by?.length && { by: found.by }),
   };
 }
 
@@ -86,6 +91,12 @@ function Question({ session, found, onMade }) {
 function RestsOn({ statements }) {
   if (!statements.length) return html`<li>Nobody said what comes first.</li>`;
   return statements.map((one) => html`<li>${listed(one.earlier)} before ${listed(one.later)} (${[ORIGINS[one.origin] ?? one.origin, one.author, KINDS_OF_AUTHOR[one.author_kind], one.time && when(one.time)].filter(Boolean).join(", ")})</li>`);
+}
+
+/** The elasticity with its interval, or why there is none. */
+function Elasticity({ of }) {
+  const value = of.value == null ? "" : `${number(of.value, 3, true)}, `;
+  return html`<p class="quiet">${of.text}${of.low != null && `: ${value}between ${number(of.low, 3, true)} and ${number(of.high, 3, true)}.`}</p>`;
 }
 
 function Details({ found }) {
@@ -107,6 +118,6 @@ export function Answer({ session, found, onMade }) {
     : html`<p class="notice warn">${MADE_BEFORE}</p>`}
     ${verdict?.asks && onMade && html`<${Question} session=${session} found=${found} onMade=${onMade} />`}
     ${verdict?.presumes && onMade && html`<${Confirm} id=${`confirm-${found.effect_id}`} session=${session} path=${`/v1/datasets/${found.dataset_id}/effects`} presumes=${verdict.presumes} request=${{ ...restated(found), before: [], after: [], dont_know: [] }} known=${found.blocks} onMade=${onMade} />`}
-    ${found.ace && html`<${Figures} found=${found} /><${Segments} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
+    ${found.ace && html`<${Figures} found=${found} />${found.elasticity && html`<${Elasticity} of=${found.elasticity} />`}<${Segments} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
     ${(found.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}`;
 }

@@ -31,7 +31,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const [values, setValues] = useState({});
   const [outcome, setOutcome] = useState(usable[1]?.name);
   const [level, setLevel] = useState("");
-  const [segment, setSegment] = useState("");
+  const [by, setBy] = useState(["", ""]);
   const [population, setPopulation] = useState("all");
   const [places, setPlaces] = useState({});
   const column = (name) => usable.find((one) => one.name === name);
@@ -44,7 +44,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const listed = (place) => order.filter((name) => places[name] === place && !(place === "before" && name === outcome));
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/effects`, {
     treatment, value, baseline, outcome, population, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), blocks: blocks.filter((block) => block.length),
-    ...(counts && { outcome_level: level || typical(shown) }), ...(segment && { segment }),
+    ...(counts && { outcome_level: level || typical(shown) }), by: by.filter((name, at) => name && by.indexOf(name) === at),
   })));
   if (usable.length < 2) return html`<p class="empty">An effect needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
@@ -53,7 +53,7 @@ function Ask({ session, dataset, schema, onMade }) {
     <${Value} id="baseline" label="Baseline" column=${treated} value=${baseline} onChange=${(next) => setValues({ ...values, baseline: next })} />
     <${ColumnSelect} id="outcome" label="Outcome" columns=${usable.filter((one) => one.name !== treatment)} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); }} />
     ${counts && html`<${Value} id="level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
-    <${ColumnSelect} id="segment" label="Segment" columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${segment} none="All rows together" onChange=${setSegment} />
+    ${["Groups by", "And by"].map((label, at) => html`<${ColumnSelect} id=${`by-${at}`} label=${label} columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${by[at]} none=${at ? "No second column" : "All rows together"} onChange=${(name) => setBy(by.map((one, k) => (k === at ? name : one)))} />`)}
     <div class="field"><label for="population">Whose effect</label><select id="population" value=${population} onChange=${(event) => setPopulation(event.target.value)}>${POPULATIONS.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
     <${Order} treatment=${treatment} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
     <details class="order"><summary>Or place all columns in blocks</summary><${Blocks} id="blocks" columns=${learned} blocks=${blocks} usual=${usualOrder} onChange=${setBlocks} /></details>
