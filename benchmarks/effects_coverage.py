@@ -1,11 +1,16 @@
 """Coverage of the effect intervals on models with known effects.
 
     python benchmarks/effects_coverage.py --repetitions 200 --seconds 600
+    python benchmarks/effects_coverage.py --groups --rows 1000 --repetitions 60
 
 Confounded models with 2,000 rows and every place stated: linear, nonlinear, with interactions, with
 jumps, a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and coverage
 of the 95 % interval beside the bias of the naive difference (see instead of do). Stops after
 --seconds.
+
+With --groups: the effect by quintiles of a number, and by these and a column of three levels, from
+the estimator alone. Prints how often all intervals of a table hold together and how often one of
+them holds alone, with the groups shown, and how often groups are said to differ (p < 0.05).
 """
 
 from __future__ import annotations
@@ -22,6 +27,9 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.estimate import estimate_effect
+from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.segment_rows import BANDS
+from simulacra_trainer.effects.segments import segment_effects
 from simulacra_trainer.graph import CausalGraph
 
 ROWS = 2_000
@@ -37,15 +45,18 @@ class Case:
     truth: float
     segments: dict[str, float]
 
-    def estimate(self, seed: int) -> EffectResult:
-        """Return the product's estimate."""
+    def schema(self) -> TableSchema:
+        """Return the schema of the table."""
         kinds = {pa.dictionary(pa.int32(), pa.string()): "categorical", pa.float64(): "numeric"}
         columns = [
             ColumnSchema(name=f.name, kind=kinds[f.type], storage=str(f.type))
             for f in self.table.schema
         ]
-        schema = TableSchema(rows=self.table.num_rows, columns=columns)
-        return estimate_effect(self.table, schema, self.graph, self.request, seed=seed)
+        return TableSchema(rows=self.table.num_rows, columns=columns)
+
+    def estimate(self, seed: int) -> EffectResult:
+        """Return the product's estimate."""
+        return estimate_effect(self.table, self.schema(), self.graph, self.request, seed=seed)
 
 
 def linear(n: int, rng: np.random.Generator) -> Case:
@@ -210,6 +221,60 @@ def coverage(model: Draw, repetitions: int, deadline: float) -> dict[str, float]
     }
 
 
+UNIT_EFFECTS: dict[Draw, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    linear: lambda z1, z2, z3: np.full(z1.size, 1.3),
+    nonlinear: lambda z1, z2, z3: 1 + 0.5 * (z3 == 2) + 0.6 * z1**2,
+    interactions: lambda z1, z2, z3: 0.5 + 0.5 * z1,
+    steps: lambda z1, z2, z3: 1.0 + (z2 > 0),
+    numeric: lambda z1, z2, z3: np.full(z1.size, 2 * np.tanh(0.8)),
+}
+GROUPS = (["z1"], ["z3", "z1"])
+
+
+def group_coverage(model: Draw, rows: int, repetitions: int, deadline: float) -> list[str]:
+    """Return a line of figures for each way to group.
+
+    deadline: time.monotonic() after which no repetition starts.
+    """
+    causes = _causes(400_000, np.random.default_rng(1))
+    effects = UNIT_EFFECTS[model](*causes)
+    found: dict[int, list[tuple[float, ...]]] = {at: [] for at in range(len(GROUPS))}
+    for seed in range(repetitions):
+        if time.monotonic() >= deadline:
+            break
+        case = model(rows, np.random.default_rng([seed, 7]))
+        estimator = Estimator(case.table, case.schema(), case.request, seed)
+        runs = estimator.scores(estimator.predictions(["z1", "z2", "z3"]))
+        edges = np.quantile(case.table["z1"].to_numpy(), np.arange(1, BANDS) / BANDS)
+        bands = np.searchsorted(edges, causes[0])
+        for at, names in enumerate(GROUPS):
+            made = segment_effects(estimator.table, names, [runs], None, reverses=False, seed=seed)
+            held, alone = [], []
+            for one in made.effects:
+                *level, ends = one.level.split(", ")
+                low, high = map(float, ends.split(" to "))
+                inside = bands == np.searchsorted(edges, (low + high) / 2)
+                if level:
+                    inside &= causes[2] == int(level[0][1])
+                truth = float(effects[inside].mean())
+                held.append(one.low <= truth <= one.high)
+                alone.append(one.alone.low <= truth <= one.alone.high)
+            if made.differ is not None:
+                shown = len(held) / (len(held) + len(made.unshown))
+                found[at].append((all(held), float(np.mean(alone)), shown, made.differ.p < 0.05))
+    lines = []
+    for at, names in enumerate(GROUPS):
+        if not found[at]:
+            lines.append(f"| {model.__name__} | {', '.join(names)} | 0 |")
+            continue
+        together, alone, shown, differ = np.mean(found[at], axis=0)
+        lines.append(
+            f"| {model.__name__} | {', '.join(names)} | {len(found[at])} | {together:.3f} |"
+            f" {alone:.3f} | {shown:.2f} | {differ:.2f} |"
+        )
+    return lines
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -217,7 +282,17 @@ def main() -> None:
     )
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--groups", action="store_true")
+    parser.add_argument("--rows", type=int, default=1_000, help="of tables with --groups")
     args = parser.parse_args()
+    if args.groups:
+        print("| model | by | tables | all hold | one holds | shown | said to differ |")
+        print("|---|---|---|---|---|---|---|")
+        for model in UNIT_EFFECTS:
+            deadline = time.monotonic() + args.seconds
+            for line in group_coverage(model, args.rows, args.repetitions, deadline):
+                print(line, flush=True)
+        return
     deadline = time.monotonic() + args.seconds
     for model in MODELS:
         found = coverage(model, args.repetitions, deadline)

@@ -2,6 +2,7 @@
 
     python benchmarks/numeric_effects.py --rows 500 --draws 100 --seconds 480
     python benchmarks/numeric_effects.py --rows 1500 --draws 100 --grammars linear curved
+    python benchmarks/numeric_effects.py --rows 1000 --draws 60 --elasticity
 
 Confounded tables with a numeric treatment, every place stated. The contrast is the 75th against the
 25th percentile of the treatment, as sheets ask. The oracle is least squares with the true
@@ -11,6 +12,9 @@ which do not move it. Where the product answers for some people only, the truth 
 
 Prints a line for each grammar: draws, answers, coverage with its standard error, bias in standard
 deviations of the estimates, mean width over the oracle's, the oracle's coverage, CPU seconds.
+
+With --elasticity: coverage of the elasticity on confounded demand of a price, where it is constant,
+differs between people, or grows with the price.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.column_timing import read_timing
+from simulacra_trainer.effects.elasticity import on_logarithm
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.tried_sets import try_sets
 from simulacra_trainer.graph import CausalGraph
@@ -289,6 +294,39 @@ def run(name: str, rows: int, draws: int, first: int, deadline: float) -> str:
     )
 
 
+ELASTICITIES: dict[str, Callable[[Array, Array], Array]] = {
+    "constant": lambda p, z: -1.2 * p,
+    "by person": lambda p, z: (-1.2 + 0.5 * z) * p,
+    "growing": lambda p, z: -0.3 * p - 0.2 * p**2,
+}
+"""Logarithm of the demand from the logarithm of the price and z1."""
+
+
+def run_elasticity(name: str, rows: int, draws: int, deadline: float) -> str:
+    """Return the line of a model of demand."""
+    of_price, found = ELASTICITIES[name], []
+    for seed in range(draws):
+        if time.monotonic() >= deadline:
+            break
+        rng = np.random.default_rng([seed, 5])
+        z1, z2 = rng.normal(size=(2, rows))
+        z3 = rng.integers(0, 3, rows).astype(np.float64)
+        t = _price(z1, z2, z3, rng)
+        log = of_price(np.log(t), z1) + 0.4 * z1 + 0.5 * (z3 == 1) + 0.5 * rng.normal(size=rows)
+        columns = {"z1": z1, "z2": z2, "z3": z3, "t": t, "y": np.exp(3 + log)}
+        table, schema = as_table(columns)
+        a, b = 12.0, 9.0
+        request = EstimateRequest(
+            treatment="t", value=a, baseline=b, outcome="y", before=["z1", "z2", "z3"], after=["y"]
+        )
+        one = on_logarithm(Estimator(table, schema, request, seed), ["z1", "z2", "z3"], None)
+        ends = of_price(np.log(np.array([[a], [b]])), np.zeros(1))[:, 0]
+        truth = float(ends[0] - ends[1])
+        found.append((one.low <= truth <= one.high, (one.effect - truth) / one.error))
+    covered, z = np.array(found, np.float64).T
+    return f"| {name} | {rows} | {len(found)} | {covered.mean():.3f} | {z.mean():.2f} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -299,8 +337,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=480.0)
     parser.add_argument("--grammars", nargs="*", default=[*GRAMMARS], choices=GRAMMARS)
+    parser.add_argument("--elasticity", action="store_true")
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
+    if args.elasticity:
+        print("| elasticity | rows | draws | covered | mean z |\n|---|---|---|---|---|")
+        for name in ELASTICITIES:
+            print(run_elasticity(name, args.rows, args.draws, deadline), flush=True)
+        return
     print(
         "| grammar | rows | answers (for some) | covered | bias | width / oracle |"
         " oracle covered | CPU s |"
