@@ -61,7 +61,7 @@ def test_waves_prints_the_sentences_on_a_terminal_and_json_elsewhere(
 ) -> None:
     done = CliRunner().invoke(app, ["waves", TABLE, "--json"])
     assert (done.exit_code, json.loads(done.stdout)) == (0, answered["waves"])
-    monkeypatch.setattr("simulacra.commands.resources.is_for_people", lambda _: True)
+    monkeypatch.setattr("simulacra.commands.output.is_for_people", lambda _: True)
     done = CliRunner().invoke(app, ["waves", TABLE])
     assert done.stdout.splitlines()[:3] == MOVED
     assert "q2" not in done.stdout
