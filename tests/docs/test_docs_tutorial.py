@@ -28,10 +28,13 @@ def test_tutorial_runs_as_written(workspace: Any) -> None:
 
 def test_second_afternoon_runs_as_written(workspace: Any) -> None:
     blocks = re.findall(r"```(bash|python)\n(.*?)```", TRACKER.read_text(), re.DOTALL)
-    assert [kind for kind, _ in blocks] == ["python", "bash", "python", "bash"]
-    made, upload, asked, clean_up = (text for _, text in blocks)
-    (workspace.folder / "made.py").write_text(made)
-    (workspace.folder / "asked.py").write_text(asked)
-    output = workspace.bash(f"python made.py\n{upload}\npython asked.py\n{clean_up}")
+    assert [kind for kind, _ in blocks] == ["python", "bash"] * 3
+    steps = []
+    for number, (kind, text) in enumerate(blocks):
+        if kind == "python":
+            (workspace.folder / f"step{number}.py").write_text(text)
+        steps.append(f"python step{number}.py" if kind == "python" else text)
+    output = workspace.bash("\n".join(steps))
     assert "Wave 2026-Q1 beside wave 2025-Q4" in output
     assert "aware: yes rose by" in output
+    assert "quarter = next: aware = yes" in output
