@@ -101,7 +101,7 @@ def effect_of(question: Json, found: Json) -> Effect:
     """Return an estimate as the service answers it."""
     from simulacra_schema.answers import ANSWERED
 
-    figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in ANSWERED}
+    figures = {"ace": found.pop("estimate")} | {name: found.pop(name, None) for name in ANSWERED}
     is_answered = figures["union"] is not None
     opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
     return Effect({**question, **found, **(figures if is_answered else {}), **opened})
