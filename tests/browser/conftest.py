@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from browser import CHROMIUM, Scheme, Tab, chromium
 from installation import SURVEY, Installation
 from simulacra import Client
+
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

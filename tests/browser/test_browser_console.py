@@ -19,7 +19,6 @@ from installation import SURVEY, Installation, eventually
 from simulacra import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
-expect.set_options(timeout=60_000)
 MAX_WIRE_BYTES = 300_000
 Open = Callable[..., Tab]
 

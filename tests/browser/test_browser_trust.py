@@ -5,11 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 
+import httpx2
 import pytest
 from playwright.sync_api import expect
 
 from browser import Tab, assert_accessible, take_screenshot
-from installation import Installation
+from installation import Installation, eventually
 from simulacra_api.trust.claims import read_claims
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -32,6 +33,8 @@ def test_client_sees_the_last_checks_and_downloads_the_package(
     open_tab: Open, installation: Installation
 ) -> None:
     known = installation.connection
+    root = f"{known['api_url']}/.well-known/simulacra-live-keys.json"
+    eventually(lambda: httpx2.get(root).is_success, 120)  # a fresh installation has none
     tab = open_tab("/trust")
     tab.sign_in(known["client_id"], known["client_secret"])
     checks = tab.page.locator(".checks > li")

@@ -89,6 +89,7 @@ CHANGES: dict[str, Object] = {
         "modelRef": {"name": "mdl-2"},
         "segment": [{"column": "c"}],
         "questions": ["d"],
+        "targets": {"categorical": {"c": {"x": 0.5}}},
     },
     "AnswerSheet": {
         "modelRef": {"name": "mdl-2"},
@@ -314,6 +315,20 @@ def test_lever_compares_two_values_or_names_none(
     assert (code, "give both value and baseline" in answer["message"]) == (422, True)
 
 
+QUOTAS: list[tuple[Object, str]] = [
+    ({"where": {"a": {"min": 1}}}, "give the share, or its min"),
+    ({"where": {"a": {"min": 1}}, "share": 0.1, "max": 0.2}, "give the share, or its min"),
+    ({"where": {"a": {"min": 1}}, "min": 0.3, "max": 0.2}, "min is above max"),
+    ({"where": {"a": {"min": 2, "max": 1}}, "share": 0.1}, "min is above max"),
+    (
+        {"where": {"a": {"earliest": "2024-02-01", "latest": "2024-01-31"}}, "share": 0.1},
+        "earliest is after latest",
+    ),
+    ({"where": {"a": {}}, "share": 0.1}, "give levels, or min and max"),
+    ({"where": {"a": {"levels": ["x"], "min": 1}}, "share": 0.1}, "give levels, or min"),
+    ({"where": {}, "share": 0.1}, "where"),
+]
+"""Quotas that no table can meet, and what the API server says."""
 WRONG: list[tuple[str, Object, str]] = [
     ("Dataset", {"purpose": "Given", "weights": "a"}, "weights is of a fit"),
     ("Dataset", {"purpose": "Given", "hold": True}, "leave out hold and keepSource"),
@@ -342,21 +357,12 @@ WRONG: list[tuple[str, Object, str]] = [
         {"conditions": {"numeric": {"a": {"min": 1, "latest": "2024-01-31"}}}},
         "give min, max or both; of a date",
     ),
-    *(
-        ("GenerationJob", {"conditions": {"quotas": [quota]}}, says)
-        for quota, says in (
-            ({"where": {"a": {"min": 1}}}, "give the share, or its min"),
-            ({"where": {"a": {"min": 1}}, "share": 0.1, "max": 0.2}, "give the share, or its min"),
-            ({"where": {"a": {"min": 1}}, "min": 0.3, "max": 0.2}, "min is above max"),
-            ({"where": {"a": {"min": 2, "max": 1}}, "share": 0.1}, "min is above max"),
-            ({"where": {"a": {}}, "share": 0.1}, "give levels, or min and max"),
-            ({"where": {"a": {"levels": ["x"], "min": 1}}, "share": 0.1}, "give levels, or min"),
-            ({"where": {}, "share": 0.1}, "where"),
-            (
-                {"where": {"b": {"min": 1}}, "share": 0.1},
-                "in interventions and in conditions.quotas",
-            ),
-        )
+    *(("GenerationJob", {"conditions": {"quotas": [quota]}}, says) for quota, says in QUOTAS),
+    *(("SegmentEstimate", {"targets": {"quotas": [quota]}}, says) for quota, says in QUOTAS),
+    (
+        "GenerationJob",
+        {"conditions": {"quotas": [{"where": {"b": {"min": 1}}, "share": 0.1}]}},
+        "in interventions and in conditions.quotas",
     ),
     (
         "GenerationJob",
