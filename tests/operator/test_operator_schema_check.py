@@ -41,7 +41,7 @@ EFFECT = {**MODEL, "treatment": "segment", "outcome": "buys=gold"}
 ARMS = {"value": {"level": "gold"}, "baseline": {"level": "basic"}}
 NOT_LEARNED = "a column that is not learned"
 NO_OUTCOME = "an outcome that is the treatment, or not a learned number or category"
-NO_SEGMENT = "a segment that is not learned, or is the treatment or the outcome"
+NO_SEGMENT = "a column of groups that is not learned, or is the treatment or the outcome"
 NO_LEVER = "a lever that is the outcome, or not a learned number or category"
 SEVERAL = "a column of several answers, of which one must be named"
 NUMBERS = {"treatment": "age", "value": {"number": 30}, "baseline": {"number": 20}}
