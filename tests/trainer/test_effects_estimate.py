@@ -477,6 +477,8 @@ def test_missing_rows_are_left_out_and_numbers_match_levels() -> None:
         ({"segment": "y"}, "/segment"),
         ({"segment": "id"}, "/segment"),
         ({"by": ["g", "y"]}, "/by/1"),
+        ({"by": ["g", "g"]}, "/by/1"),
+        ({"by": ["z"], "segment": "g"}, "/by"),
     ],
 )
 def test_invalid_request_is_rejected_with_a_pointer(

@@ -149,7 +149,7 @@ class EffectQuestion(Question, Generic[V]):
         return [
             *self._treatment_faults(schema),
             *check_outcome(outcome, level, schema, self.treatment),
-            *self._group_faults(outcome, schema),
+            *self.group_faults(outcome, schema),
             *check_statements(lists, self.treatment, outcome, schema),
             *check_blocks(self.blocks, schema),
             *check_places(self.blocks, lists, self.treatment),
@@ -162,7 +162,8 @@ class EffectQuestion(Question, Generic[V]):
         else:
             yield from check_values(self.treatment, plain(self.value), plain(self.baseline), schema)
 
-    def _group_faults(self, outcome: str, schema: TableSchema) -> Iterator[Fault]:
+    def group_faults(self, outcome: str, schema: TableSchema) -> Iterator[Fault]:
+        """Yield what is wrong with the columns of the groups."""
         if self.segment is not None and self.by:
             yield _BOTH.at("by")
         if len({*self.by}) < len(self.by):

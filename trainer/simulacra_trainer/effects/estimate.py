@@ -10,7 +10,7 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, refuse
 from simulacra_intake.rows_of_persons import persons_a_group
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
@@ -35,6 +35,7 @@ MAX_ROWS = 100_000
 MIN_ROWS = 40
 QUARTILES = 4
 """Bands of `segment`, the earlier name of `by`."""
+NO_GROUPS = "A group must be of a learned column or option, not treatment or outcome."
 
 
 def answer_effect(
@@ -66,7 +67,7 @@ def estimate_effect(
     table = sample_rows(table, MAX_ROWS, np.random.default_rng(seed))
     estimator = Estimator(table, schema, request, seed)
     contrast = estimator.contrast
-    _check_groups(schema, request, contrast)
+    refuse(request.group_faults(contrast.outcome_column, schema), NO_GROUPS)
     if contrast.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
@@ -272,13 +273,3 @@ def questioned(
                 f"This rests on {effect} coming before {cause}. Most half-samples of the data vote"
                 " against that. Check it."
             )
-
-
-def _check_groups(schema: TableSchema, request: EstimateRequest, contrast: Contrast) -> None:
-    used = (request.treatment, contrast.outcome_column)
-    for name, pointer in request.groups().items():
-        column = schema.find(name)
-        multi = column is not None and column.kind == "multi"
-        if column is None or not column.learned or multi or name in used:
-            message = "A group must be of a learned column or option, not treatment or outcome."
-            raise InputError(Reason.REQUEST_INVALID, message, f"{message} It is {name!r}.", pointer)
