@@ -133,12 +133,12 @@ def _differ(
         z = effects / np.maximum(errors, 1e-300)
         influences = [runs[0].influence for runs in gaps]
         found.append(chance(z, influences, np.array(effective), shifts, rng))
-    p = float(f"{max(found):.2g}")
-    text = f"Groups may have the same effect: chance alone may look like this (p = {p:.2g})."
+    p = float(f"{max(found):.1g}")  # more digits would tell what one person changes
+    text = f"Groups may have the same effect: chance alone may look like this (p = {p:g})."
     if reverses:
         text = "Groups may have the same effect: none, if the outcome comes first."
     elif p < SIGNIFICANT:
-        said = f"below {LEAST_P}" if p < LEAST_P else f"= {p:.2g}"
+        said = f"below {LEAST_P}" if p < LEAST_P else f"= {p:g}"
         text = f"The effect differs between groups (p {said})."
     return GroupsDiffer(p=max(p, LEAST_P), text=text)
 
