@@ -2,8 +2,9 @@
 
 It is the effect on the logarithm of the outcome over the logarithm of value / baseline, from the
 estimator of the effect itself, so its interval has the same grounds. Where every person's
-elasticity is constant, it is their mean. Of a yes/no outcome it is a semi-elasticity: percentage
-points of the share for 1 % more of the treatment.
+elasticity is constant, it is their mean, in which each counts alike; that of the total of the
+outcome may differ. Of a yes/no outcome it is a semi-elasticity: percentage points of the share for
+1 % more of the treatment.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def elasticity(estimator: Estimator, found: Findings) -> Elasticity | None:
     of_logs = on_logarithm(estimator, effect.adjustment, people)
     points = (of_logs.effect, of_logs.low, of_logs.high)
     value, *ends = (coarse(end / ratio, abs(of_logs.error / ratio)) for end in points)
-    text = f"Elasticity (percent of {outcome} for {at})"
+    text = f"Mean elasticity of people (percent of {outcome} for {at})"
     return Elasticity(value=value, low=min(ends), high=max(ends), text=text)
 
 
