@@ -13,6 +13,8 @@ WIDTH, LINE = 280, 18
 """Pixels: width of a marginal, and height of a line of it."""
 LABEL, SCALE = 110, 260
 """Pixels: width of a level's label, and of the scale of intervals."""
+NAME = 48
+"""Characters of an interval's name; longer ones lack their middle."""
 LEVELS, BINS = 8, 12
 """Levels that are named, the most frequent first; bins of a number's histogram."""
 FIGURE = '<figure style="display:inline-block;margin:0 1em 1em 0;vertical-align:top">'
@@ -114,7 +116,7 @@ def interval_lines(rows: Sequence[Drawn]) -> str:
     """
     low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
     wide = (high - low) or 1.0
-    left = 16 + 6.5 * max(len(name) for name, *_ in rows)
+    left = 16 + 6.5 * min(NAME, max(len(name) for name, *_ in rows))
 
     def place(value: float) -> float:
         return left + SCALE * (value - low) / wide
@@ -123,8 +125,10 @@ def interval_lines(rows: Sequence[Drawn]) -> str:
     lines = [f'<path d="M{zero:.1f} 0V{bottom}" stroke="currentColor" stroke-dasharray="2 3"/>']
     for at, (name, center, first, last, within) in enumerate(rows):
         middle = at * LINE + LINE / 2
+        short = name if len(name) <= NAME else f"{name[: NAME // 2]}…{name[1 - NAME // 2 :]}"
         lines.append(
-            f'<text x="{left - 10}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="{left - 10}" y="{middle + 4}" text-anchor="end">{escape(short)}'
+            f"<title>{escape(name)}</title></text>"
             f'<path d="M{place(first):.1f} {middle}H{place(last):.1f}" stroke="currentColor"'
             ' stroke-width="2" stroke-linecap="round">'
             f"<title>{first:.4g} to {last:.4g}</title></path>"

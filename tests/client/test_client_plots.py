@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 
-from simulacra.plots import BINS, LEVELS, intervals, marginals
+from simulacra.plots import BINS, LEVELS, NAME, intervals, marginals
 from simulacra.rows import Rows
 
 CITIES = ["Oslo"] * 6 + ["<b>&"] * 3 + [None]
@@ -72,3 +72,13 @@ def test_intervals_share_one_scale_with_a_mark_at_no_effect() -> None:
     whole, within, other = ends
     assert whole[1] == other[1]
     assert other[0] < whole[0] < within[0] < within[1] < whole[1]
+
+
+def test_a_long_name_of_an_interval_lacks_its_middle_and_tells_it_on_a_touch() -> None:
+    name = "answer: " + "word & " * 60 + "north"
+    [figure] = drawn(intervals([(name, None, -1.0, 1.5, None)]))
+    shown = texts(figure)[0]
+    assert len(shown) <= NAME
+    assert (shown[:7], shown[-5:]) == ("answer:", "north")
+    assert name in [one.text for one in figure.iter("title")]
+    assert float(figure.find("svg").get("width")) < 800
