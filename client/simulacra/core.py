@@ -145,7 +145,8 @@ def poll(
 ) -> Steps[T]:
     """Repeat a look until it returns a value, and return that.
 
-    A look gets the seconds that are left; without a value, it must raise when none are left.
+    timeout, gaps: seconds of all looks, and after each. A look gets the seconds that are left;
+    without a value, it must raise when none are left.
     """
     deadline = monotonic() + timeout
     while True:

@@ -50,8 +50,8 @@ def with_optional(
             for name, of in types.items()
         ]
         shown[place + 1 : place + 1] = added
-        if about:
-            entry = re.search(rf"( +){after}: .*\n(?:\1 .*\n)*", function.__doc__ or "")
+        if about and function.__doc__:  # python -OO leaves none
+            entry = re.search(rf"( +){after}: .*\n(?:\1 .*\n)*", function.__doc__)
             assert entry is not None
             start, end = entry.string[: entry.end()], entry.string[entry.end() :]
             function.__doc__ = start + indent(about, entry[1]) + end

@@ -221,7 +221,7 @@ class Placed:
 def place_rows(
     values: Floats, step: float, persons: Ints | None = None, weights: Floats | None = None
 ) -> Placed:
-    """Return the rows of a column on its curve.
+    """Return the rows of a column, NaN where missing, on its curve.
 
     step: distance of neighboring values that the column can have; 0 for any. persons, weights: of
     each row; None where each row is its own person, or all weigh the same.
