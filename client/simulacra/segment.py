@@ -74,8 +74,8 @@ def _of_wave(one: Json) -> list[str]:
 def _of_next(one: Json) -> list[str]:
     of = one["next"]
     names = ("low80", "high80", "carried", "error", "carried_error")
-    low, high, *rest = (f"{100 * of[name]:.1f} %" for name in names)
-    return [f"{low} to {high}", *rest]
+    low, high, carried, *errors = (f"{100 * of[name]:.1f}" for name in names)
+    return [f"{low} % to {high} %", f"{carried} %", *(f"{error} points" for error in errors)]
 
 
 def _together(count: int) -> str:

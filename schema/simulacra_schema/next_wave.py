@@ -32,7 +32,7 @@ WITH_NEXT = Wrong(
 )
 _TARGETED = Wrong(
     "targets of more than 2 columns",
-    f"TargetedShares of the next wave name {MOST_TARGETED} columns at most; leave out others.",
+    f"Targets of the next wave name {MOST_TARGETED} columns at most; leave out others.",
 )
 _NO_LEVELS = Wrong(
     "targets of a column without levels",
@@ -40,7 +40,7 @@ _NO_LEVELS = Wrong(
 )
 _TAKEN = Wrong(
     "targets of the wave or of a question",
-    "TargetedShares say who is asked; name other columns than the wave and the questions.",
+    "Targets say who is asked; name other columns than the wave and the questions.",
 )
 _BOUNDS = Wrong("a target without one share", "A target is one share; give share, not min or max.")
 

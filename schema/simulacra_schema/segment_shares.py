@@ -62,7 +62,9 @@ class NextShare(AnswerPart):
     )
     tests: int = Field(description="Past waves that were estimated from those before them.")
     error: float = Field(description="Root mean square error there, over the question's answers.")
-    carried_error: float = Field(description="The same of carrying the wave before forward.")
+    carried_error: float = Field(
+        description="The same of repeating the wave before, whoever was asked."
+    )
 
 
 class SegmentShare(AnswerPart):

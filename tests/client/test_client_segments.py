@@ -41,7 +41,7 @@ def test_notebook_shows_what_moved_only_of_waves() -> None:
 def test_the_next_wave_says_what_it_rests_on_and_takes_targets() -> None:
     of = {"low80": 0.3, "high80": 0.4, "carried": 0.33, "error": 0.021, "carried_error": 0.03}
     shown = segment(shares=[SHARE | {"next": of}])
-    for cell in ("30.0 % to 40.0 %", "33.0 %", "2.1 %", "3.0 %"):
+    for cell in ("30.0 % to 40.0 %", "33.0 %", "2.1 points", "3.0 points"):
         assert f"<td>{cell}</td>" in shown._repr_html_()
     assert str(shown).endswith("Each interval holds by itself.")
     asked = {"wave": "next"}, ["q"]

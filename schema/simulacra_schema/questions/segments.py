@@ -39,7 +39,7 @@ _NO_NEXT = Wrong(
 )
 _NO_TARGETS = Wrong(
     "targets without the next wave",
-    "TargetedShares say who is asked in the next wave; ask for the wave next, or leave them out.",
+    "Targets say who is asked in the next wave; ask for the wave next, or leave them out.",
 )
 _LEVEL_TWICE = Wrong("the same level twice", "A level is given twice; give each level once.")
 
@@ -78,7 +78,8 @@ class SegmentsQuestion(Question):
         names = [part.column for part in self.segment]
         wave = self.next_wave(schema)
         if wave is not None:
-            wrong = _NEXT_ALONE if len(names) + len(self.segment[0].levels) > 2 else few_waves(wave)
+            is_alone = len(names) == len(self.segment[0].levels) == 1
+            wrong = few_waves(wave) if is_alone else _NEXT_ALONE
             found = [] if wrong is None else [wrong.at("segment")]
             found += target_faults(
                 self.targets or TargetedShares(), [*names, *self.questions], schema
