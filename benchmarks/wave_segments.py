@@ -32,8 +32,8 @@ from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import CertifiedShares, certify
 from simulacra_trainer.segments.changes import change_and_error, fab_p_values
 from simulacra_trainer.segments.earlier import certify_pooled
-from simulacra_trainer.segments.next_wave import LEVELS, of_column
-from simulacra_trainer.segments.pooling import pool_shares
+from simulacra_trainer.segments.next_wave import LEVELS
+from simulacra_trainer.segments.past_waves import moves, of_column
 
 NAMED = ("gss_abortion", "gss_wages", "anes_partytherms", "wvs_usa_abortion", "GSSvocab")
 NEW = ("happiness", "nassCDS", "Arrests", "flights")
@@ -318,16 +318,17 @@ def of_next(
         every = np.concatenate(rows)
         said = [noisy(np.bincount(answer[at], minlength=levels), rng) for at in rows]
         inside = noisy(np.bincount(cell[every], minlength=cells), rng)
-        pooled = []
+        of_cells = []
         for level in range(levels):
             hits = noisy(np.bincount(cell[every], answer[every] == level, cells), rng)
-            pooled.append(pool_shares(np.minimum(hits, inside), inside, [np.arange(cells)]).share)
-        moved = (makeup[:, None] - makeup[:-1]) @ np.stack(pooled, axis=1)
+            of_cells.append((np.minimum(hits, inside), inside))
+        moved, unsure = moves(of_cells, [np.arange(cells)], makeup)
         successes = np.minimum(np.stack(said, axis=1), size)
         respondents = np.full(successes.shape, float(size))
         asked = np.arange(count)
-        told = of_column(range(levels), successes, respondents, asked, moved)
-        plain = of_column(range(levels), successes, respondents, asked, np.zeros_like(moved))
+        told = of_column(range(levels), successes, respondents, asked, moved, unsure)
+        none = np.zeros_like(moved), np.zeros_like(unsure)
+        plain = of_column(range(levels), successes, respondents, asked, *none)
         shift = np.abs(makeup[-1] - np.bincount(cell[wave == count - 1], minlength=cells)
                        / np.sum(wave == count - 1)).sum() / 2  # fmt: skip
         for level in range(levels if levels > 2 else 1):
@@ -336,7 +337,7 @@ def of_next(
                 continue
             line = {
                 "table": name, "waves": count, "moved by 8": shift > 0.08,
-                "better": told.error < told.carried_error, "truth": truth,
+                "better": told.is_better, "truth": truth,
                 "carry": successes[level, -1] / size, "said": told.shares[level],
                 "model": told.model.shares()[0][level], "no targets": plain.shares[level],
             }  # fmt: skip

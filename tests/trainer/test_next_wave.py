@@ -66,6 +66,7 @@ def test_calm_questions_are_told_by_all_waves_and_people_as_the_targets_say(mode
         assert one.worth == pytest.approx(one.share * (1 - one.share) / error**2, rel=0.4)
         assert sum(of.share for of in found.shares) == pytest.approx(1.0, abs=0.01)
     assert (like_now.summary.better, like_now.summary.no_better) == (2, 0)
+    assert asked(model, "aware", targets={}) == like_now
     assert like_now.conditions is not None
     assert like_now.conditions.categorical["wave"] == {"next": 1.0}
 
@@ -106,6 +107,17 @@ def test_rows_of_the_next_wave_meet_its_shares_and_have_their_worth(model: Any) 
     assert nowcast_worth(model, ConditionSet(categorical={"aware": {"yes": 0.5}})) is None
 
 
+def test_a_cell_of_nobody_is_told_as_little_as_one_of_few(model: Any) -> None:
+    found = []
+    for age in ("young", "old"):  # nobody is young and "a"
+        where = {"age": {"levels": [age]}, "late": {"levels": ["a"]}}
+        targets = {"quotas": [{"where": where, "share": 1.0}]}
+        found.append(share(asked(model, "aware", targets=targets), "aware"))
+    nobody, many = found
+    assert nobody.share < many.share
+    assert nobody.worth < 5.0 < 50.0 < many.worth
+
+
 @pytest.mark.parametrize(
     ("conditions", "said"),
     [
@@ -133,6 +145,10 @@ def test_rows_of_the_next_wave_take_nothing_but_its_conditions(
             {"segment": [{"column": "wave", "levels": ["next"]}, {"column": "age"}]},
             "/segment", "alone",
         ),
+        (
+            {"segment": [{"column": "age"}, {"column": "wave", "levels": ["next"]}]},
+            "/segment", "alone",
+        ),
         ({"segment": [{"column": "age", "levels": ["next"]}]}, "/segment/0/levels", "role wave"),
         ({"segment": [{"column": "age"}], "targets": {"categorical": OLD}}, "/targets", "leave"),
         ({"targets": {"categorical": {"aware": {"yes": 0.5}}}}, "/targets", "who is asked"),
@@ -146,6 +162,7 @@ def test_rows_of_the_next_wave_take_nothing_but_its_conditions(
             {"targets": {"quotas": [{"where": {"age": {"levels": ["old"]}}, "min": 0.1}]}},
             "/targets/quotas/0", "give share",
         ),
+        ({"targets": {"categorical": {"late": {"a": 0.1, "b": 0.1}}}}, "/targets", "No shares"),
         ({"questions": ["late"]}, "/questions/0", "in 3 waves"),
     ],
 )  # fmt: skip

@@ -80,7 +80,7 @@ def certify(
     few = respondents < FEW
     # Of few who gave the answer, or another, the number is not known (`few_counts`).
     rare, usual = successes < FEW, respondents - successes < FEW
-    kept = _kept(successes, respondents, noise)
+    kept = kept_share(successes, respondents, noise)
     own_share = np.divide(
         successes, respondents, out=np.full(successes.size, np.nan), where=respondents > 0
     )
@@ -115,7 +115,7 @@ def certify(
     )
 
 
-def _kept(successes: Floats, respondents: Floats, noise: float) -> Floats:
+def kept_share(successes: Floats, respondents: Floats, noise: float) -> Floats:
     """Return the share of the respondents that noise of the counts leaves, float64 [cells].
 
     Noise adds (1 + p^2) noise^2 / n^2 to the variance p (1 - p) / n of a share p. For p stands

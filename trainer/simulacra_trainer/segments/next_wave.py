@@ -1,22 +1,20 @@
 """Shares of answers in the wave after the newest one, for people as targets say they will be.
 
-Each past wave is first brought to those people: its share is moved by the difference of its
-composition from theirs, times the shares of the cells of the targeted columns, pooled over waves
-(Kitagawa, 1955). Then a local level model estimates the next wave. The same rule estimates past
-waves from those before; where that errs more than carrying the wave before forward, the last wave
-is carried. All counts are those that segments show, so that no choice of targets tells of few
-persons.
+All counts are those that segments show, so that no choice of targets tells of few persons.
+`past_waves` has the method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NoReturn
 
 import numpy as np
+import pyarrow as pa
 
-from simulacra_intake.errors import refuse
-from simulacra_intake.survey_weights import Floats, Ints
+from simulacra_crds.reasons import Reason
+from simulacra_intake.errors import InputError, refuse
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.faults import Wrong
 from simulacra_schema.next_wave import LEAST_WAVES, NEXT, NO_SHARES, next_wave, target_faults
@@ -31,6 +29,7 @@ from simulacra_schema.segment_shares import (
 )
 from simulacra_schema.table import ColumnSchema
 from simulacra_schema.targets import TargetedShares
+from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.raking import SWEEPS, cells_of, margins_of, raked_weights
 from simulacra_trainer.segments.answers import (
@@ -42,59 +41,18 @@ from simulacra_trainer.segments.answers import (
     counted,
     percent,
 )
-from simulacra_trainer.segments.cells import Segmentation, segmentation
-from simulacra_trainer.segments.certify import FEW, OWN, wilson
+from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
+from simulacra_trainer.segments.certify import FEW, OWN, kept_share, wilson
 from simulacra_trainer.segments.few_counts import shown_counts
-from simulacra_trainer.segments.local_level import Forecast, forecast
-from simulacra_trainer.segments.pooling import RARE, Indices, pool_shares
+from simulacra_trainer.segments.past_waves import Estimated, moves, of_column
 from simulacra_trainer.trained_model import TrainedModel
 
 LEVELS = (0.95, 0.8)
-FIRST_TOLD = 2
-"""Waves before the first past wave that is estimated from those before it."""
 BETTER: SegmentVerdict = "better than carrying the last wave forward"
 _CONFLICT = Wrong(
     "targets that no composition meets",
-    "No shares of the targeted cells meet all targets, or nobody is in one. Change one of them.",
+    "No shares of the targeted cells meet all targets. Change one of them.",
 )
-
-
-class _People(NamedTuple):
-    """Cells of the targeted columns, with what the next wave is made up of.
-
-    cells: of all rows; kept: those that have rows, int [k]; composition: of each wave, float64
-    [waves, k]; next: of the next one, float64 [k].
-    """
-
-    cells: Segmentation
-    kept: Ints
-    composition: Floats
-    next: Floats
-
-
-class Estimated(NamedTuple):
-    """What is known of the answers to one column; arrays float64 [answers].
-
-    successes, respondents, carried: of the newest wave; earlier: respondents before it; model,
-    said: the forecast, and what the answer says; shares: its points; error, carried_error: over
-    `tests` past waves.
-    """
-
-    levels: Sequence[str]
-    successes: Floats
-    respondents: Floats
-    earlier: float
-    model: Forecast
-    said: Forecast
-    shares: Floats
-    carried: Floats
-    tests: int
-    error: float
-    carried_error: float
-
-    def worth(self) -> Floats:
-        """Return how many respondents know each share as well, float64 [answers]."""
-        return self.shares * (1.0 - self.shares) / self.said.shares()[1] ** 2
 
 
 def certify_next(
@@ -114,7 +72,8 @@ def certify_next(
         for column, level in answers_of(question, trained.schema)
     ]
     waves = segmentation(trained.table, trained.schema, [wave.name])
-    found = estimates_of(trained, waves, [column for _, column, _ in answers], targets)
+    places = {column: questions.index(question) for question, column, _ in answers}
+    found = estimates_of(trained, waves, places, targets)
     shares = [_share_of(wave, answer, found[answer[1]]) for answer in answers]
     said = {answer: one.share for answer, one in zip(answers, shares, strict=True)}
     conditions = conditions_of(trained, waves, {wave.name: NEXT}, said, waves.size - 1)
@@ -152,14 +111,16 @@ def nowcast_worth(trained: TrainedModel, conditions: ConditionSet) -> float | No
     if trained.report.get("differential_privacy") is not None:
         _refuse_rows(wave)
     waves = segmentation(trained.table, schema, [wave.name])
-    targets = None
-    if conditions.quotas:
-        parts = [(one, _known(trained, waves, [*one.where])) for one in conditions.quotas]
-        targets = TargetedShares(quotas=[_scaled(one, 1.0 / part) for one, part in parts])
+    targets = TargetedShares(quotas=conditions.quotas)
     columns = [name for name in asked if name != wave.name]
-    if any(target_faults(targets or TargetedShares(), [wave.name, *columns], schema)):
+    if any(target_faults(targets, [wave.name, *columns], schema)):
         _refuse_rows(wave)
-    found = estimates_of(trained, waves, columns, targets)
+    parts = [(one, _known(trained, waves, [*one.where])) for one in targets.quotas]
+    targets = TargetedShares(quotas=[_scaled(one, 1.0 / part) for one, part in parts])
+    try:
+        found = estimates_of(trained, waves, dict.fromkeys(columns, 0), targets)
+    except InputError:  # whose pointers are those of an estimate
+        _refuse_rows(wave)
     worth = []
     for name in columns:
         of, levels, shares = found[name], found[name].levels, found[name].shares
@@ -173,20 +134,25 @@ def nowcast_worth(trained: TrainedModel, conditions: ConditionSet) -> float | No
     return min(worth)
 
 
-def _refuse_rows(wave: ColumnSchema) -> None:
-    refuse([NO_SHARES.at("conditions", "categorical", wave.name)], REFUSED)
+def _refuse_rows(wave: ColumnSchema) -> NoReturn:
+    fault = NO_SHARES.at("conditions", "categorical", wave.name)
+    raise InputError(Reason.REQUEST_INVALID, REFUSED, fault.detail, fault.pointer)
 
 
 def estimates_of(
     trained: TrainedModel,
     waves: Segmentation,
-    columns: Sequence[str],
+    columns: Mapping[str, int],
     targets: TargetedShares | None,
 ) -> Mapping[str, Estimated]:
-    """Return what is known of the answers to each column."""
-    people = None if targets is None else _people(trained, waves, targets)
+    """Return what is known of the answers to each column, which have the place of their question.
+
+    Raises:
+        InputError: a question was asked in fewer than four waves, or targets contradict each other.
+    """
+    people = _people(trained, waves, targets) if targets and targets.columns() else None
     found = {}
-    for at, name in enumerate(dict.fromkeys(columns)):
+    for name, at in columns.items():
         column = trained.schema.find(name)
         levels = [] if column is None else column.level_values()
         answers: list[Answer] = [(name, name, level) for level in levels]
@@ -199,83 +165,47 @@ def estimates_of(
                 f" {LEAST_WAVES} at least, the newest among them. Leave the question out."
             )
             refuse([Wrong("a question of too few waves", detail).at("questions", at)], REFUSED)
-        moved = np.zeros((waves.size + 1, waves.size, len(levels)))
+        moved, unsure = np.zeros((waves.size + 1, waves.size, len(levels))), np.zeros(len(levels))
         if people is not None:
-            inside = [of for _, *of in counted(trained, people.cells, answers)]
-            groups = [of[people.kept] for of in people.cells.groups]
-            shares = np.stack(
-                [pool_shares(s[people.kept], n[people.kept], groups).share for s, n in inside]
-            )
-            makeup = np.vstack([people.composition, people.next])
-            moved = (makeup[:, None] - people.composition) @ shares.T
-        found[name] = of_column(levels, successes, respondents, asked, moved)
+            cells, makeup = people
+            inside = [(said, n) for _, said, n in counted(trained, cells, answers)]
+            moved, unsure = moves(inside, cells.groups, makeup)
+        found[name] = of_column(levels, successes, respondents, asked, moved, unsure)
     return found
 
 
-def of_column(
-    levels: Sequence[str], successes: Floats, respondents: Floats, asked: Indices, moved: Floats
-) -> Estimated:
-    """Return what is known of one column.
+def _people(
+    trained: TrainedModel, waves: Segmentation, targets: TargetedShares
+) -> tuple[Segmentation, Floats]:
+    """Return the cells of the targeted columns, and their shares, float64 [waves + 1, cells].
 
-    Args:
-        levels: its answers.
-        successes: respondents of each wave who gave each answer, float64 [answers, waves].
-        respondents: those who gave any, float64 [answers, waves].
-        asked: positions of the waves that asked it, int64 [k].
-        moved: what the composition of a wave, or of the next one, adds to the shares of a wave,
-            float64 [waves + 1, waves, answers].
-    """
-    plain = successes[:, asked] / respondents[:, asked]
-
-    def estimate(count: int, at: int) -> tuple[Forecast, Floats]:
-        """Return a wave estimated from the first `count` asked ones, and the last of its people."""
-        before = asked[:count]
-        shares = np.clip(plain[:, :count] + moved[at, before].T, RARE, 1.0 - RARE)
-        known = respondents[:, before]
-        return forecast(shares, known, before.astype(np.float64), float(at)), shares[:, -1]
-
-    errors = []
-    for count in range(FIRST_TOLD, asked.size):
-        past, carried = estimate(count, int(asked[count]))[0].shares()[0], plain[:, count - 1]
-        errors.append([(of - plain[:, count]) ** 2 for of in (past, carried)])
-    error, carried_error = np.sqrt(np.mean(errors, axis=(0, 2)))
-    model, last = estimate(asked.size, respondents.shape[1])
-    is_better = error < carried_error
-    return Estimated(
-        levels,
-        successes[:, -1],
-        respondents[:, -1],
-        float(respondents[0, asked[:-1]].sum()),
-        model,
-        model if is_better else model.carried(last),
-        model.shares()[0] if is_better else last,
-        last,
-        len(errors),
-        float(error),
-        float(carried_error),
-    )
-
-
-def _people(trained: TrainedModel, waves: Segmentation, targets: TargetedShares) -> _People:
-    """Return the cells of the targeted columns; the next wave is the newest, raked to the targets.
+    The next wave is the newest, raked to the targets.
 
     Raises:
         InputError: no composition meets the targets.
     """
-    table, schema = trained.table, trained.schema
-    cells = segmentation(table, schema, targets.columns())
-    kept, first = np.unique(cells.cell, return_index=True)
-    kept, first = kept[kept >= 0], first[kept >= 0]
-    code = np.append(np.full(cells.size, -1), -1)
-    code[kept] = np.arange(kept.size)
-    counts, _ = shown_counts(table, schema, waves, code[cells.cell], kept.size)
-    composition = np.maximum(counts, 1e-6)
-    composition = composition / composition.sum(axis=1, keepdims=True)
-    margins = margins_of(table.take(first), schema, targets)
-    raked, off = raked_weights(margins, cells_of(margins, kept.size), composition[-1], None, SWEEPS)
+    table, schema, names = trained.table, trained.schema, targets.columns()
+    cells = segmentation(table, schema, names)
+    composition: Floats = np.ones((waves.size, 1))
+    row_of_cell: dict[str, pa.ChunkedArray] = {}
+    for at, (name, levels, of) in enumerate(zip(names, cells.levels, cells.groups, strict=True)):
+        codes = level_codes(table, name, levels)
+        before = segmentation(table, schema, [*waves.columns, *names[:at]])
+        counts = np.maximum(shown_counts(table, schema, before, codes, len(levels))[0], 1e-6)
+        parts = (counts / counts.sum(axis=1, keepdims=True)).reshape(waves.size, -1, len(levels))
+        composition = (composition[:, :, None] * parts).reshape(waves.size, -1)
+        # One row of each level stands for it: whether anybody is in a cell must not be felt.
+        known, first = np.unique(codes, return_index=True)
+        row = dict(zip(known.tolist(), first.tolist(), strict=True))
+        rows = pa.array([row.get(level) for level in of.tolist()], pa.int64())
+        row_of_cell[name] = table.column(name).take(rows)
+    margins = margins_of(pa.table(row_of_cell), schema, targets)
+    raked, off = raked_weights(
+        margins, cells_of(margins, cells.size), composition[-1], None, SWEEPS
+    )
     if np.abs(off).max() > SAME:
         refuse([_CONFLICT.at("targets")], REFUSED)
-    return _People(cells, kept, composition, raked / raked.sum())
+    return cells, np.vstack([composition, raked / raked.sum()])
 
 
 def _share_of(wave: ColumnSchema, answer: Answer, of: Estimated) -> SegmentShare:
@@ -289,11 +219,11 @@ def _share_of(wave: ColumnSchema, answer: Answer, of: Estimated) -> SegmentShare
     said, respondents = of.successes[[at]], of.respondents[[at]]
     own = None
     if min(said[0], respondents[0] - said[0]) >= FEW:
-        ends = wilson(said / respondents, respondents, Z95)
+        kept = kept_share(said, respondents, NOISE) * respondents
+        ends = wilson(said / respondents, kept, Z95)
         own_low, own_high = (float(end[0]) for end in ends)
         own = OwnShare(share=float(said[0] / respondents[0]), low=own_low, high=own_high)
-    is_better = of.error < of.carried_error
-    verdict: SegmentVerdict = BETTER if is_better else "no better"
+    verdict: SegmentVerdict = BETTER if of.is_better else "no better"
     beside = NextShare(
         low80=low80,
         high80=high80,
@@ -303,7 +233,7 @@ def _share_of(wave: ColumnSchema, answer: Answer, of: Estimated) -> SegmentShare
         carried_error=of.carried_error,
     )
     figures = f"{percent(share)} ({percent(low)} to {percent(high)}; 80 %: {percent(low80)} to"
-    is_it = "Better" if is_better else "No better"
+    is_it = "Better" if of.is_better else "No better"
     text = (
         f"{wave.name} = {NEXT}: {column} = {level}: {figures} {percent(high80)})."
         f" Worth {worth:,.0f} respondents. {is_it} than carrying the last wave forward"
