@@ -137,6 +137,14 @@ def test_rows_of_the_next_wave_take_nothing_but_its_conditions(
     assert "aware" not in error.value.message
 
 
+def test_rows_of_the_next_wave_take_nothing_beside_its_conditions(model: Any) -> None:
+    conditions = ConditionSet(categorical={"wave": {"next": 1.0}, "aware": {"yes": 0.5}})
+    others = {"interventions": {"age": "old"}, "counterfactual": True, "persons": 1}
+    request = GenerateRequest.model_validate({"conditions": conditions, **others})
+    found = [one.pointer for one in request.faults(model.schema) if "leave this" in one.detail]
+    assert found == ["/interventions", "/counterfactual", "/persons"]
+
+
 @pytest.mark.parametrize(
     ("question", "pointer", "said"),
     [

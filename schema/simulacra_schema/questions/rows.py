@@ -150,8 +150,8 @@ class RowsQuestion(Question, Generic[V]):
             return [*self._with_given(), *given_faults(self.given, schema)]
         conditions, found = of_known_waves(self.conditions, schema)
         if conditions is not self.conditions:
-            beside = [name for name in ("interventions", "counterfactual") if getattr(self, name)]
-            found += [WITH_NEXT.at(name) for name in beside]
+            names = ("interventions", "counterfactual", "persons")
+            found += [WITH_NEXT.at(name) for name in names if getattr(self, name)]
         found += check_conditions(conditions, schema)
         found += check_quotas(conditions, schema)
         for name, value in self.interventions.items():
