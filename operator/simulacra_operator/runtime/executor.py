@@ -99,7 +99,7 @@ class Executor:
             case act.TenantAction():
                 await self._run_tenant(action)
             case _:
-                raise TypeError(f"unknown action: {type(action).__name__}")
+                raise _unknown(action)
 
     def _log_failure(self, failure: act.LogFailure) -> None:
         fields: dict[str, object] = {**self._resource.log_fields()}
@@ -181,6 +181,8 @@ class Executor:
             case act.EraseSource(artifact):
                 await self._confirm_unchanged()
                 await custody.erase_source(self._ref, artifact)
+            case _:
+                raise _unknown(action)
 
     async def _write(self, artifact: str, content: bytes) -> None:
         await self._confirm_lately()
@@ -236,6 +238,8 @@ class Executor:
                     await self._record_job(EventType.JOB_STOPPED, uid)
                 mode: kube.Propagation = "Foreground" if wait else "Background"
                 await self._cluster.delete(kube.JOBS, name, namespace, uid=uid, propagation=mode)
+            case _:
+                raise _unknown(action)
 
     async def _create_job(self, manifest: Object) -> None:
         namespace = self._resource.meta.namespace
@@ -246,12 +250,10 @@ class Executor:
             await self._cluster.create(kube.JOBS, manifest, namespace)
             support = support_id(self._resource.meta.uid)
             log.info("job created", extra={**self._resource.log_fields(), "support": support})
-        except (
-            kube.AlreadyExists
-        ) as error:  # of an earlier pass, or foreign: the next pass reads it
-            raise kube.Conflict(
-                error.status, error.reason, "there is a Job of this name"
-            ) from error
+        except kube.AlreadyExists as error:
+            # Of an earlier pass, or foreign: the next pass reads it.
+            message = "there is a Job of this name"
+            raise kube.Conflict(error.status, error.reason, message) from error
 
     async def _record_job(
         self, event: EventType, of: str, outcome: Outcome = Outcome.SUCCESS
@@ -302,6 +304,8 @@ class Executor:
                 await self._patch_status({"clientId": client_id})
             case act.RecordTenantErased():
                 await self._tenant_eraser.certify()
+            case _:
+                raise _unknown(action)
 
     async def _record_suspension(self, suspension: Suspension) -> None:
         await self._confirm_unchanged()  # whoever changed it has recorded it
@@ -355,9 +359,12 @@ class Executor:
                 await self._confirm_unchanged()  # nothing may be left of a tenant deleted meanwhile
             await self._cluster.create(action.resource, action.manifest, namespace)
         except (kube.AlreadyExists, kube.NotFound) as error:
-            raise kube.Conflict(
-                error.status, error.reason, "the object changed meanwhile"
-            ) from error
+            message = "the object changed meanwhile"
+            raise kube.Conflict(error.status, error.reason, message) from error
+
+
+def _unknown(action: act.Action) -> TypeError:
+    return TypeError(f"unknown action: {type(action).__name__}")
 
 
 def _event_id(named: str) -> str:
