@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from simulacra_schema.questions.segments import MAX_CELLS
+from simulacra_schema.next_wave import MAX_CELLS
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import CertifiedShares, certify

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from math import prod
 
-from simulacra_schema.conditions import ConditionSet, check_conditions
-from simulacra_schema.faults import Fault, Wrong, path_of, pointer
-from simulacra_schema.quota_checks import check_quotas
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.faults import Fault, Wrong, pointer
+from simulacra_schema.quota_checks import check_targets
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.targets import TargetedShares
 
@@ -16,6 +16,7 @@ NEXT = "next"
 LEAST_WAVES = 4
 MOST_TARGETED = 2
 MAX_CELLS = 150
+"""Segments that are pooled at most, those of each wave counted: their matrix is inverted."""
 _FEW = "fewer than 4 waves before the next one"
 _PARTS = Wrong(
     "the next wave shared out", "All rows are of the next wave or none; give next the share 1."
@@ -74,10 +75,8 @@ def target_faults(
     """
     found = []
     columns = [schema.find(name) for name in targets.columns()]
-    asked = ConditionSet(categorical=targets.categorical, quotas=targets.quotas)
-    for fault in (*check_conditions(asked, schema), *check_quotas(asked, schema)):
-        path = path_of(fault.pointer)
-        found.append(fault.model_copy(update={"pointer": pointer("targets", *path[1:])}))
+    for path, fault in check_targets(targets, schema):
+        found.append(fault.model_copy(update={"pointer": pointer("targets", *path)}))
     if set(targets.columns()) & set(taken):
         found.append(_TAKEN.at("targets"))
     elif any(one is not None and (one.kind == "multi" or not one.levels) for one in columns):

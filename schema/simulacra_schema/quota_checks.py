@@ -10,12 +10,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulacra_schema.conditions import ConditionSet, level_in, number_of, wrong_column, wrong_range
-from simulacra_schema.faults import Fault, Wrong, no_level
+from simulacra_schema.conditions import (
+    ConditionSet,
+    check_conditions,
+    level_in,
+    number_of,
+    wrong_column,
+    wrong_range,
+)
+from simulacra_schema.faults import Fault, Wrong, no_level, path_of
 from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.ranges import NumericRange
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
+from simulacra_schema.targets import TargetedShares
 
 CLOSE = 1e-9
 CONFLICT = "quotas that conflict"
@@ -75,6 +83,20 @@ def check_quotas(conditions: ConditionSet, schema: TableSchema) -> Iterator[Faul
     yield from found
     if not found and conditions.quotas:
         yield from _contradictions(conditions, schema)
+
+
+def as_conditions(targets: TargetedShares) -> ConditionSet:
+    """Return targets as the conditions whose words they have."""
+    return ConditionSet(categorical=targets.categorical, quotas=targets.quotas)
+
+
+def check_targets(
+    targets: TargetedShares, schema: TableSchema
+) -> Iterator[tuple[tuple[str | int, ...], Fault]]:
+    """Yield what the schema says against targets as conditions, with the path in the targets."""
+    asked = as_conditions(targets)
+    for fault in (*check_conditions(asked, schema), *check_quotas(asked, schema)):
+        yield path_of(fault.pointer)[1:], fault  # behind /conditions
 
 
 def _check_quota(quota: Quota, at: tuple[str | int, ...], schema: TableSchema) -> Iterator[Fault]:

@@ -20,10 +20,8 @@ from simulacra_intake.limits import MIN_ROWS
 from simulacra_intake.replicate_weights import replicates_in
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_intake.survey_weights import Floats, Ints, effective_rows
-from simulacra_schema.conditions import ConditionSet, check_conditions
 from simulacra_schema.description_parts import EXTENSION
-from simulacra_schema.faults import path_of
-from simulacra_schema.quota_checks import check_quotas
+from simulacra_schema.quota_checks import as_conditions, check_targets
 from simulacra_schema.quotas import Quota
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import CleaningNote, ColumnSchema, TableSchema
@@ -78,7 +76,7 @@ def margins_of(
     table: pa.Table, schema: TableSchema, targets: TargetedShares
 ) -> list[TargetClasses]:
     """Return the margins of checked targets over a clean table."""
-    asked = expand_conditions(_conditions(targets), schema)
+    asked = expand_conditions(as_conditions(targets), schema)
     found = []
     for name, levels in asked.categorical.items():
         shares = ShareCondition(name, list(levels), np.array(list(levels.values())))
@@ -179,15 +177,10 @@ def with_targets(
     return _replicates_raked(table, schema, margins, cells, float(start.sum())), schema
 
 
-def _conditions(targets: TargetedShares) -> ConditionSet:
-    return ConditionSet(categorical=targets.categorical, quotas=targets.quotas)
-
-
 def _faults(targets: Targets, schema: TableSchema) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield what schema and arithmetic say against targets, each with its path."""
-    asked = _conditions(targets)
-    for fault in (*check_conditions(asked, schema), *check_quotas(asked, schema)):
-        yield path_of(fault.pointer)[1:], fault.detail  # behind /conditions
+    for path, fault in check_targets(targets, schema):
+        yield path, fault.detail
     for place, quota in enumerate(targets.quotas):
         if quota.share is None and (quota.min, quota.max) != (None, None):
             yield ("quotas", place), _BOUNDS

@@ -10,8 +10,7 @@ from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
-from simulacra_schema.next_wave import MAX_CELLS as MAX_CELLS
-from simulacra_schema.next_wave import NEXT, few_waves, next_wave, target_faults
+from simulacra_schema.next_wave import MAX_CELLS, NEXT, few_waves, next_wave, target_faults
 from simulacra_schema.table import YES, ColumnSchema, TableSchema
 from simulacra_schema.targets import TargetedShares
 

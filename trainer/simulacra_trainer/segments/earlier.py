@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.survey_weights import Floats
-from simulacra_schema.questions.segments import MAX_CELLS, SegmentColumn, wave_axis, waves_asked
+from simulacra_schema.next_wave import MAX_CELLS
+from simulacra_schema.questions.segments import SegmentColumn, wave_axis, waves_asked
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.segments.cells import Segmentation, segmentation
