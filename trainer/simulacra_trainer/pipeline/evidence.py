@@ -40,7 +40,6 @@ from simulacra_trainer.evidence import (
     two_digits,
 )
 from simulacra_trainer.pipeline.identification import FROM_MODEL
-from simulacra_trainer.segments.next_wave import nowcast_worth
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -113,12 +112,14 @@ def weigh(
     request: GenerateRequest,
     plan: GenerationPlan | None,
     support: Support | None,
+    nowcast: float | None = None,
 ) -> Evidence | None:
     """Return what the rows of a request are worth; None if it asks for no weights.
 
     Every shard of a generation computes the same.
 
     plan: of the rows; None of linked rows. support: who stands behind do(); None without it.
+    nowcast: respondents that rows of the next wave are worth; None of other rows.
     """
     if not request.evidence:
         return None
@@ -131,7 +132,7 @@ def weigh(
     classes: list[ClassWorth] = []
     reason = _why_not(trained, request, support)
     if reason is None and ratio is not None:
-        behind, of_request, reason = _respondents(trained, request, attainment, support)
+        behind, of_request, reason = _respondents(trained, request, attainment, support, nowcast)
         if behind:
             draws = float(rows)
             if attainment is not None:
@@ -178,6 +179,7 @@ def _respondents(
     request: GenerateRequest,
     attainment: AttainmentDetail | None,
     support: Support | None,
+    nowcast: float | None,
 ) -> tuple[float | None, Basis, str]:
     """Return the respondents behind a request, their basis, and why there may be none."""
     # Twins have the evidence of their factual rows.
@@ -186,9 +188,8 @@ def _respondents(
             return None, "not measured", SELECTED
         return support.respondents or 0.0, "do", UNBACKED
     if attainment is not None:
-        told = nowcast_worth(trained, request.conditions)
-        if told is not None:
-            return told, "nowcast", UNBACKED
+        if nowcast is not None:
+            return nowcast, "nowcast", UNBACKED
         certified = certified_worth(trained, request.conditions)
         if certified is not None:
             return certified, "segment", UNBACKED

@@ -71,10 +71,11 @@ def plan_generation(
     _check_request(trained, request)
     refuse_unique(request, trained.schema)
     request = with_options(request, trained.schema)
-    nowcast_worth(trained, request.conditions)  # refuses what its estimate did not give
+    # It refuses what its estimate did not give.
+    nowcast = nowcast_worth(trained, request.conditions)
     held = [*request.conditions.columns(), *request.interventions]
     with rules_named(trained.schema, held):
-        return _plan_checked(trained, request, known, identified)
+        return _plan_checked(trained, request, known, identified, nowcast)
 
 
 def _plan_checked(
@@ -82,8 +83,9 @@ def _plan_checked(
     request: GenerateRequest,
     known: Evidence | None,
     identified: Identification | None,
+    nowcast: float | None,
 ) -> Plan:
-    """Plan a checked request."""
+    """Plan a checked request; nowcast: what rows of the next wave are worth."""
     is_known = identified is not None and (known is not None or not request.evidence)
     support = None if is_known else support_of(trained, request)
     identification = identified if support is None else identify(trained, request, support)
@@ -100,7 +102,7 @@ def _plan_checked(
         plan = replace(facts, rows=request.row_count, do=do, twins=trained.model)
     else:
         plan = plan_sampling(trained, request)
-    evidence = known or weigh(trained, request, plan, support)
+    evidence = known or weigh(trained, request, plan, support, nowcast)
     return replace(plan, identification=identification, evidence=evidence, held=held)
 
 

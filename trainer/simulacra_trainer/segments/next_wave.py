@@ -151,13 +151,13 @@ def estimates_of(
         InputError: a question was asked in fewer than four waves, or targets contradict each other.
     """
     people = _people(trained, waves, targets) if targets and targets.columns() else None
+    levels_of = {name: trained.schema.column(name).level_values() for name in columns}
+    of_waves = _counts(trained, waves, levels_of)
+    of_cells = {} if people is None else _counts(trained, people[0], levels_of)
     found = {}
     for name, at in columns.items():
-        column = trained.schema.find(name)
-        levels = [] if column is None else column.level_values()
-        answers: list[Answer] = [(name, name, level) for level in levels]
-        counts = [of for _, *of in counted(trained, waves, answers)]
-        successes, respondents = (np.stack([of[part] for of in counts]) for part in (0, 1))
+        levels = levels_of[name]
+        successes, respondents = (np.stack(part) for part in zip(*of_waves[name], strict=True))
         asked = np.flatnonzero(respondents.min(axis=0) >= OWN)
         if asked.size < LEAST_WAVES or asked[-1] != waves.size - 1:
             detail = (
@@ -168,9 +168,19 @@ def estimates_of(
         moved, unsure = np.zeros((waves.size + 1, waves.size, len(levels))), np.zeros(len(levels))
         if people is not None:
             cells, makeup = people
-            inside = [(said, n) for _, said, n in counted(trained, cells, answers)]
-            moved, unsure = moves(inside, cells.groups, makeup)
+            moved, unsure = moves(of_cells[name], cells.groups, makeup)
         found[name] = of_column(levels, successes, respondents, asked, moved, unsure)
+    return found
+
+
+def _counts(
+    trained: TrainedModel, cells: Segmentation, levels_of: Mapping[str, Sequence[str]]
+) -> dict[str, list[tuple[Floats, Floats]]]:
+    """Return of each column's levels the respondents of each cell, as in `counted`."""
+    answers = [(name, name, level) for name, levels in levels_of.items() for level in levels]
+    found: dict[str, list[tuple[Floats, Floats]]] = {name: [] for name in levels_of}
+    for (name, _, _), said, respondents in counted(trained, cells, answers):
+        found[name].append((said, respondents))
     return found
 
 
