@@ -132,11 +132,11 @@ class EffectQuestion(Question, Generic[V]):
         "dontKnow if they are in no list.",
     )
 
-    def groups(self) -> dict[str, str]:
-        """Return the columns of the groups, with the pointer of each."""
+    def groups(self) -> dict[str, tuple[str | int, ...]]:
+        """Return the columns of the groups, with the path of each."""
         if self.segment is not None:
-            return {self.segment: "/segment"}
-        return {name: f"/by/{at}" for at, name in enumerate(self.by)}
+            return {self.segment: ("segment",)}
+        return {name: ("by", at) for at, name in enumerate(self.by)}
 
     def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
         """Return column and level (None without one) of the outcome."""
@@ -168,8 +168,8 @@ class EffectQuestion(Question, Generic[V]):
             yield _BOTH.at("by")
         if len({*self.by}) < len(self.by):
             yield TWICE.at("by", 1)
-        for name, pointer in self.groups().items():
-            path, column = pointer[1:].split("/"), schema.find(name)
+        for name, path in self.groups().items():
+            column = schema.find(name)
             if column is None:
                 yield no_column(name, schema).at(*path)
             elif not column.learned or name in (self.treatment, outcome):

@@ -104,7 +104,7 @@ def overlap(features: Features, scores: Scores) -> Checked:
     """Check that both arms hold people like the others; a failure is a matter of precision."""
     shares = effective_shares(scores)
     rare = float(np.mean(np.min(np.array(scores.propensities), axis=0)[scores.tilt > 0] < RARE))
-    survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    survey = scores.survey
     before = _imbalance(features, *((weights > 0) * survey for weights in scores.arm_weights))
     after = _imbalance(features, *scores.arm_weights)
     detail = (
@@ -120,7 +120,7 @@ def overlap(features: Features, scores: Scores) -> Checked:
 
 def effective_shares(scores: Scores) -> tuple[float, float]:
     """Return the share of each arm's rows, of those whom the effect is for, that is left of it."""
-    survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    survey = scores.survey
     full = [max(kish((weights > 0) * survey), 1.0) for weights in scores.arm_weights]
     value, baseline = (
         min(1.0, worth / rows) for worth, rows in zip(scores.effective(), full, strict=True)

@@ -47,6 +47,11 @@ class Scores:
     square: float = 0.0
     hidden: float = 0.0
 
+    @property
+    def survey(self) -> Floats:
+        """Survey weights, float64 [n]; ones if there are none."""
+        return np.ones(self.value.size) if self.weights is None else self.weights
+
     def effective_units(self, rows: Flags | None = None) -> float:
         """Return the persons or clusters that the smaller arm's weights are worth (Kish, 1965).
 

@@ -104,14 +104,10 @@ def segment_effects(
     effects = [
         _described(one, span, own, gap, sets[0], people) for one, span, own, gap in described
     ]
-    masses = [_mass(sets[0][0], one.rows) for one in shown]
+    people_of = sets[0][0].tilt * sets[0][0].survey
+    masses = [float(people_of[one.rows].sum()) for one in shown]
     differ = _differ(parts, masses, effective, reverses, rng, shifts)
     return Segments(effects, unshown, differ)
-
-
-def _mass(scores: Scores, rows: Flags) -> float:
-    weights = scores.tilt if scores.weights is None else scores.tilt * scores.weights
-    return float(weights[rows].sum())
 
 
 def _differ(
@@ -156,8 +152,7 @@ def _described(
     support, asked = 1.0, float(one.rows.sum())
     if people is not None:
         inside = one.rows & people.asked
-        survey = np.ones(inside.size) if runs[0].weights is None else runs[0].weights
-        asked, weights = float(inside.sum()), survey * inside
+        asked, weights = float(inside.sum()), runs[0].survey * inside
         support = float(weights @ people.has_counterparts) / max(float(weights.sum()), 1e-300)
     return SegmentEffect(
         level=one.level,

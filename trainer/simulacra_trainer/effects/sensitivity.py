@@ -22,7 +22,7 @@ MAX_OF_WEIGHTS = 0.95
 
 def scale(scores: Scores) -> float:
     """Return S, in the outcome's unit; the residual is that of the rows in the arms."""
-    weights = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    weights = scores.survey
     representer = np.average(scores.representer**2, weights=weights)
     return float(np.sqrt(_residual(scores) * representer))
 
@@ -93,5 +93,5 @@ def _yardstick(name: str, main: Interval, unit: float, whole: Scores, left: Scor
 
 def _residual(scores: Scores) -> float:
     """Return the mean squared residual of the rows in the arms."""
-    weights = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    weights = scores.survey
     return float(np.average(scores.residual**2, weights=weights * (scores.representer != 0)))
