@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from simulacra_crds.kube.client import PODS, Cluster, ClusterError
-from simulacra_embedded.node import registration
+from simulacra_embedded.node import environment, registration
 from simulacra_embedded.node.pod_dir import PodDir
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
+from simulacra_embedded.processes.forks import Forks
 from simulacra_embedded.processes.program import announce_ready
 from simulacra_trainer.kernel_cache import user_cache
 
@@ -54,7 +55,9 @@ class NodeAgent:
         self._root = root
         self._bind = bind
         self._images = images
-        self._host = Host(cluster, root, user_cache(), asyncio.Semaphore(slots))
+        cache = user_cache()
+        forks = Forks("simulacra_embedded.node.preloaded", environment.of_imports(cache))
+        self._host = Host(cluster, root, cache, asyncio.Semaphore(slots), forks)
         self._runners: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._inherited: set[str] = set()

@@ -54,10 +54,9 @@ async def resolve(
         ConfigError: A Secret, ConfigMap, key or field does not exist.
     """
     container = pod["spec"]["containers"][0]
-    names = [name for name in os.environ if name in ("PATH", "LANG") or INHERITED.fullmatch(name)]
-    env = {name: os.environ[name] for name in names}
+    env = of_imports(cache)
+    env |= {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
-    env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:
         kind = "secretRef" if "secretRef" in source else "configMapRef"
         values = await _data(cluster, pod, kind, source[kind])
@@ -69,6 +68,13 @@ async def resolve(
             env[entry["name"]] = value
     tmp = str(folder.tmp)
     return env | {"TMPDIR": tmp, "HOME": tmp, TERMINATION_PATH_ENV: str(folder.termination)}
+
+
+def of_imports(cache: Path) -> dict[str, str]:
+    """Return what libraries read while they are imported; with one thread, a process may fork."""
+    env = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    return env | {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
 
 
 def worker_group(pod: Object) -> str | None:

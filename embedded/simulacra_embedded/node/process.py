@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from simulacra_embedded.node.environment import TRAINER
 from simulacra_embedded.processes import session
 from simulacra_embedded.processes.child import spawn
 from simulacra_embedded.processes.files import LogFile
+from simulacra_embedded.processes.forks import Fork, Forks
 
 WATCH_SECONDS = 0.2
 
@@ -33,7 +35,7 @@ class ContainerProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: asyncio.subprocess.Process | Fork,
         output: asyncio.Task[None],
         log: LogFile,
         memory_limit: float | None,
@@ -53,15 +55,23 @@ class ContainerProcess:
         folder: Path,
         log: Path,
         memory_limit: float | None,
+        forks: Forks,
     ) -> ContainerProcess:
         """Start a process in its own session with `folder` as working directory.
+
+        The trainer's program starts as a fork, without its imports.
 
         Raises:
             OSError: The program does not exist or may not be run.
         """
         output = LogFile(log)
+        process: asyncio.subprocess.Process | Fork
         try:
-            process, feeding = await spawn(command, env, folder, output.write)
+            if command[: len(TRAINER)] == TRAINER:
+                words = command[len(TRAINER) :]
+                process, feeding = await forks.start(words, env, folder, output.write)
+            else:
+                process, feeding = await spawn(command, env, folder, output.write)
         except BaseException:
             output.close()
             raise

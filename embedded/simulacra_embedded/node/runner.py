@@ -17,6 +17,7 @@ from simulacra_embedded.node import environment, resources, status
 from simulacra_embedded.node.pod_dir import PodDir
 from simulacra_embedded.node.process import ContainerProcess, Termination
 from simulacra_embedded.node.registration import HOST_IP
+from simulacra_embedded.processes.forks import Forks
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -30,12 +31,13 @@ log = logging.getLogger("simulacra.node")
 
 @dataclass
 class Host:
-    """What the pods of one agent share: API, data directory, compile cache, slots."""
+    """What the pods of one agent share: API, data directory, compile cache, slots, imports."""
 
     cluster: Cluster
     root: Path
     cache: Path
     slots: asyncio.Semaphore
+    forks: Forks
     running: int = 0
     rendezvous_ports: dict[str, int] = field(default_factory=dict)
     """By uid of a Job with a worker group: the port on which the workers meet."""
@@ -122,7 +124,9 @@ class PodRunner:
         memory = resources.amount(self._container, "memory", "limits")
         path = self.folder.path / f"{self._container['name']}.log"
         command = environment.command(self._container, env)
-        process = await ContainerProcess.start(command, env, self.folder.tmp, path, memory)
+        process = await ContainerProcess.start(
+            command, env, self.folder.tmp, path, memory, self._host.forks
+        )
         try:
             self.folder.record_process(process.pid)
         except OSError:  # without a record, it could outlive a crash

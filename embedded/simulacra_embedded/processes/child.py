@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from simulacra_intake.parent_death import die_with_parent
+
+T = TypeVar("T")
 
 
 async def spawn(
@@ -15,13 +18,11 @@ async def spawn(
     env: Mapping[str, str],
     folder: Path | None,
     sink: Callable[[bytes], None],
+    descriptors: Sequence[int] = (),
 ) -> tuple[asyncio.subprocess.Process, asyncio.Task[None]]:
     """Start a program in its own session, which dies with this process.
 
-    The pipe is our own, because asyncio's `Process.wait` returns only when every descendant has
-    closed it.
-
-    The sink receives stdout and stderr.
+    The sink receives stdout and stderr. The program inherits the descriptors.
 
     Returns:
         The process, and the task that feeds the sink until the last writer ends.
@@ -29,9 +30,8 @@ async def spawn(
     Raises:
         OSError: The program does not exist or may not be run.
     """
-    reader, writer = os.pipe()
-    try:
-        process = await asyncio.create_subprocess_exec(
+    return await with_output(
+        lambda writer: asyncio.create_subprocess_exec(
             *command,
             env=env,
             cwd=folder,
@@ -40,9 +40,25 @@ async def spawn(
             stderr=writer,
             start_new_session=True,
             umask=0o077,
+            pass_fds=descriptors,
             # Takes no lock that another thread might hold at the fork.
             preexec_fn=_die_with(os.getpid()),
-        )
+        ),
+        sink,
+    )
+
+
+async def with_output(
+    start: Callable[[int], Coroutine[Any, Any, T]], sink: Callable[[bytes], None]
+) -> tuple[T, asyncio.Task[None]]:
+    """Start a process that writes into the descriptor; return it and the task that feeds the sink.
+
+    The pipe is our own, because asyncio's `Process.wait` returns only when every descendant has
+    closed it.
+    """
+    reader, writer = os.pipe()
+    try:
+        process = await start(writer)
     except BaseException:
         os.close(reader)
         raise

@@ -1,0 +1,111 @@
+"""Child processes that begin as forks of one that has done their imports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulacra_embedded.processes.child import spawn, with_output
+
+KILLED = -9
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A child of the process that forks, with what of `asyncio.subprocess.Process` is used."""
+
+    pid: int
+    end: asyncio.Future[int]
+
+    async def wait(self) -> int:
+        """Return the exit code, negative for a signal."""
+        return await asyncio.shield(self.end)
+
+
+class Forks:
+    """Starts forks of `python -m MODULE`, which starts with the first of them.
+
+    With that process its forks die: they end as killed, and the next one starts another.
+    """
+
+    def __init__(self, module: str, env: Mapping[str, str]) -> None:
+        self._module, self._env = module, env
+        self._server: socket.socket | None = None
+        self._starting = asyncio.Lock()
+        self._asked: deque[asyncio.Future[Fork]] = deque()
+        self._running: dict[int, Fork] = {}
+
+    async def start(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        sink: Callable[[bytes], None],
+    ) -> tuple[Fork, asyncio.Task[None]]:
+        """Start a fork in its own session, as `child.spawn` starts a program.
+
+        Raises:
+            OSError: The process that forks has ended.
+        """
+        async with self._starting:
+            server = self._server = self._server or await self._connect()
+        request = os.memfd_create("request")
+        try:
+            content = {"arguments": [*arguments], "env": {**env}, "folder": str(folder)}
+            os.write(request, json.dumps(content).encode())
+            os.lseek(request, 0, os.SEEK_SET)
+
+            async def ask(output: int) -> Fork:
+                socket.send_fds(server, [b"."], [request, output])
+                self._asked.append(asyncio.get_running_loop().create_future())
+                return await asyncio.shield(self._asked[-1])
+
+            return await with_output(ask, sink)
+        finally:
+            os.close(request)
+
+    async def _connect(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", self._module, str(theirs.fileno())]
+        with theirs:
+            await spawn(command, self._env, None, _write, (theirs.fileno(),))
+        ours.setblocking(False)
+        asyncio.get_running_loop().add_reader(ours, self._hear, ours)
+        return ours
+
+    def _hear(self, server: socket.socket) -> None:
+        """Take one answer; at the end of the process, end what it has forked."""
+        answer = b""
+        with suppress(ConnectionResetError):
+            answer = server.recv(64)
+        if not answer:
+            return self._lose(server)
+        pid, *code = map(int, answer.split())
+        if code:
+            self._running.pop(pid).end.set_result(code[0])
+        else:
+            fork = self._running[pid] = Fork(pid, asyncio.get_running_loop().create_future())
+            self._asked.popleft().set_result(fork)
+
+    def _lose(self, server: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(server)
+        server.close()
+        self._server = None
+        for asked in self._asked:
+            asked.set_exception(OSError("the process that starts pods has ended"))
+        for fork in self._running.values():
+            fork.end.set_result(KILLED)
+        self._asked.clear()
+        self._running.clear()
+
+
+def _write(output: bytes) -> None:
+    sys.stderr.buffer.write(output)

@@ -1,0 +1,97 @@
+"""Pods as forks of a process that has imported the trainer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from simulacra_crds.tasks import TERMINATION_PATH_ENV, ExitCode
+from simulacra_embedded.node.environment import of_imports
+from simulacra_embedded.processes.forks import KILLED, Forks
+from simulacra_trainer.kernel_cache import user_cache
+
+
+class Bench:
+    """Starts forks in a folder, and keeps what they print."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output = folder, b""
+        self.env = of_imports(user_cache()) | {TERMINATION_PATH_ENV: str(folder / "end")}
+        self.forks = Forks("simulacra_embedded.node.preloaded", of_imports(user_cache()))
+        self.server = 0
+
+    async def start(self, *arguments: str) -> tuple[int, asyncio.Task[int], asyncio.Task[None]]:
+        fork, fed = await self.forks.start(arguments, self.env, self.folder, self._take)
+        self.server = _stat(fork.pid, 1)
+        assert _stat(fork.pid, 3) == fork.pid  # a session of its own
+        return fork.pid, asyncio.create_task(fork.wait()), fed
+
+    async def run(self, *arguments: str) -> int:
+        _, end, fed = await self.start(*arguments)
+        code = await asyncio.wait_for(end, 60)
+        await asyncio.wait_for(fed, 60)
+        return code
+
+    def _take(self, output: bytes) -> None:
+        self.output += output
+
+
+def _stat(pid: int, field: int) -> int:
+    """Return a number of /proc/PID/stat, counted from the state."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[field])
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    one = Bench(tmp_path)
+    yield one
+    if one.server:
+        os.kill(one.server, signal.SIGKILL)
+
+
+async def test_fork_has_arguments_environment_and_folder_of_its_pod(bench: Bench) -> None:
+    assert await bench.run("walk") == 2
+    assert b"usage: python -m simulacra_trainer run" in bench.output
+    first = bench.server
+    bench.env |= {"SIMULACRA_TASK": "no task", "VAULT_TOKEN": "a secret"}
+    assert await bench.run("run") == ExitCode.PERMANENT
+    assert bench.server == first
+    assert b"task rejected" in bench.output
+    assert json.loads((bench.folder / "end").read_bytes())["outcome"] == "Failed"
+    for file in ("environ", "cmdline"):
+        assert b"a secret" not in Path(f"/proc/{first}/{file}").read_bytes()
+
+
+async def test_forks_end_with_the_process_that_forks_and_the_next_has_another(bench: Bench) -> None:
+    pid, end, _ = await bench.start("run")
+    os.kill(pid, signal.SIGSTOP)
+    before = bench.server
+    os.kill(before, signal.SIGKILL)
+    assert await asyncio.wait_for(end, 60) == KILLED
+    while Path(f"/proc/{pid}").exists() and _state(pid) != "Z":
+        await asyncio.sleep(0.05)
+    assert await bench.run() == 2
+    assert bench.server != before
+
+
+async def test_signal_of_a_fork_is_its_exit_code(bench: Bench) -> None:
+    pid, end, _ = await bench.start("run")
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.wait_for(end, 60) == -signal.SIGKILL
+
+
+async def test_imports_that_fail_are_an_error_of_the_start(bench: Bench) -> None:
+    bench.forks = Forks("simulacra_embedded.node.absent", bench.env)
+    with pytest.raises(OSError, match="the process that starts pods has ended"):
+        await bench.run("run")
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
