@@ -87,8 +87,8 @@ def test_a_night_loses_nothing_and_explains_everything(node: Node, tmp_path: Pat
                 _drain(night)
                 _kill_leader(night)
                 _kill_api(night)
-                _outage(night, "seaweedfs", "an outage of the store", "StoreUnavailable")
-                _outage(night, "openbao", "an outage of the key provider", "KeyUnavailable")
+                _outage(night, "seaweedfs", "object store", "StoreUnavailable")
+                _outage(night, "openbao", "key provider", "KeyUnavailable")
                 _fill_quota(night, customers[2], tenants[2], load)
                 _upgrade(night)
                 eventually(lambda: load.resources() >= 300 or bool(load.errors), 1200)
@@ -196,7 +196,7 @@ def _kill_leader(night: Night) -> None:
 def _kill_api(night: Night) -> None:
     node = night.node
     selector = ("-n", SYSTEM, "-l", "app.kubernetes.io/component=api")
-    with night.event("every API pod is killed") as told:
+    with night.event("every API pod is killed", "SimulacraApiDown") as told:
         node.kubectl("delete", "pod", *selector, "--grace-period=0", "--force")
         path = '{.status.conditions[?(@.type=="Available")].message}'
 
@@ -211,14 +211,17 @@ def _kill_api(night: Night) -> None:
 
 def _outage(night: Night, server: str, what: str, error: str) -> None:
     wait_for_pods(night.node)
+    causes = ("SimulacraCustodyErrors", "SimulacraApiErrors")
+    of_operator, of_pod = (night.status("CustodyUnavailable", word) for word in (what, error))
     with (
-        night.event(what, "SimulacraCustodyErrors", "SimulacraApiErrors") as told,
+        night.event(f"an outage of the {what}", *causes) as told,
         away(night.node, server),
     ):
         night.explains(
             told,
-            status=night.status("CustodyUnavailable", error),
-            log=night.logged(told, "operator", "dependency call failed", error),
+            status=lambda: of_operator() or of_pod(),
+            # of the operator's own call, or of a pod's
+            log=night.logged(told, "operator", "failed", error),
             alert=night.alerted("SimulacraCustodyErrors"),
         )
         time.sleep(max(told.began + OUTAGE_S[server] - time.time(), 0))

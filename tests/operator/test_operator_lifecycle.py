@@ -194,7 +194,7 @@ def test_a_model_is_not_fit_to_a_later_dataset_of_the_same_name() -> None:
         ({"model": None}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", deletionTimestamp=iso(NOW))}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", well=False)}, "ModelFailed"),
-        ({"fault": Fault.CUSTODY}, "CustodyUnavailable"),
+        ({"fault": Fault.STORE}, "CustodyUnavailable"),
     ],
 )
 def test_a_waiting_generation_states_its_reason(facts: dict[str, Any], reason: str) -> None:

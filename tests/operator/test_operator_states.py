@@ -99,7 +99,7 @@ def _living(kind: str) -> Iterator[SmallWorld]:
         _jobs("job").values(),
         _upstream(kind),
         tenants,
-        (None, Fault.CUSTODY),
+        (None, Fault.KEYS),
         (True, False),
     )
     for status, key, work, upstream, owner, fault, slot in product:

@@ -43,7 +43,8 @@ _BEFORE_JOB = {
 class Fault(Enum):
     """The dependency whose call failed in the last pass."""
 
-    CUSTODY = "object store or key provider"
+    STORE = "object store"
+    KEYS = "key provider"
     AUDIT = "audit log"
     CLUSTER = "Kubernetes API"
     INTERNAL = "operator"
@@ -52,6 +53,11 @@ class Fault(Enum):
     def failed(self) -> str:
         """What a condition says about it."""
         return f"The call to the {self.value} failed."
+
+    @property
+    def of_custody(self) -> bool:
+        """Whether SimulacraCustodyErrors says it."""
+        return self in (Fault.STORE, Fault.KEYS, Fault.AUDIT)
 
 
 @dataclass(frozen=True)

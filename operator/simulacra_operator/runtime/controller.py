@@ -16,7 +16,7 @@ from datetime import datetime
 from simulacra_crds.auth0 import Auth0, Auth0Error
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Object
-from simulacra_custody.errors import AuditUnavailable, CustodyError
+from simulacra_custody.errors import AuditUnavailable, CustodyError, KeyUnavailable
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.observed.custom_resource import Key
@@ -186,7 +186,7 @@ class Controller:
         fields = {**key.fields(), "dependency": dependency, "status": status, "retry_in_s": delay}
         log.warning("dependency call failed", extra=fields)
         # SimulacraCustodyErrors says these already: one cause has one alert
-        return "unavailable" if fault in (Fault.CUSTODY, Fault.AUDIT) else "failed"
+        return "unavailable" if fault and fault.of_custody else "failed"
 
     async def _attempt(self, key: Key) -> str:
         plan = await self._planner.plan(key, self.now(), self._states.get(key).fault)
@@ -238,7 +238,7 @@ def _fault(error: Exception) -> Fault | None:
     if isinstance(error, AuditUnavailable):
         return Fault.AUDIT
     if isinstance(error, CustodyError):
-        return Fault.CUSTODY
+        return Fault.KEYS if isinstance(error, KeyUnavailable) else Fault.STORE
     return None if isinstance(error, kube.Unavailable | Auth0Error) else Fault.CLUSTER
 
 

@@ -11,7 +11,7 @@ from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.event import Outcome
 from simulacra_operator.observed.conditions import Finding
-from simulacra_operator.observed.observe import Fault, Observed
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.observed.placement import LABEL_WORKERS, QUEUE_LABEL, queued
 from simulacra_operator.observed.pod_refusal import never_admitted
 from simulacra_operator.work import actions as act
@@ -126,8 +126,7 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     if (queue := seen.settings.placement.queue) is not None:
         work, phase = _queued(queue), Phase.PENDING
     if seen.fault is not None:
-        custody = seen.fault in (Fault.CUSTODY, Fault.AUDIT)
-        reason = Reason.CUSTODY_UNAVAILABLE if custody else Reason.INTERNAL
+        reason = Reason.CUSTODY_UNAVAILABLE if seen.fault.of_custody else Reason.INTERNAL
         work, phase = Finding("False", reason, f"{seen.fault.failed} Retrying."), Phase.PENDING
     if kind.makes_key and seen.resource.status.wrapped_key is None:
         return Stage(gate, work, phase, needs_key=True, percent=0)
