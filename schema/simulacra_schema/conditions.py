@@ -10,6 +10,7 @@ states a closed range for every row. A quota states the share of a cell. All ent
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,13 @@ _NO_DATE_COLUMN = Wrong(
     "dates of a column without dates", "The column has numbers; give min and max."
 )
 _NO_DAY = Wrong("no date", "No calendar has this date; write it as 2024-03-31.")
+_NO_WHOLE = Wrong(
+    "a range without whole numbers",
+    "The range holds no whole number, but the column has only these. Widen it.",
+)
+_NO_DO_OF_DATES = Wrong(
+    "do() on a date", "The column has dates, which do() cannot set; use a condition instead."
+)
 _NO_NUMBER = Wrong("a column without a number", "The column has no number; name another.")
 _NUMBER_NEEDED = Wrong("a number is needed", "The column is numeric; give a number.")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
@@ -123,6 +131,8 @@ def wrong_value(name: str, value: Any, schema: TableSchema) -> Wrong | None:
     if wrong := wrong_column(name, schema):
         return wrong
     column = schema.column(name)
+    if column.kind == "datetime":
+        return _NO_DO_OF_DATES
     if not column.is_numeric:
         levels = column.level_values()
         if level_in(value, levels) is None:
@@ -222,4 +232,6 @@ def wrong_range(name: str, bounds: NumericRange, schema: TableSchema) -> Wrong |
         least, most = least * 1e6, most * 1e6
     if high < least or low > most:
         return Wrong("range outside of the data", f"The range is outside of the data ({shown}).")
+    if column.kind == "integer" and math.ceil(max(low, least)) > math.floor(min(high, most)):
+        return _NO_WHOLE
     return None

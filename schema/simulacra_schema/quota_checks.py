@@ -63,14 +63,14 @@ class Cell:
     def is_in(self, other: Cell) -> bool:
         """Return whether all rows of the cell are rows of the other one."""
         return all(
-            name in self.values and _is_in(self.values[name], wanted)
+            name in self.values and is_in(self.values[name], wanted)
             for name, wanted in other.values.items()
         )
 
     def is_apart(self, other: Cell) -> bool:
         """Return whether no row can be in both cells."""
         shared = self.values.keys() & other.values.keys()
-        return any(_is_apart(self.values[name], other.values[name]) for name in shared)
+        return any(is_apart(self.values[name], other.values[name]) for name in shared)
 
 
 def check_quotas(conditions: ConditionSet, schema: TableSchema) -> Iterator[Fault]:
@@ -142,7 +142,7 @@ def _contradictions(conditions: ConditionSet, schema: TableSchema) -> Iterator[F
     """Yield the first contradiction of each quota that pairs and sums of cells show."""
     cells = cells_of(expand_conditions(conditions, schema), schema)
     everywhere = {
-        name: _values(bounds, name, schema) for name, bounds in conditions.numeric.items()
+        name: values_of(bounds, name, schema) for name, bounds in conditions.numeric.items()
     }
     whole = Cell(("conditions", "quotas"), "all rows", {}, 1.0, 1.0)
     quotas = [cell for cell in cells if cell.path[1] == "quotas"]
@@ -180,17 +180,18 @@ def cells_of(conditions: ConditionSet, schema: TableSchema) -> list[Cell]:
     """Return the quotas of checked, expanded conditions as cells, then the shares of levels."""
     cells = []
     for at, quota in enumerate(conditions.quotas):
-        values = {name: _values(part, name, schema) for name, part in quota.where.items()}
+        values = {name: values_of(part, name, schema) for name, part in quota.where.items()}
         cells.append(Cell(("conditions", "quotas", at), quota.words(), values, *quota.bounds))
     for name, shares in conditions.categorical.items():
         for level, share in shares.items():
-            of = {name: _values(CellPart(levels=[level]), name, schema)}
+            of = {name: values_of(CellPart(levels=[level]), name, schema)}
             path = ("conditions", "categorical", name, level)
             cells.append(Cell(path, f'"{name}" "{level}"', of, share, share))
     return cells
 
 
-def _values(part: NumericRange, name: str, schema: TableSchema) -> Values:
+def values_of(part: NumericRange, name: str, schema: TableSchema) -> Values:
+    """Return the own levels of the column that a part names, or the ends of its range."""
     levels = part.levels if isinstance(part, CellPart) else None
     if levels is None:
         return part.ends()
@@ -199,7 +200,8 @@ def _values(part: NumericRange, name: str, schema: TableSchema) -> Values:
     return frozenset(level_in(level, known) or level for level in levels)
 
 
-def _is_in(one: Values, other: Values) -> bool:
+def is_in(one: Values, other: Values) -> bool:
+    """Return whether all of the one values are among the others."""
     if isinstance(one, frozenset):
         if isinstance(other, frozenset):
             return one <= other
@@ -209,7 +211,8 @@ def _is_in(one: Values, other: Values) -> bool:
     return other[0] <= one[0] and one[1] <= other[1]
 
 
-def _is_apart(one: Values, other: Values) -> bool:
+def is_apart(one: Values, other: Values) -> bool:
+    """Return whether the two have no value in common."""
     if isinstance(one, frozenset):
         if isinstance(other, frozenset):
             return not one & other

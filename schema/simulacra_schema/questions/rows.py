@@ -11,6 +11,7 @@ from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_de
 from simulacra_schema.completion import GivenOptions
 from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
 from simulacra_schema.faults import UNLEARNED, Fault, Question, Wrong, no_column
+from simulacra_schema.impossible import impossible
 from simulacra_schema.next_wave import WITH_NEXT, of_known_waves
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.table import TableSchema
@@ -158,6 +159,10 @@ class RowsQuestion(Question, Generic[V]):
             wrong = wave_as_treatment(name, schema) or wrong_value(name, plain(value), schema)
             if wrong is not None:
                 found.append(wrong.at("interventions", name))
+        if not found:  # twins break no condition: it selects the rows before do()
+            do = {} if self.counterfactual else self.interventions
+            values = {name: plain(value) for name, value in do.items()}
+            found += impossible(conditions, values, schema, self.row_count or 1)
         if self.persons is not None:
             found += self._persons_faults(schema)
         if not self.counterfactual:

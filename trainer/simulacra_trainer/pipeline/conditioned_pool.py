@@ -284,7 +284,7 @@ class ValuesInside:
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
-    """Return a column's learned marginal in a range. InputError if the range has no values."""
+    """Return a column's learned marginal in a range that holds values of it."""
     column = trained.schema.column(name)
     codec = trained.model.codec(name)
     if codec is None:  # computed, or learned by a difference
@@ -297,13 +297,6 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     if column.kind == "integer":
         low = float(np.ceil(low))
         high = float(np.floor(high))
-        if low > high:
-            raise InputError(
-                Reason.CONDITIONS_INFEASIBLE,
-                "A numeric range holds no whole number, but its column has only whole numbers.",
-                f'The range of "{name}" holds no whole number, but the column has only these.',
-                pointer("conditions", "numeric", name),
-            )
     return ValuesInside(column, codec, low, high)
 
 

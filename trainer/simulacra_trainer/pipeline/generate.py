@@ -86,23 +86,26 @@ def _plan_checked(
     nowcast: float | None,
 ) -> Plan:
     """Plan a checked request; nowcast: what rows of the next wave are worth."""
-    is_known = identified is not None and (known is not None or not request.evidence)
-    support = None if is_known else support_of(trained, request)
-    identification = identified if support is None else identify(trained, request, support)
-    held = frozenset([*request.conditions.columns(), *request.interventions])
+    # Rows first: what no row can meet is refused before respondents are counted.
+    plan: Plan
     if request.persons is not None:
-        persons = plan_linked(trained, request)
-        sized = request.model_copy(update={"row_count": persons.rows})
-        evidence = known or weigh(trained, sized, None, None)
-        return replace(persons, identification=identification, evidence=evidence, held=held)
-    if request.counterfactual:
+        plan = plan_linked(trained, request)
+    elif request.counterfactual:
         changes = {"row_count": request.row_count // 2, "interventions": {}}
         facts = plan_sampling(trained, request.model_copy(update=changes))
         do = dict(request.interventions)
         plan = replace(facts, rows=request.row_count, do=do, twins=trained.model)
     else:
         plan = plan_sampling(trained, request)
-    evidence = known or weigh(trained, request, plan, support, nowcast)
+    is_known = identified is not None and (known is not None or not request.evidence)
+    support = None if is_known else support_of(trained, request)
+    identification = identified if support is None else identify(trained, request, support)
+    held = frozenset([*request.conditions.columns(), *request.interventions])
+    if isinstance(plan, LinkedPlan):
+        sized = request.model_copy(update={"row_count": plan.rows})
+        evidence = known or weigh(trained, sized, None, None)
+    else:
+        evidence = known or weigh(trained, request, plan, support, nowcast)
     return replace(plan, identification=identification, evidence=evidence, held=held)
 
 
