@@ -181,7 +181,7 @@ def test_shares_that_a_skip_forbids_are_refused_by_name() -> None:
         (
             {"numeric": {"age": {"min": 20.2, "max": 20.4}}},
             "/conditions/numeric/age",
-            "No value of it lies in the range; widen it.",
+            "The range holds no whole number, but the column has only these. Widen it.",
         ),
     ],
 )
@@ -424,3 +424,81 @@ def test_columns_of_rules_have_no_missing_codes() -> None:
 def test_many_rules_leave_fewer_rows() -> None:
     with pytest.raises(DraftRefused, match="1 to 250 rows"):
         ruled(*[{"then": {"age": {"min": 14}}}] * 200, rows=251)
+
+
+def test_ends_of_a_bound_that_both_have_to_move_meet() -> None:
+    ranges = {"start": {"earliest": "2026-03-01"}, "end": {"latest": "2026-03-05"}}
+    found = ruled({"compare": ["start", "<=", "end"]}, conditions={"numeric": ranges})
+    assert all(days(row) >= 0 for row in found)
+
+
+@pytest.mark.parametrize(
+    ("rule", "numeric", "pointer"),
+    [
+        (
+            {"compare": ["start", "<=", "end"]},
+            {"start": {"earliest": "2026-03-01"}, "end": {"latest": "2026-02-28"}},
+            "/conditions/numeric/start",
+        ),
+        (
+            {"sum": ["food", "rent"], "equals": "spent"},
+            {"food": {"min": 400}, "spent": {"max": 300}},
+            "/conditions/numeric/food",
+        ),
+    ],
+)
+def test_range_that_a_rule_forbids_is_refused_at_once(
+    rule: Any, numeric: Any, pointer: str
+) -> None:
+    found = refused(rule, conditions={"numeric": numeric})
+    assert [*found] == [pointer]
+    assert "cannot hold under the conditions on" in found[pointer]
+
+
+TIMES: list[dict[str, Any]] = [
+    {"name": "from", "type": "time", "constraints": {"minimum": "08:00", "maximum": "20:00"}},
+    {"name": "to", "type": "time", "constraints": {"minimum": "08:30", "maximum": "21:15"}},
+    {"name": "month", "type": "yearmonth",
+     "constraints": {"minimum": "2025-11", "maximum": "2026-02"}},
+]  # fmt: skip
+ORDER = {"kind": "not_above", "column": "from", "of": ["to"]}
+
+
+def timed(*relations: Any, at: int = 0, **constraints: Any) -> list[Any]:
+    fields = copy.deepcopy(TIMES)
+    fields[at]["constraints"].update(constraints)
+    document = {"fields": fields, "x-simulacra": {"relations": list(relations)}}
+    wanted = {"numeric": {"to": {"max": 600}}} if relations else {}
+    return draft_table(document, 200, ConditionSet.model_validate(wanted)).to_pylist()
+
+
+def test_times_and_months_are_drawn_and_a_found_order_is_kept() -> None:
+    found = timed()
+    assert Counter(row["month"] for row in found) == dict.fromkeys(
+        ("2025-11", "2025-12", "2026-01", "2026-02"), 50
+    )
+    assert {f"{row['from']:%H}" for row in found} >= {"08", "19"}
+    assert max(f"{row['to']:%H:%M}" for row in found) <= "21:15"
+    assert any(row["from"] > row["to"] for row in found)
+    ordered = timed(ORDER)
+    assert all(row["from"] <= row["to"] for row in ordered)
+    assert max(f"{row['to']:%H:%M}" for row in ordered) <= "10:00"
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: timed(minimum="8"), '"minimum": "08:00"'),
+        (lambda: timed(minimum="08:00:30"), "in whole minutes"),
+        (lambda: timed(at=1, maximum="07:00"), 'range of "to"'),
+        (lambda: timed(at=2, minimum="2026-13"), '"minimum": "2026-01"'),
+        (lambda: timed(at=2, minimum="1900-01"), "200 months at most"),
+        (lambda: timed({**ORDER, "kind": "linear"}), 'rule, such as {"sum": ["food"'),
+        (lambda: timed({**ORDER, "of": ["till"]}), "no such field"),
+        (lambda: timed({**ORDER, "of": ["from"]}), "A draft cannot keep"),
+    ],
+)
+def test_wrong_time_or_relation_of_a_draft_is_named(made: Any, said: str) -> None:
+    with pytest.raises(DescriptionInvalid) as found:
+        made()
+    assert said in " ".join(one.detail for one in found.value.errors)

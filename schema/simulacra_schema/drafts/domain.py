@@ -51,6 +51,10 @@ class Domain:
         part = pick([one for one in parts if one[0] <= one[1]], rng)
         return None if part is None else self.number(rng.randint(*part))
 
+    def reaches(self, low: float, high: float) -> bool:
+        """Return whether a number of the range lies between two others."""
+        return _up(low / self.step) <= self.last and _down(high / self.step) >= self.first
+
     def nearest(self, number: float) -> float:
         """Return the number of the range that is nearest."""
         return self.number(min(max(round(number / self.step), self.first), self.last))

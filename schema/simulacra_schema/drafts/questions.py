@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,13 +17,14 @@ from simulacra_schema.description import (
     DescriptionProblem,
     parse_description,
 )
-from simulacra_schema.description_parts import EXTENSION, FieldDescription
+from simulacra_schema.description_parts import EXTENSION, ColumnRelation, FieldDescription
 from simulacra_schema.did_you_mean import NO_LEVEL
 from simulacra_schema.drafts.rules import not_in_drafts
 from simulacra_schema.faults import Fault, path_of
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
 from simulacra_schema.rule_checks import rule_faults
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import ColumnKind, ColumnSchema, LevelSchema, TableSchema
 
 NO_ANSWER = 0.02
@@ -33,7 +34,8 @@ DAY, MINUTE = 86_400_000_000, 60_000_000
 """In microseconds."""
 Path = tuple[str | int, ...]
 
-_LATER = ("duration", "time", "yearmonth", "period", "postcode", "coordinate")
+_LATER = ("duration", "period", "postcode", "coordinate")
+MAX_MONTHS = 200
 _NUMBERS = ("integer", "number", "year")
 _MOMENTS = ("date", "datetime")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -50,6 +52,18 @@ _NO_RANGE = (
 _NO_DATES = (
     'A draft needs the range of "{name}": add "constraints": {{"minimum": "2026-01-01", '
     '"maximum": "2026-12-31"}}, dates in ISO 8601.'
+)
+_NO_TIMES = (
+    'A draft needs the range of "{name}": add "constraints": {{"minimum": "08:00", '
+    '"maximum": "20:00"}}, in whole minutes.'
+)
+_NO_MONTHS = (
+    'A draft needs the range of "{name}": add "constraints": {{"minimum": "2026-01", '
+    f'"maximum": "2026-12"}}}}, {MAX_MONTHS} months at most.'
+)
+_NO_RELATION = (
+    "A draft cannot keep a found relation of this kind. State it as a rule, such as "
+    '{"sum": ["food", "rent"], "equals": "spent"}, or take it out.'
 )
 _NO_KIND = (
     'A draft cannot draw "{name}", a {kind}. Give it categories, or leave it out with '
@@ -153,10 +167,26 @@ def _said(detail: str) -> str:
     return detail
 
 
+def kept_rules(description: Description) -> Iterator[tuple[Path, Rule]]:
+    """Yield the rules of a draft with their paths: stated ones, then found orders."""
+    for at, rule in enumerate(description.extension.rules or ()):
+        yield (EXTENSION, "rules", at), rule
+    for at, one in enumerate(description.extension.relations or ()):
+        if _is_order(one):
+            order = Rule(compare=(one.column, "<=", one.of[0]))
+            yield (EXTENSION, "relations", at), order
+
+
+def _is_order(relation: ColumnRelation) -> bool:
+    return relation.kind == "not_above" and relation.column not in relation.of
+
+
 def _rule_faults(description: Description, schema: TableSchema) -> Iterator[tuple[Path, str]]:
     """Yield what the schema says against rules, and those that a draft cannot keep."""
-    for place, rule in enumerate(description.extension.rules or ()):
-        path = (EXTENSION, "rules", place)
+    for at, relation in enumerate(description.extension.relations or ()):
+        if not _is_order(relation):
+            yield (EXTENSION, "relations", at), _NO_RELATION
+    for path, rule in kept_rules(description):
         found = [*rule_faults(rule, schema)]
         yield from (((*path, *at), _said(detail)) for at, detail in found)
         columns = [one for name in rule.columns() if (one := schema.find(name))]
@@ -209,9 +239,15 @@ def _question(
         return DraftQuestion(field, column, codes=codes) if options else _NO_OPTIONS
     if not levels and (field.type == "boolean" or kind == "boolean"):
         levels = ["true", "false"]
+    ends = constraints.get("minimum"), constraints.get("maximum")
+    is_month = field.type == "yearmonth"
+    if not levels and is_month and not (levels := _months(ends)):
+        return _NO_MONTHS
     if levels:
         codes = {code: word for code, word in codes.items() if code not in levels}
-        column = _column(field, "ordinal" if field.categories_ordered else "categorical")
+        column = _column(
+            field, "ordinal" if field.categories_ordered or is_month else "categorical"
+        )
         shares = [LevelSchema(value=one, share=1 / len(levels)) for one in levels]
         special = [LevelSchema(value=one, share=NO_ANSWER, special=True) for one in codes]
         column = column.model_copy(update={"levels": [*shares, *special]})
@@ -219,9 +255,10 @@ def _question(
     late = next((one for one in (kind, field.type) if one in _LATER), None)
     if late is not None:
         return _NO_KIND.replace("{kind}", late)
-    ends = constraints.get("minimum"), constraints.get("maximum")
     if field.type in _MOMENTS:
         return _moments(field, ends)
+    if field.type == "time":
+        return _times(field, ends)
     if field.type in _NUMBERS or None not in ends:
         return _numbers(field, ends, codes)
     return _NO_LEVELS
@@ -281,6 +318,31 @@ def _moments(field: FieldDescription, ends: tuple[Any, Any]) -> DraftQuestion | 
         return _NO_DATES
     column = _column(field, "datetime").model_copy(update={"minimum": low, "maximum": high})
     return DraftQuestion(field, column, step=DAY if field.type == "date" else MINUTE)
+
+
+def _times(field: FieldDescription, ends: tuple[Any, Any]) -> DraftQuestion | str:
+    """Return a time of day, in minutes since midnight, as an upload has it."""
+    try:
+        found = [time.fromisoformat(str(end)) for end in ends]
+    except ValueError:
+        return _NO_TIMES
+    low, high = (60 * one.hour + one.minute for one in found)
+    if low > high or any(one.second or one.microsecond or one.tzinfo for one in found):
+        return _NO_TIMES
+    column = _column(field, "integer").model_copy(update={"minimum": low, "maximum": high})
+    return DraftQuestion(field, column)
+
+
+def _months(ends: tuple[Any, Any]) -> list[str]:
+    """Return the months of a range as levels; none if it is not one."""
+    try:
+        found = [datetime.strptime(str(end), "%Y-%m") for end in ends]
+    except ValueError:
+        return []
+    first, last = (12 * one.year + one.month - 1 for one in found)
+    months = range(first, min(last + 1, first + MAX_MONTHS + 1))
+    listed = [f"{month // 12:04}-{month % 12 + 1:02}" for month in months]
+    return listed if len(listed) <= MAX_MONTHS else []
 
 
 def is_whole(word: str) -> bool:

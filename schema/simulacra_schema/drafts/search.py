@@ -145,6 +145,9 @@ class Search:
             value: Value = None
         elif isinstance(wanted, float):
             value = self._domains[name].nearest(wanted)
+        elif isinstance(wanted, tuple) and not self._domains[name].reaches(*wanted):
+            # The other column of the bound has to move too: come as near as can be first.
+            value = self._domains[name].nearest(next(filter(math.isfinite, wanted)))
         else:
             self._set(name, row, wanted, before, inside=inside)
             return

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from simulacra_schema.cell_text import with_form
 from simulacra_schema.conditions import ConditionSet
-from simulacra_schema.description_parts import EXTENSION
 from simulacra_schema.drafts.domain import Domain, DraftRefused, domain_of
 from simulacra_schema.drafts.questions import (
     DRAFT,
@@ -20,6 +19,7 @@ from simulacra_schema.drafts.questions import (
     Questionnaire,
     condition_faults,
     is_whole,
+    kept_rules,
     questionnaire_of,
 )
 from simulacra_schema.drafts.rules import DraftRule, Value, draft_rule
@@ -27,7 +27,10 @@ from simulacra_schema.drafts.search import Search
 from simulacra_schema.faults import Wrong
 from simulacra_schema.formats.csv_dialect import with_dialect
 from simulacra_schema.formats.file_labels import Code, Declared
+from simulacra_schema.impossible import impossible
 from simulacra_schema.quota_checks import Cell, cells_of
+from simulacra_schema.rule_checks import in_schema
+from simulacra_schema.rules import StatedRule
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import YES, CellForm, CsvDialect, part_name
 
@@ -63,7 +66,7 @@ def draft_table(
     """
     asked = questionnaire_of(document)
     wanted = conditions or ConditionSet()
-    rules = asked.description.extension.rules or []
+    rules = [rule for _, rule in kept_rules(asked.description)]
     columns, quotas = len(asked.schema.learned()), len(wanted.quotas) + RULE * len(rules)
     most = min(MAX_ROWS, MAX_CELLS // max(columns, 1), MAX_CHECKS // max(quotas, 1))
     if not 1 <= rows <= most:
@@ -107,6 +110,9 @@ def _array(
     if column.is_numeric:
         codes = [float(code) for code in question.codes or () if is_whole(code)]
         numbers = [_or_code(one, codes, rng) for one in found]
+        if field.type == "time":
+            seconds = [None if one is None else 60 * int(one) for one in numbers]
+            return pa.array(seconds, pa.int32()).cast(pa.time32("s"))
         if column.kind == "numeric":
             return pa.array(numbers, pa.float64())
         return pa.array([None if one is None else int(one) for one in numbers], pa.int64())
@@ -200,7 +206,11 @@ def draw(
             or together with the rules.
     """
     schema = asked.schema
-    if faults := [*condition_faults(conditions, schema)]:
+    own = [StatedRule(rule=in_schema(rule, schema)) for _, rule in kept_rules(asked.description)]
+    ruled = schema.model_copy(update={"rules": own})
+    if faults := [*condition_faults(conditions, schema)] or [
+        *impossible(conditions, {}, ruled, rows)
+    ]:
         raise DraftRefused(faults)
     wanted = expand_conditions(conditions, schema)
     skips = ConditionSet.model_construct(quotas=list(asked.asked_if.values()))
@@ -218,10 +228,10 @@ def draw(
             rng = random.Random(f"{seed} {column.name}")
             answers[column.name] = domain.spread(rows, rng, shares)
     _choose_some(answers, asked, random.Random(f"{seed} options"))
-    path = ("description", *asked.description.prefix, EXTENSION, "rules")
+    prefix = ("description", *asked.description.prefix)
     rules = [
-        draft_rule((*path, at), rule, schema, steps)
-        for at, rule in enumerate(asked.description.extension.rules or ())
+        draft_rule((*prefix, *path), rule, schema, steps)
+        for path, rule in kept_rules(asked.description)
         if rule.multiple is None and rule.unique is None  # the steps and the keys hold them
     ]
     targets: list[Cell | DraftRule] = [*cells_of(wanted, schema), *rules]
