@@ -279,6 +279,11 @@ def test_totals_and_parts_add_up_with_given_cells_as_they_were() -> None:
     one &= ~gap[:, 3] & gap[:, 1]
     assert (rent[:, one] == whole["rent"][one]).all()
     assert (np.nanmin(parts, axis=(1, 2)) > -50).all()
+    asked = complete(trained, given, GivenOptions(columns=["rent"], implicates=2))
+    assert [one.column for one in asked.report.columns] == ["rent", "total"]  # it follows from rent
+    both = gap[:, 1] & gap[:, 3] & ~gap[:, 0] & ~gap[:, 2]
+    sums = cells_of(asked, "rent")[:, both] + (whole["food"] + whole["rest"])[both]
+    assert (sums == cells_of(asked, "total")[:, both]).all()
 
 
 def test_given_rows_are_read_as_the_donors_were() -> None:

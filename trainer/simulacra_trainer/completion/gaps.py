@@ -97,9 +97,8 @@ def plan_gaps(trained: TrainedModel, given: GivenRows | None, options: GivenOpti
     names = None if options.columns is None else _parts(schema, options.columns)
     targets = _targets(part, place, gaps[:, first:], names)
     gaps[[j for j in range(len(columns)) if j not in targets]] = False
-    asked = [j for j in sorted(targets) if names is None or columns[j].name in names]
     cells = Cells(codecs, values, gaps, donors.num_rows, weights, skips, Screen(codes))
-    plan = Plan(cells, part, asked, first, left.tolist())
+    plan = Plan(cells, part, sorted(targets), first, left.tolist())
     faults = _of_size(plan, options)
     if faults:
         raise invalid(faults)
