@@ -564,7 +564,12 @@ def test_a_failed_dataset_says_why_in_the_list_and_under_show(
         remember_table(service[0], one, "survey.csv")
     code, shown = on_terminal("datasets")
     assert (code, "ds-aaaaaa1: failed. Line 7 has 3 cells" in shown) == (0, True), shown
-    assert "ds-aaaaaa2, ds-aaaaaa1 (failed). Give one" in run("schema", "survey").stderr
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{SECOND}/schema", {"columns": []})
+    assert run("schema", "survey").exit_code == 0  # the one that did not fail
+    both = {**listed, "items": [{**failed, "dataset_id": SECOND}, failed]}
+    monkeypatch.setitem(ANSWERS, "/v1/datasets", both)
+    said = run("schema", "survey").stderr
+    assert "ds-aaaaaa2 (failed), ds-aaaaaa1 (failed). Give one" in said
     job = {"job_id": f"job-{FIRST}", "status": "failed", "error": error}
     monkeypatch.setitem(ANSWERS, f"/v1/jobs/job-{FIRST}", job)
     for body in (failed, {**failed, "error": error}):  # of an earlier release, and of this one

@@ -48,7 +48,8 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
 
     A whole id costs no request, nor does a table uploaded from here. A table's name is its file's,
     with or without the suffix, or what it was given; it names the dataset, or, where only
-    generations are asked for, the one generation of it.
+    generations are asked for, the one generation of it. Failed uploads of the name do not count
+    where one other has it.
 
     Raises:
         ValueError: none or several resources have this name; the message lists them.
@@ -155,7 +156,11 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise ValueError(_several(text, matching[::-1], client.datasets()))
+        known = client.datasets()
+        failed = {str(one.dataset_id) for one in known if one.status == "failed"}
+        if len(usable := [one for one in matching if one not in failed]) == 1:
+            return usable[0]
+        raise ValueError(_several(text, matching[::-1], known))
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
     if near:
         hint = f"Did you mean {near}?"
