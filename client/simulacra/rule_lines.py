@@ -37,6 +37,8 @@ OUTSIDE_QUOTES = r'(?=(?:[^"]*"[^"]*")*[^"]*$)'
 """Behind a character of a pattern: it stands in no double quotes."""
 _COMMA = re.compile(rf",{OUTSIDE_QUOTES}")
 _COMMA_OR_AND = re.compile(rf"(?:,| and ){OUTSIDE_QUOTES}")
+_LEVEL_SAID = re.compile(r'([^\s=|,])(?<!\band)\s+("(?:[^"]|"")*")(?!\s*=)')
+"""A column and its level as `words_of` has them: sex "male"."""
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
@@ -131,7 +133,8 @@ def _compared(left: str, sign: str, right: str) -> Json:
 def _cell(text: str) -> Json | None:
     """Return the parts of a cell: COL=VALUE, COL=LOW..HIGH, COL=missing, with commas between."""
     cell: Json = {}
-    for part in _split(text):
+    said = _LEVEL_SAID.sub(r"\1=\2", text.replace('" or "', '"|"'))
+    for part in _split(said):
         name, equals, value = part.partition("=")
         if not equals or not value.strip():
             return None

@@ -41,6 +41,11 @@ from simulacra_schema.rules import Rule
             "if": {"x": {"levels": ["1"]}, "y": {"levels": ["2"]}},
             "then": {"z": {"missing": False}},
         }),
+        ('never sex "male" or "diverse" and "own car" "yes, two"', {
+            "forbidden": {
+                "sex": {"levels": ["male", "diverse"]}, "own car": {"levels": ["yes, two"]},
+            },
+        }),
         ("unique household, line", {"unique": ["household", "line"]}),
         ("allowed city, country", {"allowed": ["city", "country"]}),
         ("multiple price of 0.05", {"multiple": "price", "of": 0.05}),
@@ -103,8 +108,9 @@ def test_stated_found_and_proposed_rules_are_listed_apart() -> None:
     assert lines[1].split(maxsplit=1)[0] == "stated"
     assert lines[1].endswith("about 3 rows of the upload break it")
     assert lines[2:] == [
-        "  found     district is decided by village",
-        "  proposed  education + 5 ≤ age",
+        "  found     district is decided by village  "
+        "remove: --no-rule 'district is decided by village'",
+        "  proposed  education + 5 ≤ age             confirm: --rule 'education + 5 ≤ age'",
     ]
     assert [*rules_listed({"schema": {}})] == []
 

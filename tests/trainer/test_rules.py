@@ -417,6 +417,20 @@ def test_a_stated_sum_stays_where_the_user_lists_no_relations() -> None:
     assert described.document["schema"]["x-simulacra"]["relations"] == []
 
 
+def test_a_found_order_that_is_stated_is_listed_once_and_used() -> None:
+    order = {"compare": ["start", "<=", "end"]}
+    plain, stated = (clean_described(survey(), *one) for one in ((), (description(order),)))
+    listed = [
+        (one["kind"], one["column"]) for one in plain.document["schema"]["x-simulacra"]["relations"]
+    ]
+    assert ("not_above", "start") in listed
+    kept = stated.document["schema"]["x-simulacra"]["relations"]
+    assert [(one["kind"], one["column"]) for one in kept] == [
+        one for one in listed if one != ("not_above", "start")
+    ]
+    assert stated.clean.schema.relations == plain.clean.schema.relations
+
+
 def test_an_empty_triangle_and_levels_apart_are_proposed_and_not_used() -> None:
     extension = clean_described(survey()).document["schema"]["x-simulacra"]
     texts = [one["text"] for one in extension["proposals"]]

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulacra.commands.reading import flags_of
 from simulacra.models import read_as
-from simulacra.rule_lines import listed
+from simulacra.rule_lines import listed, rule_of
 
 FLAGS = (
     "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
@@ -57,9 +57,18 @@ def rules_listed(description: Mapping[str, Any]) -> Iterator[str]:
     found = [*listed(description["schema"].get("x-simulacra") or {})]
     width = max((len(text) for _, text, _ in found), default=0)
     if found:
-        yield "Rules (stated and found ones hold in every generated row):"
+        yield "Rules (stated and found ones hold in every generated row, proposed ones do not):"
     for state, text, remark in found:
-        yield f"  {state:8}  {text.ljust(width)}  {remark}".rstrip()
+        yield f"  {state:8}  {text.ljust(width)}  {remark or _change(state, text)}".rstrip()
+
+
+def _change(state: str, text: str) -> str:
+    """Return the flag that confirms or removes a rule that was found, confirms a proposed one."""
+    try:
+        rule_of(text, "")
+    except ValueError:  # a found relation of a kind that is no rule, such as a ratio
+        return f"remove: --no-rule {shlex.quote(text)}" if state == "found" else ""
+    return f"confirm: --rule {shlex.quote(text)}" if state != "stated" else ""
 
 
 def next_steps(

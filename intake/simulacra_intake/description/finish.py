@@ -92,7 +92,7 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
 def stated_relations(
     found: Sequence[RelationSchema], statements: Statements, rules: Sequence[Rule] = ()
 ) -> list[RelationSchema]:
-    """Return the found relations that the user's list has, and stated sums; all without a list.
+    """Return the found relations that the user's list has, and stated ones; all without a list.
 
     Raises:
         InputError: the list has a relation that was not found.
@@ -107,18 +107,23 @@ def stated_relations(
             statements.problems.add((EXTENSION, "relations", place), UNFOUND)
     statements.problems.raise_any()
     kept = {_key(one) for one in listed}
-    return [one for one in found if _key(one) in kept or _is_stated_sum(one, rules)]
+    return [one for one in found if _key(one) in kept or _is_stated(one, rules)]
 
 
 def listed_relations(
     found: Sequence[RelationSchema], rules: Sequence[Rule] = ()
 ) -> list[dict[str, Any]]:
-    """Return the relations as a description lists them; sums that are stated are among rules."""
-    listed = [one for one in found if not _is_stated_sum(one, rules)][:MAX_GROUPS]
+    """Return the relations as a description lists them; those that are stated are among rules."""
+    listed = [one for one in found if not _is_stated(one, rules)][:MAX_GROUPS]
     return [{"kind": one.kind, "column": one.column, "of": one.of} for one in listed]
 
 
-def _is_stated_sum(relation: RelationSchema, rules: Sequence[Rule]) -> bool:
+def _is_stated(relation: RelationSchema, rules: Sequence[Rule]) -> bool:
+    """Return whether a rule says the same as a found sum or order."""
+    if relation.kind == "not_above":
+        order = (relation.column, "<=", relation.of[0])
+        turned = (relation.of[0], ">=", relation.column)
+        return any(rule.compare in (order, turned) and not rule.plus for rule in rules)
     names = {relation.column, *relation.of}
     sums = (set(rule.columns()) for rule in rules if rule.sum is not None)
     return relation.kind == "linear" and any(names == columns for columns in sums)
