@@ -50,6 +50,7 @@ DATASET = {
 JOB = {"job_id": "job-ds-111111111111111111111111", "status": "held"}
 MADE = {"dataset_id": "ds-2", "job_id": "job-ds-111111111111111111111111", "status": "queued"}
 ANSWERS: dict[str, Any] = {
+    "/v1/datasets/ds-111111111111111111111111/report": {},
     "/token": {"access_token": "t", "expires_in": 600},
     "/v1/datasets": MADE,
     "/v1/datasets/ds-111111111111111111111111": DATASET,
@@ -304,6 +305,25 @@ def test_refit_with_the_source_uploads_again(
         == 2
     )
     assert run("refit", "ds-111111111111111111111111", "-c", connection).exit_code == 2
+
+
+def test_refit_with_the_source_asks_for_the_summary_that_is_not_kept(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, handler = service
+    path = "/v1/datasets/ds-111111111111111111111111/report"
+    monkeypatch.setitem(ANSWERS, path, {"waves": {"carried": ["Q1", "Q2"]}})
+    again = ("refit", "ds-111111111111111111111111", "--source", files[0], "-c", connection)
+    done = run(*again, "--drop", "score")
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert done.exit_code == 2
+    assert "waves (Q1 to Q2), which is not kept for another upload; add --earlier FILE" in said
+    summary = files[0].parent / "q2.wave.json"
+    summary.write_text('{"summary": {"version": 1}}')
+    done = run(*again, "--drop", "score", "--earlier", summary)
+    assert done.exit_code == 0, done.stderr
+    assert b'name="earlier"' in sent(handler, "POST", "/v1/datasets")[1]
+    assert run(*again[:2], "-c", connection, "--earlier", summary).exit_code == 2
 
 
 def test_description_reads_as_a_table() -> None:

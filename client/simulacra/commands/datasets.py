@@ -152,6 +152,7 @@ def refit(
     source: Annotated[
         Path | None, existing("The table, uploaded again where it is erased.")
     ] = None,
+    earlier: opt.Earlier = None,
     wait: opt.Wait = True,
     yes: opt.Yes = False,
     connection: opt.Connect = None,
@@ -162,12 +163,15 @@ def refit(
 
     On a terminal it asks first, if rows or estimates would go.
 
-    With --source the table becomes another dataset, with the knowledge and retention of this one.
+    With --source the table becomes another dataset, with the knowledge and retention of this one;
+    a summary of earlier waves is handed back again with --earlier.
     Without --describe, flags such as --subject change the dataset's present description.
     """
     corrections = Corrections(weights=weights, **changes)
     if source is not None and describe is None and not corrections:
         raise typer.BadParameter("--source needs --describe, or a correction such as --subject.")
+    if earlier is not None and source is None:
+        raise typer.BadParameter("a summary goes with --source; without it the present one stays.")
     with connected(connection, "run it again to continue") as client:
         stated, known = load(describe), load(knowledge)
         dataset_id = dataset_of(client, dataset_id)
@@ -178,7 +182,7 @@ def refit(
         description = corrections.into(stated or present, replacing=present is not None)
         with corrections.named_in_errors():
             if source is not None:
-                job = _upload_again(client, dataset_id, source, description or {})
+                job = _upload_again(client, dataset_id, source, earlier, description or {})
             else:
                 _confirm_loss(client, dataset_id, yes)
                 job = client.refit(
@@ -200,8 +204,17 @@ def _confirm_loss(client: Client, dataset_id: str, yes: bool) -> None:
         confirm(f"Fit {dataset_id} again? It erases the present model with {made}.", yes)
 
 
-def _upload_again(client: Client, dataset_id: str, source: Path, description: Json) -> Document:
+def _upload_again(
+    client: Client, dataset_id: str, source: Path, earlier: Path | None, description: Json
+) -> Document:
     before = client.dataset(dataset_id)
+    if earlier is None and (carried := _carried_waves(client, dataset_id)):
+        waves = f"{carried[0]} to {carried[-1]}" if len(carried) > 1 else carried[0]
+        raise typer.BadParameter(
+            f"the table was compared with a summary of earlier waves ({waves}), which is not kept "
+            "for another upload; add --earlier FILE. Without it: simulacra upload FILE.",
+            param_hint="--source",
+        )
     try:
         known: Json | None = client.knowledge(dataset_id)
     except ApiError as error:
@@ -214,12 +227,21 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
         name=name,
         description=description,
         knowledge=known,
+        earlier=earlier,
         retention_seconds=before.retention_seconds,
         keep_source=bool(before.get("source_kept")),
     )
     remember_table(client.api_url, made.dataset_id, name, source)
     note(f"{name} is {made.dataset_id} now. Erase the old: simulacra delete {dataset_id}")
     return made
+
+
+def _carried_waves(client: Client, dataset_id: str) -> list[str]:
+    """Return the waves of a summary that a report compares with; none where there is no report."""
+    try:
+        return list((client.report(dataset_id).get("waves") or {}).get("carried") or ())
+    except ApiError:
+        return []
 
 
 @app.command(epilog="Example: simulacra extend survey --retention-hours 72")
