@@ -317,6 +317,40 @@ def test_options_of_a_fit_reach_the_engine(folder: Path, monkeypatch: pytest.Mon
     assert seen["checkpoints"] == folder / "m5" / "checkpoints"
 
 
+def test_gaps_are_filled_and_knowledge_is_printed_without_a_service(folder: Path) -> None:
+    model, given, out = folder / "model", folder / "gaps.csv", folder / "done.parquet"
+    rows = pq.read_table(folder / "seed.parquet").slice(0, 40).to_pandas()
+    rows.loc[:9, "visits"] = None
+    rows.to_csv(given, index=False)
+    done = run("complete", "--model", model, "--given", given, "-m", "2", "-o", out)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["completion"]["filled"] == 10
+    filled = pq.read_table(out).to_pandas()
+    assert filled.implicate.value_counts().to_dict() == {0: 40, 1: 40, 2: 40}
+    assert filled[filled.implicate > 0].notna().all().all()
+    said = run("knowledge", "--model", model)
+    assert json.loads(said.stdout)["tiers"] == []
+    usual = run("knowledge", "--model", model, "--usual-order")
+    assert "question" in json.loads(usual.stdout)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("-o", "x.csv"), "--given"),
+        (("-o", "x.csv", "--given", "MODEL/../seed.parquet", "--retention-hours", "2"), "only a"),
+        (("-o", "x.doc", "--given", "MODEL/../seed.parquet"), ".parquet"),
+    ],
+)
+def test_wrong_options_of_a_local_completion_exit_2(
+    folder: Path, more: tuple[str, ...], says: str
+) -> None:
+    given = [one.replace("MODEL", str(folder / "model")) for one in more]
+    done = run("complete", "--model", folder / "model", *given)
+    assert done.exit_code == 2
+    assert says in done.stderr
+
+
 def test_quotas_are_checked_and_met_without_a_service(folder: Path) -> None:
     sheet = write(folder, "quotas.csv", "group,price,share\nc,8.5..9.5,30%\n,<=6,\n")
     assert generate(folder, "--quota", sheet).exit_code == 2  # a cell without a share

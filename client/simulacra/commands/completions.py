@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +10,10 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands import options as opt
-from simulacra.commands.naming import called, dataset_of
+from simulacra.commands.naming import called
 from simulacra.commands.options import columns, existing, format_of, option
-from simulacra.commands.output import note, print_result, wait_with_progress
-from simulacra.commands.session import connected, continue_with
+from simulacra.commands.output import engine_bar, note, print_result, wait_with_progress
+from simulacra.commands.used_model import LocalModel, SavedModel, TableOrModel, used_model
 from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
 from simulacra.local_state import source_of
 from simulacra.pair_lines import stated_pairs
@@ -24,8 +23,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example: simulacra complete survey --given customers.csv -o completed.parquet")
 def complete(
-    dataset_id: opt.DatasetId,
     output: Annotated[Path, option("File to write: .parquet, .csv or .arrow.", "--output", "-o")],
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
     given: Annotated[
         Path | None,
         existing("CSV, Parquet, Arrow, .xlsx or .sav with the rows; that of TABLE if absent."),
@@ -65,13 +65,27 @@ def complete(
 
     The rows are uploaded, unless they are the file of TABLE itself. The service returns filled
     cells only; they are joined here, to one file with the column implicate: 0 as given, 1 to m
-    completed.
+    completed. With --model nothing leaves this machine.
     """
-    key = key or uuid.uuid4().hex
-    with connected(connection, continue_with(key)) as client:
+    only = {"retention_hours": retention_hours}
+    with used_model(dataset_id, model, connection, as_json, key=key, of_service=only) as used:
         format_of(output, WRITTEN)
         pairs = stated_pairs(pair, independent, sign, impossible)
-        dataset_id = dataset_of(client, dataset_id)
+        if isinstance(used, LocalModel):
+            if given is None:
+                missing = "name the file with the rows, such as the one that was fit"
+                raise typer.BadParameter(missing, param_hint="--given")
+            asked: dict[str, Any] = {"columns": columns(columns_) or None, "implicates": implicates}
+            asked |= {"fill_codes": fill_codes, "unknown": unknown, "seed": seed or 0, **pairs}
+            with engine_bar(as_json) as show:
+                done = used.model.complete(given, **asked, on_progress=show)
+            write_rows(done.long(), output)
+            note(f"Wrote {output}.")
+            print_result(
+                {"completion": done.report, "file": str(output)}, as_json, done.sentences()
+            )
+            return
+        client, key, dataset_id = used.client, used.key, used.resource_id
         path = given or _own_file(client, dataset_id)
         rows = read_rows(path)
         seconds = None if retention_hours is None else round(retention_hours * 3600)

@@ -12,6 +12,7 @@ from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import AsJson, Connect, DatasetId, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.session import connected
+from simulacra.commands.used_model import SavedModel, TableOrModel, used_model
 
 app = typer.Typer()
 MAX_PROPOSALS = 30
@@ -31,7 +32,7 @@ def graph(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = F
 
 @app.command(epilog="Example: simulacra knowledge survey")
 def knowledge(
-    dataset_id: DatasetId,
+    dataset_id: TableOrModel = None,
     usual_order: Annotated[
         bool,
         option(
@@ -40,28 +41,29 @@ def knowledge(
             "--usual-order",
         ),
     ] = False,
+    model: SavedModel = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the causal knowledge given for the dataset."""
-    with connected(connection) as client:
-        found_id = dataset_of(client, dataset_id)
+    with used_model(dataset_id, model, connection, as_json) as used:
         if not usual_order:
-            print_result(client.knowledge(found_id), as_json)
+            print_result(used.knowledge(), as_json)
             return
-        found = client.usual_order(found_id)
+        found = used.usual_order()
         print_result(found, as_json)
-        for line in confirming(found, called(client, found_id)):
+        fit = f"refit {used.shown()}" if model is None else "fit FILE -o MODEL"
+        for line in confirming(found, fit):
             note(line)
 
 
-def confirming(usual: Mapping[str, Any], table: str) -> Iterator[str]:
+def confirming(usual: Mapping[str, Any], fit: str) -> Iterator[str]:
     """Yield the question about a usual order, and the flag that confirms or corrects it."""
     yield usual["question"]
     if len(usual["blocks"]) > 1:  # one block tells no order
         blocks = ";".join(",".join(cell(name) for name in block) for block in usual["blocks"])
         yield f"  for one answer: add --blocks {shlex.quote(blocks)} to effect or sheet"
-        yield f"  for the model: simulacra refit {table} --blocks {shlex.quote(blocks)}"
+        yield f"  for the model: simulacra {fit} --blocks {shlex.quote(blocks)}"
     if usual["unplaced"]:
         yield f"  no word or wave places: {', '.join(usual['unplaced'])}"
 

@@ -20,7 +20,7 @@ from simulacra.commands.session import connected, continue_with, errors_reported
 from simulacra.engine.errors import NO_OTHERS
 from simulacra.engine.fit import load
 from simulacra.engine.model import Model
-from simulacra.models import Document, Report, Schema
+from simulacra.models import Document, Json, Report, Schema
 from simulacra.operations.resources import key_header
 from simulacra.sheet import Sheet
 
@@ -88,6 +88,14 @@ class ServedModel:
         """Return the signed summary of the waves."""
         return self.client.summary(self.resource_id)
 
+    def knowledge(self) -> Json:
+        """Return what is stated of the order of the columns, as the model is fit with it."""
+        return self.client.knowledge(self.resource_id)
+
+    def usual_order(self) -> Document:
+        """Return the usual order of the columns."""
+        return self.client.usual_order(self.resource_id)
+
     def report_page(self) -> str:
         """Return the same as one HTML page."""
         return self.client.report_page(self.resource_id)
@@ -142,6 +150,14 @@ class LocalModel:
     def summary(self) -> Document:
         """Return the summary of the waves, unsigned."""
         return self.model.summary()
+
+    def knowledge(self) -> Json:
+        """Return what is stated of the order of the columns, as the model is fit with it."""
+        return self.model.knowledge()
+
+    def usual_order(self) -> Document:
+        """Return the usual order of the columns."""
+        return self.model.usual_order()
 
     def report_page(self) -> str:
         """Return the same as one HTML page."""

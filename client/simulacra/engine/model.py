@@ -295,6 +295,11 @@ class Model:
             raise ValueError(getattr(found, "reason", None) or "Fit the model again to get it.")
         return Document(summary=found.model_dump(mode="json"))
 
+    def knowledge(self) -> Json:
+        """Return what is stated of the order of the columns, as the model is fit with it."""
+        found: Json = self._trained.graph.knowledge.model_dump(mode="json", exclude_none=True)
+        return found
+
     def usual_order(self) -> Document:
         """Return the usual order of the columns, which nobody has confirmed: `Client.usual_order`.
 
