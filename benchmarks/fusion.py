@@ -35,6 +35,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import chi2
 
+from simulacra_intake.errors import InputError
 from simulacra_schema.completion import GivenOptions, Pair
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.completion import pairs as product
@@ -201,7 +202,10 @@ def independent(sample: pd.DataFrame, xs: list[str], ys: list[str], seed: int) -
             drawn[codec.name] = np.array(codec.levels, object)[place]
     out = []
     for both in (OVERLAP, 400):
-        again = planned(drawn, xs, ys, both)
+        try:
+            again = planned(drawn, xs, ys, both)
+        except InputError:  # fewer than five persons have a rare level after the draw
+            continue
         for one in product.answer_pairs(again, STRENGTH, seed):
             out.append([both, one.verdict == "contradicted"])
     return out
