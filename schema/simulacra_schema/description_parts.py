@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from simulacra_schema.base import ColumnName, Level
+from simulacra_schema.prices import MOST_PRICES, PriceQuestion
 from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
 from simulacra_schema.rules import MAX_RULES, Rule
 from simulacra_schema.table import PersonalData, ReplicateMethod
@@ -298,6 +299,7 @@ class TableExtension(_Extension):
         targets: shares of the population that the rows are weighted to.
         missing: cells without a value in any column, beside those that are detected.
         banner: columns by whose levels a wave summary tells the answers.
+        prices: price questions, instead of those that names and labels tell.
         rules: what holds in every generated row, beside the found relations.
         proposals: rules that could be stated. Ignored when they are sent.
     """
@@ -313,6 +315,7 @@ class TableExtension(_Extension):
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
     relations: Annotated[list[ColumnRelation], Field(max_length=MAX_GROUPS)] | None = None
+    prices: Annotated[list[PriceQuestion], Field(max_length=MOST_PRICES)] | None = None
     rules: Annotated[list[Rule], Field(max_length=MAX_RULES)] | None = None
     proposals: list[Any] | None = None
     source: Sources = Field(default_factory=dict)

@@ -11,6 +11,7 @@ a text of its spellings. Sections, all of which a language may leave out:
     no_answer         words for it; refusals are a pattern of wanting, and words of telling
     waves             names of the column that tells the waves of a survey apart
     order             words of columns, by when they came in the usual order
+    prices            words of columns with the answers to price questions
     times             how often and how long ago; each word may be a pattern
 """
 

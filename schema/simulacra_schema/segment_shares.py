@@ -10,6 +10,7 @@ from pydantic import Field
 
 from simulacra_schema.base import AnswerPart, KubeModel
 from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.prices import PriceAnswer
 from simulacra_schema.questions.segments import MoveVerdict, SegmentSummary, SegmentVerdict
 
 
@@ -121,10 +122,12 @@ class SegmentResult(KubeModel):
         summary: the figures without names, for the status.
         shares: by segment, then by question and answer.
         conditions: of a single segment, what makes generated rows agree with it.
-        reason: why nothing is certified.
+        price_answer: the answer to a price question, which has no shares.
+        reason: why nothing is certified, or the price question has no answer.
     """
 
     summary: SegmentSummary
     shares: list[SegmentShare] = Field(default_factory=list)
     conditions: ConditionSet | None = None
+    price_answer: PriceAnswer | None = None
     reason: str | None = None

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.file_labels import AnswerSet, Declared
+from simulacra_schema.prices import PriceQuestion
 from simulacra_schema.rules import StatedRule
 from simulacra_schema.targets import Targets
 
@@ -403,6 +404,11 @@ class TableSchema(KubeModel):
     banner: list[str] = Field(
         default_factory=list,
         description="Columns by whose levels a wave summary tells the answers, where stated.",
+        exclude_if=not_,
+    )
+    prices: list[PriceQuestion] = Field(
+        default_factory=list,
+        description="Price questions that are stated, or else that names and labels tell.",
         exclude_if=not_,
     )
     sets: list[AnswerSet] = Field(

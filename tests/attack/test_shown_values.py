@@ -113,6 +113,11 @@ def shown(trained: TrainedModel, description: Any, directory: Path) -> dict[str,
     segment = [SegmentColumn(column="region", levels=[]), SegmentColumn(column="sex", levels=[])]
     boost = BoostRequest(segment=segment, questions=["employer", "visits"])
     found["segments"] = certify_segments(trained, boost).model_dump()
+    four = {"method": "van_westendorp", "columns": ["visits", "kilos", "income", "amount"]}
+    for one in (four, {"method": "gabor_granger", "columns": ["kilos"]}):
+        prices = certify_segments(trained, BoostRequest.model_validate({"prices": one}))
+        assert prices.price_answer is not None, prices.reason
+        found[f"prices {one['method']}"] = prices.model_dump()
     levers = [SheetLever(column=name) for name in ("region", "visits", "kilos")]
     sheet = SheetRequest(outcome="income", levers=levers)
     found["sheet"] = answer_sheet(trained, sheet, seed=0).model_dump()

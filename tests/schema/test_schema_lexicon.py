@@ -16,6 +16,7 @@ SECTIONS = {
     "booleans",
     "no_answer",
     "order",
+    "prices",
     "times",
     "waves",
 }

@@ -176,13 +176,13 @@ class Design:
                 if self.cells is not None:
                     away = np.zeros(self.weights.size)
                     away[known] = (codes[known] == level) - share
-                    totals = np.bincount(self.clusters, self._unexplained(away), count) / total
+                    totals = np.bincount(self.clusters, self.unexplained(away), count) / total
                 variance = variance_of_totals(totals, self.strata)
             effect = variance * int(known.sum()) / (share * (1.0 - share))
             rho = intraclass(of, codes[known] == level)
             yield Answer(column.name, int(level), effect, rho, alike)
 
-    def _unexplained(self, values: Floats) -> Floats:
+    def unexplained(self, values: Floats) -> Floats:
         """Return values less their regression on the margins, each times its weight."""
         assert self.cells is not None
         incidence = self.cells.incidence
@@ -299,12 +299,52 @@ def variance_of_totals(totals: Floats, strata: Ints) -> float:
 
     totals, strata: of each cluster, float64 and int64 [clusters].
     """
+    return float(np.sum(deviations(totals, strata) ** 2))
+
+
+def deviations(totals: Floats, strata: Ints) -> Floats:
+    """Return values, float64 [clusters], whose squares add up to the variance of the totals' sum.
+
+    As `variance_of_totals`.
+    """
     sizes = np.bincount(strata)
     means = np.bincount(strata, totals) / np.maximum(sizes, 1)
     alone = sizes[strata] == 1
     away = totals - np.where(alone, totals.mean(), means[strata])
     factor = np.where(alone, 1.0, sizes[strata] / np.maximum(sizes[strata] - 1, 1))
-    return float(np.sum(factor * away**2))
+    found: Floats = np.sqrt(factor) * away
+    return found
+
+
+def influences(
+    away: Floats, total: float, table: pa.Table, schema: TableSchema
+) -> tuple[Floats, int]:
+    """Return the influence of units on weighted means, and the degrees of freedom of their errors.
+
+    The squares of the influence, float64 [k, units], add up to the variance of each mean. Units are
+    clusters within strata, persons or rows, or replicates; raked weights count as in `Design`.
+
+    Args:
+        away: of each mean, the rows' distances to it, float64 [k, n]; 0 where a row has none.
+        total: weight of the rows that count.
+        table: clean rows.
+        schema: their schema.
+    """
+    design, persons = design_of(table, schema), persons_in(table, schema)
+    weights = row_weights(table, schema)
+    values = away / total * (1.0 if weights is None else weights)
+    if (shifts := replicate_shifts(table, schema)) is not None and design is not None:
+        return values @ shifts, design.degrees_of_freedom
+    if design is not None and design.cells is not None:
+        values = np.array([design.unexplained(one) for one in away]) / total
+    if design is not None and (design.has_clusters or persons is None):
+        clusters, strata, free = design.clusters, design.strata, design.degrees_of_freedom
+    else:
+        clusters = np.arange(table.num_rows) if persons is None else persons
+        strata = np.zeros(int(clusters.max(initial=-1)) + 1, np.int64)
+        free = strata.size - 1
+    sums = (np.bincount(clusters, one, strata.size) for one in values)
+    return np.array([deviations(one, strata) for one in sums]), free
 
 
 def shrunk(values: Floats, noise: float) -> Floats:

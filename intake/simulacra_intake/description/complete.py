@@ -62,6 +62,7 @@ def complete(
         "sets": [_group(group) for group in schema.sets if len(group.columns) > 1],
         "grids": [_group(group) for group in schema.grids if len(group.columns) > 1],
         "relations": listed_relations(schema.relations, [one.rule for one in schema.rules]),
+        "prices": [one.model_dump(exclude_defaults=True) for one in schema.prices],
     }
     sent = description.extension
     for key, listed in lists.items():

@@ -9,8 +9,10 @@ from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.statements import Statement, Statements
 from simulacra_schema.description_parts import EXTENSION, MAX_GROUPS, ColumnRelation
 from simulacra_schema.did_you_mean import closest
+from simulacra_schema.faults import path_of
+from simulacra_schema.price_columns import found_prices, price_faults
 from simulacra_schema.rules import Rule
-from simulacra_schema.table import RelationSchema
+from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_schema.wave_summary import BANNER_LEVELS
 
 KEEP_SUBJECT = (
@@ -21,6 +23,8 @@ WAVE = "A wave has an order: numbers, periods, or ordered categories."
 NO_BANNER = "Answers are shown by levels, or by bands of a number; name such a column."
 WIDE_BANNER = f"It has {{count}} levels, and a banner column {BANNER_LEVELS} at most. Group them."
 UNFOUND = "This relation does not hold in every row, or another one gives the column; leave it out."
+_PRICES = "looks like the first column of a price question of {}: ask with `simulacra prices`"
+_METHODS = {"van_westendorp": "van Westendorp", "gabor_granger": "Gabor and Granger"}
 DROPPED = "the description leaves the column out"
 EMPTIED = "the description empties the column in generated rows"
 
@@ -60,6 +64,29 @@ def _check_banner(columns: Sequence[CleanColumn], statements: Statements) -> Non
             statements.problems.add(path, NO_BANNER)
         elif len(found.levels) > BANNER_LEVELS and not found.is_numeric:
             statements.problems.add(path, WIDE_BANNER.format(count=len(found.levels)))
+
+
+def settle_prices(schema: TableSchema, statements: Statements) -> None:
+    """Set the stated price questions, or those that names and labels tell, which are noted.
+
+    Raises:
+        InputError: a stated one does not fit the columns.
+    """
+    extension = statements.problems.description.extension
+    if extension.prices is None or not extension.is_stated("prices", extension.prices):
+        schema.prices = found_prices(schema)
+        schema.cleaning += [
+            CleaningNote(column=one.columns[0], action=_PRICES.format(_METHODS[str(one.method)]))
+            for one in schema.prices
+        ]
+        return
+    for place, one in enumerate(extension.prices):
+        for fault in price_faults(one, schema):
+            statements.problems.add(
+                (EXTENSION, "prices", place, *path_of(fault.pointer)), fault.detail
+            )
+    statements.problems.raise_any()
+    schema.prices = extension.prices
 
 
 def dropped(statements: Statements) -> list[str]:

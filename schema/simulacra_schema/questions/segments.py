@@ -11,6 +11,8 @@ from pydantic import Field
 from simulacra_schema.base import ColumnName, KubeModel, Level
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
 from simulacra_schema.next_wave import MAX_CELLS, NEXT, few_waves, next_wave, target_faults
+from simulacra_schema.price_columns import price_faults
+from simulacra_schema.prices import PriceQuestion
 from simulacra_schema.table import YES, ColumnSchema, TableSchema
 from simulacra_schema.targets import TargetedShares
 
@@ -40,6 +42,12 @@ _NO_TARGETS = Wrong(
     "targets without the next wave",
     "Targets say who is asked in the next wave; ask for the wave next, or leave them out.",
 )
+_NO_SEGMENT = Wrong("no segment", "Name the columns of the segments, or ask a price question.")
+_NO_QUESTIONS = Wrong("no questions", "Name the columns whose answers are estimated.")
+_PRICES_ALONE = Wrong(
+    "a price question beside something else",
+    "A price question is of all respondents; leave segment, questions and targets out.",
+)
 _LEVEL_TWICE = Wrong("the same level twice", "A level is given twice; give each level once.")
 
 
@@ -53,16 +61,19 @@ class SegmentColumn(KubeModel):
 
 
 class SegmentsQuestion(Question):
-    """Shares of the answers to questions in segments of one or two columns, also of a wave."""
+    """Shares of the answers to questions in segments of one or two columns, also of a wave.
+
+    Or, alone, the answer to a price question.
+    """
 
     segment: list[SegmentColumn] = Field(
-        min_length=1,
+        default_factory=list,
         max_length=3,
         description="One or two columns; with two, each pair of levels is a segment. Beside them"
         " the wave of a tracker: earlier waves help, and what moved is said.",
     )
     questions: list[ColumnName] = Field(
-        min_length=1,
+        default_factory=list,
         max_length=20,
         description="Columns with levels whose answers are estimated: the share of each level.",
     )
@@ -71,9 +82,21 @@ class SegmentsQuestion(Question):
         description="Of the wave next alone: who will be asked, as shares of one or two columns;"
         " like the newest wave when absent.",
     )
+    prices: PriceQuestion | None = Field(
+        default=None,
+        description="A price question of van Westendorp, or of Gabor and Granger, to all"
+        " respondents; {} for the one that the names of columns tell.",
+    )
 
     def faults(self, schema: TableSchema) -> list[Fault]:
         """Return what the schema says against the question: one entry for each invalid field."""
+        if self.prices is not None:
+            beside = self.segment or self.questions or self.targets
+            alone = [_PRICES_ALONE.at("prices")] if beside else []
+            return alone or [*price_faults(self.prices, schema, "prices")]
+        if not (self.segment and self.questions):
+            none = _NO_QUESTIONS.at("questions") if self.segment else _NO_SEGMENT.at("segment")
+            return [none]
         names = [part.column for part in self.segment]
         wave = self.next_wave(schema)
         if wave is not None:

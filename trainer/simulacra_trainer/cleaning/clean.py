@@ -25,6 +25,7 @@ from simulacra_intake.description.finish import (
     DROPPED,
     dropped,
     finish_statements,
+    settle_prices,
     stated_relations,
 )
 from simulacra_intake.description.order import settle_order
@@ -142,6 +143,7 @@ def clean_table(
 
         table, schema = with_targets(table, schema, statements)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
+    settle_prices(schema, statements)
     secret = {CELL_KEYS: new_secret()}
     if protected.real is not None:
         secret[METADATA] = protected.real.to_bytes()

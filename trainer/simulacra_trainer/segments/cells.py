@@ -137,7 +137,7 @@ class Segmentation:
 
 
 def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:
-    """Return the segmentation of a clean table by columns with levels."""
+    """Return the segmentation of a clean table by columns with levels; without, all in one cell."""
     levels = []
     codes = []
     for name in columns:
@@ -145,7 +145,8 @@ def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -
         levels.append([] if column is None else column.level_values())
         codes.append(level_codes(table, name, levels[-1]))
     sizes = [len(known) for known in levels]
-    groups = [np.asarray(g) for g in np.unravel_index(np.arange(int(np.prod(sizes))), sizes)]
+    every = np.arange(int(np.prod(sizes)))
+    groups = [np.asarray(g) for g in np.unravel_index(every, sizes or [1])]
     cell = np.zeros(table.num_rows, dtype=np.int64)
     for code, size in zip(codes, sizes, strict=True):
         cell = np.where((cell < 0) | (code < 0), -1, cell * size + code)
