@@ -24,18 +24,27 @@ class Segment(Result):
     shares: list[Json] | None
     conditions: Json | None
     """Of a single segment: conditions of `generate` whose rows agree with the shares."""
+    prices: Json | None
+    price_answer: Json | None
+    """Of a price question: `text`, `points`, `curves` by `prices`, `elasticities`."""
     reason: str | None
 
     def __str__(self) -> str:
         """Return a sentence for each share, then what holds for all."""
         if self.status != "ready":
             return self.state(self.segment_id)
+        if self.prices is not None:
+            return str((self.price_answer or {}).get("text") or self.reason)
         shares = self.shares or []
         hold = ONE_BY_ONE if any(one.get("next") for one in shares) else _together(len(shares))
         return "\n".join([*(one["text"] for one in shares), self.reason or hold])
 
     def _repr_html_(self) -> str:
         """Return the shares as a table."""
+        if self.price_answer:
+            points = self.price_answer["points"]
+            named = ([one[name] for name in ("name", "price", "low", "high")] for one in points)
+            return html_table(("point", "price", "low", "high"), named)
         if self.status != "ready" or not self.shares:
             return super()._repr_html_()
         beside: tuple[str, ...] = ()

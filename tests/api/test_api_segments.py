@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx2
 import pytest
 
 from simulacra_crds.kube.client import SEGMENT_ESTIMATES
+from simulacra_crds.tasks import SEGMENTS
 
 QUESTION: dict[str, Any] = {
     "segment": [{"column": "region", "levels": ["north"]}],
@@ -34,6 +36,7 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"color": 1}, "/color"),
         ({"targets": {"categorical": {"region": {"north": 0.5}}}}, "/targets"),
         ({"segment": [{"column": "region", "levels": ["next"]}]}, "/segment/0/levels"),
+        ({"prices": {}}, "/prices"),
     ],
 )
 async def test_each_wrong_field_is_named(
@@ -42,6 +45,29 @@ async def test_each_wrong_field_is_named(
     answer = await _request(http, ready, key, QUESTION | change)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field"), answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_price_question_is_answered_without_shares(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    none = await _request(http, ready, key, {"prices": {}})
+    assert [error["pointer"] for error in none.json()["errors"]] == ["/prices"]
+    question = {"method": "gabor_granger", "columns": ["price"]}
+    asked = await _request(http, ready, key, {"prices": question})
+    assert asked.status_code == 202, asked.text
+    segment = asked.json()["segment_id"]
+    spec = (await world.cluster.get(SEGMENT_ESTIMATES, segment, "tenant-acme"))["spec"]
+    assert spec["prices"].items() >= question.items()
+    assert not {"segment", "questions"} & set(spec)
+    answer = {"question": question, "respondents": 90.0, "inconsistent": 0.0, "prices": [1, 2]}
+    answer |= {"curves": [{"name": "would buy", "values": [0.7, 0.4]}], "points": []}
+    summary = {"intervals": 4, "boosted": 0, "slightly": 0, "noBetter": 0}
+    stored = {"summary": summary, "priceAnswer": answer | {"text": "At 1: 70.0 %."}}
+    await acme.write(SEGMENT_ESTIMATES, segment, SEGMENTS, json.dumps(stored).encode())
+    await acme.status(SEGMENT_ESTIMATES, segment, phase="Ready", segments=summary)
+    shown = (await http.get(f"/v1/segments/{segment}")).json()
+    assert shown["price_answer"]["curves"][0]["values"] == [0.7, 0.4]
+    assert (shown["prices"]["columns"], shown["shares"]) == (["price"], [])
 
 
 async def test_segment_estimate_from_request_to_erasure(

@@ -301,6 +301,36 @@ def test_what_moved_is_a_line_and_a_sentence_an_answer(
 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
+def test_a_price_question_is_asked_and_shown_as_curves(
+    console: Callable[..., MockedConsole], width: str
+) -> None:
+    question = {"method": "gabor_granger", "columns": ["buy 10", "buy 20", "buy 30"]}
+    curves = [
+        {"name": "would buy", "values": [0.7, 0.4], "low": [0.6, 0.3], "high": [0.8, 0.5]},
+        {"name": "revenue", "values": [7.0, 8.0], "low": [6.0, 6.0], "high": [8.0, 10.0]},
+    ]
+    answer = {"question": question, "prices": [10, 20], "curves": curves, "points": []}
+    found = COMMON | {"segment_id": "seg-1", "segment": [], "questions": [], "status": "ready"}
+    found |= {"prices": {"columns": []}, "shares": [], "reason": None}
+    found |= {"price_answer": answer | {"text": "At 10: 70.0 %.\nEach holds."}}
+    shown = schema(6) | {"prices": [question]}
+    answers = {f"{PATH}/schema": shown, "/v1/segments/seg-1": found, "/v1/segments": listed(found)}
+    one = console(views() | answers, width)
+    one.show(f"datasets/{DATASET}/segments")
+    expect(one.page.get_by_role("heading", name="Prices: buy 10, buy 20")).to_be_visible()
+    expect(one.page.get_by_text("At 10: 70.0 %.")).to_be_visible()
+    expect(one.page.get_by_role("img")).to_have_count(2)
+    expect(one.page.get_by_role("cell", name="70 % (60 % to 80 %)")).to_be_visible()
+    assert_accessible(one.tab, f"prices-{width}")
+    one.page.get_by_label("Prices", exact=True).select_option(
+        "Gabor and Granger: buy 10, buy 20, buy 30"
+    )
+    with one.page.expect_request(lambda asked: asked.method == "POST") as sent:
+        one.page.get_by_role("button", name="Ask prices").click()
+    assert sent.value.post_data_json == {"prices": question}
+
+
+@pytest.mark.parametrize("width", ["desk", "phone"])
 def test_a_segment_of_a_wave_says_who_helped_and_what_moved(
     console: Callable[..., MockedConsole], width: str
 ) -> None:

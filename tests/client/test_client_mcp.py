@@ -75,9 +75,8 @@ class Service:
         self.asked.append(("refit", {"knowledge": knowledge, **options}))
         return Job(job_id="job-ds-1", status="queued")
 
-    async def boost(self, _: str, segment: Json, questions: list[str], targets: Any) -> Segment:
-        asked = {"segment": segment, "questions": questions, "targets": targets}
-        self.asked.append(("boost", asked))
+    async def boost(self, _: str, segment: Any, questions: Any, **more: Any) -> Segment:
+        self.asked.append(("boost", {"segment": segment, "questions": questions, **more}))
         return Segment(segment_id="seg-1", job_id="job-seg-1", status="queued")
 
     async def report(self, _: str) -> Report:
@@ -200,5 +199,8 @@ async def test_segments_are_certified_and_told(tools: Tools, service: Service) -
     targets = {"age": {"50+": 0.5}}
     await tools.segments("ds-1", {"wave": ["next"]}, ["mood"], targets)
     asked = {"segment": {"wave": ["next"]}, "questions": ["mood"], "targets": targets}
-    assert service.asked == [("boost", asked)]
+    await tools.segments("ds-1", prices={"method": "van_westendorp"})
+    none = {"segment": None, "questions": (), "targets": None}
+    prices = none | {"prices": {"method": "van_westendorp"}}
+    assert service.asked == [("boost", asked | {"prices": None}), ("boost", prices)]
     assert (await tools.status("seg-1"))["tell"][0] == "Boosted: 30 %."

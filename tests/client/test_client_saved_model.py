@@ -229,6 +229,20 @@ def test_shares_of_segments_are_printed(folder: Path) -> None:
     assert run(*ask, "").exit_code == 2
 
 
+def test_a_price_question_is_answered(folder: Path) -> None:
+    ask = ("prices", "--model", folder / "model", "--method", "gabor_granger", "--columns")
+    done = run(*ask, "price")
+    assert done.exit_code == 0, done.stderr
+    answer = json.loads(done.stdout)["price_answer"]
+    assert answer["question"]["columns"] == ["price"]
+    assert answer["curves"][0]["values"][0] > answer["curves"][0]["values"][-1]
+    unknown, none = run(*ask, "prise"), run(*ask[:3])
+    assert "--columns: the table has no column prise. Did you mean price?" in unknown.stderr
+    assert "No names or labels tell the columns of a price question" in none.stderr
+    assert (unknown.exit_code, none.exit_code) == (2, 2)
+    assert "the price is numeric" in run(*ask, "price", "--at", "x").stderr
+
+
 def test_a_sheet_is_printed_and_its_files_are_written(folder: Path, tmp_path: Path) -> None:
     ask = ("sheet", "--model", folder / "model", "--outcome", "visits", "--after", "visits")
     files = ("--html", tmp_path / "s.html", "--xlsx", tmp_path / "s.xlsx")

@@ -51,6 +51,19 @@ def test_the_next_wave_says_what_it_rests_on_and_takes_targets() -> None:
         next(boost("ds-1", *asked, targets="plan.json"))
 
 
+def test_a_price_question_prints_its_answer() -> None:
+    step = next(boost("ds-1", prices={}, key="k"))
+    assert step.json == {"prices": {}}
+    both = next(boost("ds-1", {"a": "x"}, ["q"], prices={}, key="k"))
+    assert set(both.json) == {"prices", "segment", "questions"}
+    point = {"name": "optimal", "price": 11.2, "low": 10.7, "high": 11.7}
+    answer = {"text": "Optimal price point: 11.2.", "points": [point]}
+    shown = segment(prices={}, price_answer=answer, shares=[])
+    assert str(shown) == "Optimal price point: 11.2."
+    assert "<td>11.2</td>" in shown._repr_html_()
+    assert str(segment(prices={}, shares=[], reason="Fewer than 50.")) == "Fewer than 50."
+
+
 @pytest.mark.parametrize(
     ("segments", "columns"),
     [

@@ -87,6 +87,7 @@ CHANGES: dict[str, Object] = {
     },
     "SegmentEstimate": {
         "modelRef": {"name": "mdl-2"},
+        "prices": {},
         "segment": [{"column": "c"}],
         "questions": ["d"],
         "targets": {"categorical": {"c": {"x": 0.5}}},
@@ -359,6 +360,8 @@ WRONG: list[tuple[str, Object, str]] = [
     ),
     *(("GenerationJob", {"conditions": {"quotas": [quota]}}, says) for quota, says in QUOTAS),
     *(("SegmentEstimate", {"targets": {"quotas": [quota]}}, says) for quota, says in QUOTAS),
+    ("SegmentEstimate", {"segment": []}, "give segment and questions, or prices"),
+    ("SegmentEstimate", {"questions": []}, "give segment and questions, or prices"),
     (
         "GenerationJob",
         {"conditions": {"quotas": [{"where": {"b": {"min": 1}}, "share": 0.1}]}},
@@ -413,6 +416,7 @@ WRONG: list[tuple[str, Object, str]] = [
 ]
 """Specs that are wrong whatever the data are, and what the API server says."""
 RIGHT: list[tuple[str, Object]] = [
+    ("SegmentEstimate", {"segment": [], "prices": {"method": "van_westendorp"}}),
     ("GenerationJob", {"conditions": {"categorical": {"several": {"x": 0.7, "y": 0.6}}}}),
     ("GenerationJob", {"conditions": {"numeric": {"a": {"min": 1, "max": 1}}}}),
     (

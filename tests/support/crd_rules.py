@@ -89,6 +89,8 @@ EITHER = {
     "[has(self.levels), has(self.min) || has(self.max), "
     "has(self.earliest) || has(self.latest)].filter(one, one).size() == 1": {"min": 1},
     "has(self.share) != (has(self.min) || has(self.max))": {"share": 0.5},
+    "has(self.prices) || has(self.segment) && size(self.segment) > 0"
+    " && has(self.questions) && size(self.questions) > 0": {"prices": {}},
     "self.source != self.target": {"source": "a", "target": "b"},
     "self.first != self.second": {"first": "a", "second": "b"},
     "self.treatment != self.outcome": {

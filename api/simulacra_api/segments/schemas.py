@@ -11,6 +11,7 @@ from simulacra_api.http.field_types import Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.base import optional
+from simulacra_schema.prices import PriceAnswer, PriceQuestion
 from simulacra_schema.questions.segments import SegmentColumn, SegmentsQuestion
 from simulacra_schema.segment_shares import SegmentShare
 from simulacra_schema.targets import TargetedShares
@@ -19,7 +20,8 @@ from simulacra_schema.targets import TargetedShares
 class SegmentRequest(QuestionBody, SegmentsQuestion, alias_generator=str):
     """Segments of one or two columns, also of a wave, and the questions that are certified.
 
-    The segment `{"column": wave, "levels": ["next"]}` is the wave after the newest one.
+    The segment `{"column": wave, "levels": ["next"]}` is the wave after the newest one. A price
+    question (`prices`) stands alone.
     """
 
 
@@ -49,13 +51,15 @@ class SegmentBody(BaseModel):
     segment: list[SegmentColumn]
     questions: list[str]
     targets: TargetedShares | None = None
+    prices: PriceQuestion | None = None
     summary: SegmentSummaryBody | None = None
     shares: list[SegmentShare] | None = None
     conditions: dict[str, Any] | None = optional(
         "Of a single segment: conditions of a generation whose rows are of this segment"
         " and agree with the shares."
     )
-    reason: str | None = optional("Why nothing is certified.")
+    price_answer: PriceAnswer | None = optional("The answer to the price question.")
+    reason: str | None = optional("Why nothing is certified, or there is no answer.")
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None

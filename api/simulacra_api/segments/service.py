@@ -29,5 +29,5 @@ SEGMENTS_KIND = ResultKind(
     question=SegmentRequest,
     body=SegmentBody,
     answer=_shares,
-    added_later={"targets": None},
+    added_later={"targets": None, "prices": None},
 )

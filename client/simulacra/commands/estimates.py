@@ -153,4 +153,48 @@ def boost(
         print_result(found, as_json)
 
 
+@app.command(epilog="Example: simulacra prices survey --method van_westendorp")
+def prices(
+    *,
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
+    method: Annotated[
+        str | None,
+        option(
+            "van_westendorp (four prices a person) or gabor_granger (who would buy at a price); the"
+            " one that names of columns tell if absent."
+        ),
+    ] = None,
+    price_columns: Annotated[
+        str | None,
+        option(
+            "Columns with commas between them: too cheap, cheap, expensive, too expensive; or one"
+            " for each price, or one with the highest price. By their names if absent.",
+            "--columns",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None, option("Price of each column of gabor_granger; from their names if absent.")
+    ] = None,
+    buys: Annotated[
+        str | None, option("Answers that mean buying, with commas between them.")
+    ] = None,
+    key: opt.Key = None,
+    connection: opt.Connect = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Answer a price question: the prices of van Westendorp, or demand by price."""
+    named = columns(price_columns)
+    asked: dict[str, object] = {
+        "method": method,
+        "columns": named,
+        "prices": [as_number(one, "price") for one in columns(at)],
+        "buys": columns(buys),
+    }
+    with used_model(dataset_id, model, connection, as_json, key=key) as used:
+        check_names(by_name(used.schema), columns=named)
+        given = {name: value for name, value in asked.items() if value}
+        print_result(used.ask("segment", prices=given), as_json)
+
+
 add_list(app, "segment", "segment estimates", "No segment estimates yet.")

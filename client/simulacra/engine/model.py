@@ -251,17 +251,20 @@ class Model:
 
     def boost(
         self,
-        segment: Mapping[str, Sequence[str] | str],
-        questions: Sequence[str],
+        segment: Mapping[str, Sequence[str] | str] | None = None,
+        questions: Sequence[str] = (),
         *,
         targets: TargetShares | None = None,
+        prices: Mapping[str, Any] | None = None,
     ) -> Segment:
-        """Certify the shares of all answers in segments; the arguments are those of `Client.boost`.
+        """Certify the shares of all answers in segments, or answer a price question.
+
+        The arguments are those of `Client.boost`.
 
         Raises:
             ValueError: the question does not match the schema.
         """
-        question = asked_of_segments(segment, questions, targets)
+        question = asked_of_segments(segment, questions, targets, prices)
         with plain_errors():
             from simulacra_crds.tasks import BoostRequest
             from simulacra_trainer.in_process import boost

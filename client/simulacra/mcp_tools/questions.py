@@ -123,14 +123,16 @@ class QuestionTools(ToolSet):
         self,
         dataset_id: DatasetId,
         segment: Annotated[
-            dict[str, list[str]],
+            dict[str, list[str]] | None,
             Field(
                 description="One or two columns, each with its levels; an empty list stands for"
                 " each level. With the wave of a tracker beside them, earlier waves help, and the"
                 " texts say what moved. {wave: [next]} alone is the wave after the newest one."
             ),
-        ],
-        questions: Annotated[list[str], Field(description="Columns whose answers are certified.")],
+        ] = None,
+        questions: Annotated[
+            list[str] | None, Field(description="Columns whose answers are certified.")
+        ] = None,
         targets: Annotated[
             dict[str, Any] | None,
             Field(
@@ -138,12 +140,22 @@ class QuestionTools(ToolSet):
                 " or two columns, or categorical and quotas; like the newest wave if absent."
             ),
         ] = None,
+        prices: Annotated[
+            dict[str, Any] | None,
+            Field(
+                description="Instead of all these a price question: method (van_westendorp or"
+                " gabor_granger), columns, prices, buys; {} for the one that names of columns tell."
+            ),
+        ] = None,
     ) -> Json:
-        """Start to certify shares of answers in segments of few respondents.
+        """Start to certify shares of answers in segments of few respondents, or to answer a price
+        question, whose text is in `price_answer`.
 
         Wait for the job_id, then call status(segment_id). Report the text of each share word for
         word: it says what the share is worth, and whether that is better than the respondents
         alone.
         """
         with tool_errors():
-            return await self._client.boost(dataset_id, segment, questions, targets=targets)
+            return await self._client.boost(
+                dataset_id, segment, questions or (), targets=targets, prices=prices
+            )

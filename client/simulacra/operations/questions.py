@@ -161,10 +161,11 @@ def delete_sheet(sheet_id: str, *, timeout: float = 120.0) -> Steps[None]:
 
 def boost(
     dataset_id: str,
-    segment: Mapping[str, Sequence[str] | str],
-    questions: Sequence[str],
+    segment: Mapping[str, Sequence[str] | str] | None = None,
+    questions: Sequence[str] = (),
     *,
     targets: TargetShares | None = None,
+    prices: Mapping[str, Any] | None = None,
     key: str | None = None,
 ) -> Steps[Segment]:
     """Start to certify the shares of all answers to the questions in segments.
@@ -179,20 +180,25 @@ def boost(
         targets: of the next wave, shares of one or two columns of the people who will be asked:
             {column: {level: share}}, quotas, a JSON file or a sheet. Like the newest wave if
             absent.
+        prices: instead of all these a price question: {"method", "columns", "prices", "buys"}; {}
+            for the one that the names of columns tell. The answer is in `price_answer`.
         key: idempotency key, drawn if absent.
 
     Returns segment_id and job_id.
     """
-    return start(Segment, dataset_id, asked_of_segments(segment, questions, targets), key)
+    return start(Segment, dataset_id, asked_of_segments(segment, questions, targets, prices), key)
 
 
 def asked_of_segments(
-    segment: Mapping[str, Sequence[str] | str],
+    segment: Mapping[str, Sequence[str] | str] | None,
     questions: Sequence[str],
     targets: TargetShares | None,
+    prices: Mapping[str, Any] | None = None,
 ) -> Json:
-    """Return the question about segments as a body has it."""
-    body: Json = {"segment": asked_segment(segment), "questions": list(questions)}
+    """Return the question about segments, or about prices, as a body has it."""
+    body: Json = {} if prices is None else {"prices": dict(prices)}
+    if prices is None or segment or questions:
+        body |= {"segment": asked_segment(segment or {}), "questions": list(questions)}
     return body if targets is None else body | {"targets": targets_of(targets, "targets")}
 
 

@@ -8,12 +8,20 @@ from pydantic import Field
 
 from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
 from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
-from simulacra_schema.base import optional
+from simulacra_schema.base import optional, ruled
 from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
 
 
 class SegmentEstimateSpec(SegmentsQuestion, ResultSpec):
-    """Shares of the answers to questions in segments of one or two columns."""
+    """Shares of the answers to questions in segments of one or two columns, or prices."""
+
+    model_config = ruled(
+        (
+            "has(self.prices) || has(self.segment) && size(self.segment) > 0"
+            " && has(self.questions) && size(self.questions) > 0",
+            "give segment and questions, or prices",
+        )
+    )
 
 
 class SegmentEstimateStatus(WorkStatus):

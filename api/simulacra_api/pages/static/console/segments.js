@@ -3,6 +3,7 @@ import { Failure, Status, number, percent, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ColumnSelect, usableColumns } from "./controls.js";
 import { Erase, Progress, useLoad } from "./parts.js";
+import { AskPrices, Prices } from "./prices.js";
 import { useSchema } from "./schema.js";
 
 /** A column of the segment and one of its levels, or each of them. */
@@ -52,6 +53,7 @@ function Next({ found }) {
 
 function Shares({ found }) {
   if (found.reason) return html`<p class="notice">${found.reason}</p>`;
+  if (found.price_answer) return html`<${Prices} of=${found.price_answer} id=${found.segment_id} />`;
   const together = found.shares.length > 1 ? `All ${found.shares.length} intervals hold together with 95 %.` : "The interval holds with 95 %.";
   if (found.shares.some((share) => share.next)) return html`<${Next} found=${found} />`;
   const ofWaves = found.shares.some((share) => share.helped || share.change);
@@ -66,7 +68,7 @@ export function Segment({ session, id, back }) {
   if (problem?.status === 404) return null;
   if (!found) return html`<li class="card"><${Failure} problem=${problem} />${!problem && html`<p role="status">Loading</p>`}</li>`;
   const title = found.segment.map((part) => part.levels.length ? `${part.column}: ${part.levels.join(", ")}` : part.column).join(" and ");
-  return html`<li class="card effect"><div class="head"><h3>${found.questions.join(", ")} by ${title}</h3>${found.status !== "ready" && html`<${Status} of=${found.status} />`}</div>
+  return html`<li class="card effect"><div class="head"><h3>${found.prices ? `Prices: ${(found.price_answer?.question ?? found.prices).columns.join(", ")}` : `${found.questions.join(", ")} by ${title}`}</h3>${found.status !== "ready" && html`<${Status} of=${found.status} />`}</div>
     <${Progress} session=${session} jobId=${found.job_id} status=${found.status} onEnd=${again} />
     ${found.error && html`<div class="notice bad" role="alert"><p>${found.error.detail}</p></div>`}${found.status === "ready" && html`<${Shares} found=${found} />`}
     <${Erase} session=${session} path=${path} id=${id} back=${back ?? `#/datasets/${found.dataset_id}/segments`} what="This estimate will be erased." /></li>`;
@@ -75,7 +77,7 @@ export function Segment({ session, id, back }) {
 export function Segments({ session, dataset }) {
   const [schema, problem] = useSchema(session, dataset);
   const [segments, trouble, again] = useLoad(() => session.list(`/v1/segments?limit=100&dataset_id=${dataset.dataset_id}`), [session, dataset.dataset_id]);
-  return html`<section aria-labelledby="segments-title"><h2 id="segments-title">Segments</h2><p class="quiet lead">Shares of answers among few respondents. Similar segments say something about them too: each share has its interval, what it is worth in respondents, and whether that is better than the respondents alone.</p><${Failure} problem=${problem ?? trouble} />
-    ${schema && html`<${Ask} session=${session} dataset=${dataset} schema=${schema} onMade=${again} />`}
+  return html`<section aria-labelledby="segments-title"><h2 id="segments-title">Segments</h2><p class="quiet lead">Shares of answers among few respondents. Similar segments say something about them too: each share has its interval, what it is worth in respondents, and whether that is better than the respondents alone. Price questions are of all respondents.</p><${Failure} problem=${problem ?? trouble} />
+    ${schema && html`<${Ask} session=${session} dataset=${dataset} schema=${schema} onMade=${again} /><${AskPrices} session=${session} dataset=${dataset} schema=${schema} onMade=${again} />`}
     ${segments && (segments.length ? html`<ul class="stack">${segments.map((one) => html`<${Segment} key=${one.segment_id} session=${session} id=${one.segment_id} />`)}</ul>` : html`<p class="empty">No segment estimates yet.</p>`)}</section>`;
 }
