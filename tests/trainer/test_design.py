@@ -11,16 +11,18 @@ import pyarrow.csv
 import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_intake.description.statements import state
 from simulacra_intake.errors import InputError
 from simulacra_intake.survey_design import clusters_in
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.description import DescriptionInvalid, parse_description
 from simulacra_schema.questions.fit import DifferentialPrivacy
-from simulacra_trainer.cleaning.clean import CleanTable
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.design import (
     clusters_treated,
     design_of,
     few_clusters,
+    influences,
     intraclass,
     units_in,
     variance_of_totals,
@@ -89,6 +91,36 @@ def test_variance_is_that_of_svy() -> None:
         totals = np.bincount(cluster, weights * (hit - found)) / weights.sum()
         assert found == pytest.approx(share, rel=1e-12)
         assert variance_of_totals(totals, of_cluster) ** 0.5 == pytest.approx(error, rel=1e-12)
+
+
+@pytest.mark.parametrize("stated", ["clusters", "targets", "replicates"])
+def test_influence_of_units_has_the_variance_of_the_design(stated: str) -> None:
+    table = places()
+    rng = np.random.default_rng(2)
+    roles, more = {"region": "stratum", "psu": "cluster"}, {}
+    if stated == "targets":
+        more = {"targets": {"categorical": {"sex": {"m": 0.6, "f": 0.4}}}}
+    if stated == "replicates":
+        points = np.array([rng.multinomial(40, np.full(40, 1 / 40)) for _ in range(80)])
+        for at, draws in enumerate(points):
+            table = table.append_column(f"rep{at + 1}", pa.array(np.repeat(draws, 20) * 1.0))
+        table = table.append_column("w", pa.array(np.ones(table.num_rows)))
+        roles = {"w": "weight"}
+        more = {"design": {"replicateWeights": "rep*", "replicates": "bootstrap"}}
+    fields = [{"name": name, "x-simulacra": {"role": role}} for name, role in roles.items()]
+    document = {"fields": fields, "x-simulacra": {"version": 1, **more}}
+    statements = state(parse_description(document), table.column_names, None)
+    clean = clean_table(table, statements=statements)
+    design = design_of(clean.table, clean.schema)
+    assert design is not None
+    owns = np.array([one == "yes" for one in clean.table.column("owns").to_pylist()])
+    share = float(np.average(owns, weights=design.weights))
+    away = (owns - share)[None]
+    influence, free = influences(away, float(design.weights.sum()), clean.table, clean.schema)
+    (raw,) = (one for one in design._answers_to(clean.schema.column("owns")) if one.level == 1)
+    expected = raw.effect * share * (1 - share) / owns.size
+    assert float(np.sum(influence**2)) == pytest.approx(expected, rel=0.02)
+    assert (free, raw.effect > 3) == (design.degrees_of_freedom, True)
 
 
 def test_stratum_of_one_cluster_counts_by_its_distance_to_all() -> None:

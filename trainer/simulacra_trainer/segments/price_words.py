@@ -11,7 +11,7 @@ TITLES = {
     "optimal": "Optimal price point",
     "indifference": "Indifference price point",
     "marginal expensiveness": "Point of marginal expensiveness",
-    "best revenue": "Price of the highest revenue",
+    "best revenue": "Price of the highest revenue, of these",
 }
 APART = "the curves do not meet: fewer than five respondents on either side"
 
@@ -53,13 +53,13 @@ def _demand(answer: PriceAnswer) -> Iterator[str]:
         share, low, high = (f"{100 * one:.1f} %" for one in shares)
         yield f"At {price:,g}: {share} would buy ({low} to {high})."
     for point in answer.points:
-        yield f"{TITLES[point.name]}: {_span(point)} It is one of these with 95 %."
+        yield f"{TITLES[point.name]}: {_span(point)}"
     for one in answer.elasticities:
         yield (
             f"Elasticity from {one.start:,g} to {one.end:,g}: {one.elasticity:,g}"
             f" ({one.low:,g} to {one.high:,g})."
         )
-    yield "Shares hold together with 95 %, each elasticity by itself."
+    yield "Shares hold together with 95 %; best price and each elasticity by themselves."
 
 
 def _span(point: PricePoint) -> str:
