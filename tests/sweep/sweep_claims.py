@@ -9,7 +9,7 @@ import datetime
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -620,6 +620,27 @@ def segment(found: Json, upload: Frame, *, is_plain: bool) -> Iterator[str]:
         share = float((answers == _text(one["answer"])).mean())
         if one.get("own") and abs(one["own"]["share"] - share) > NOISE / max(len(answers), 1):
             yield f"{text}: own share {one['own']['share']:.3f}, {share:.3f} in the upload"
+
+
+def demand(found: Json, most: pd.Series | None) -> Iterator[str]:
+    """Recompute who pays each price at least, where the highest price of each person is known."""
+    answer = found.get("price_answer")
+    if answer is None:
+        if not found["reason"]:
+            yield "no demand, and no reason"
+        return
+    curve = answer["curves"][0]
+    if any(after > before for before, after in pairwise(curve["values"])):
+        yield "demand rises with the price"
+    ends = zip(curve["low"], curve["values"], curve["high"], strict=True)
+    if not all(low <= value <= high for low, value, high in ends):
+        yield "demand is outside its band"
+    if most is None or not pd.api.types.is_numeric_dtype(most):
+        return
+    for price, value in zip(answer["prices"], curve["values"], strict=True):
+        share = float((most.dropna() >= price).mean())
+        if abs(value - share) > 2 * NOISE / len(most):
+            yield f"at {price}: {value:.3f} would buy, {share:.3f} in the upload"
 
 
 def segments_of_a_wave(found: Json, upload: Frame, wave: str, moved: str) -> Iterator[str]:

@@ -81,6 +81,8 @@ SHARE = {
     "question": "sex", "answer": "f", "share": 0.5, "low": 0.4, "high": 0.6, "respondents": 4.0,
     "worth": 4.0, "verdict": "no better", "segment": [{"column": "id", "level": "3"}],
 }  # fmt: skip
+CURVE = {"low": [0.3, 0.1], "high": [0.7, 0.6]}
+DEMAND = {"prices": [60.0, 80.0]}
 LINKED = {"verdicts": GOOD, "linked": {"passes": False}, "asked": {"persons": 9}}
 FEW = pd.DataFrame({"job": ["clerk", "nurse"] * 5 + ["astronaut"] * 4})
 SPOTS = pd.DataFrame(
@@ -221,6 +223,21 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         ),
         8.0,
         16.0,
+    ),
+    "demand": (
+        lambda share: claims.demand(
+            {"price_answer": DEMAND | {"curves": [CURVE | {"values": [share, 0.2]}]}},
+            pd.Series(np.arange(100)),
+        ),
+        0.4,
+        0.6,
+    ),
+    "demand falls": (
+        lambda last: claims.demand(
+            {"price_answer": DEMAND | {"curves": [CURVE | {"values": [0.4, last]}]}}, None
+        ),
+        0.2,
+        0.5,
     ),
     "respondents": (
         lambda count: claims.segment(
