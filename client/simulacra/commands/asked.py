@@ -105,7 +105,7 @@ class Asked:
         return conditions or None, do or None
 
 
-def check_names(columns: Json, **named: str | Sequence[str] | None) -> None:
+def check_names(columns: Json, /, **named: str | Sequence[str] | None) -> None:
     """Check columns that options name, given by the options' names.
 
     Raises:
