@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
     from simulacra_trainer.tasks.entry import run_task
 
     forbid_core_dumps()
-    return run_task()
+    code = run_task()
+    gc.freeze()  # else the interpreter walks all objects at its end, for a CPU second
+    return code
 
 
 if __name__ == "__main__":
