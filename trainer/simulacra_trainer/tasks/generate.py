@@ -27,7 +27,6 @@ from simulacra_crds.tasks import (
 )
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_schema.completion import CompletionReport, GivenOptions
-from simulacra_trainer.completion import complete, read_given
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.generate import (
@@ -123,6 +122,8 @@ def complete_rows(
 
     Safe to repeat: the report is stored last.
     """
+    from simulacra_trainer.completion import complete, read_given  # rows of a model need neither
+
     own, name = context.own, part_name(0)
     if context.spec.customer_key is None and own.exists(COMPLETION) and own.exists(name):
         rows = read_parquet(own.download(name, context.directory / "filled.parquet")).num_rows
