@@ -151,11 +151,14 @@ def _guessed(people: Points, drawn: Points, secrets: IntArray) -> npt.NDArray[np
     hits = np.empty((secrets.size, len(people.rows)), np.bool_)
     size = np.sum(drawn.rows**2, axis=1)
     own = [(people.of(secret), drawn.of(secret)) for secret in secrets[:, None]]
+    sizes = [np.sum(known**2, axis=1) for _, known in own]
     for begin in range(0, len(people.rows), ROWS_AT_A_TIME):
         block = slice(begin, begin + ROWS_AT_A_TIME)
         apart = size - 2.0 * people.rows[block] @ drawn.rows.T
-        for hit, (true, known) in zip(hits, own, strict=True):
-            others = apart - (np.sum(known**2, axis=1) - 2.0 * true[block] @ known.T)
+        for hit, (true, known), own_size in zip(hits, own, sizes, strict=True):
+            others = 2.0 * true[block] @ known.T
+            np.subtract(own_size, others, out=others)
+            np.subtract(apart, others, out=others)
             guess = known[np.argmin(others, axis=1)]
             hit[block] = np.abs(true[block] - guess).sum(axis=1) < CLOSE
     return hits

@@ -49,21 +49,21 @@ def pair_scores(people: pa.Table, drawn: pa.Table, names: Sequence[str]) -> Floa
     """Return the sum over all pairs of columns of each person's logarithms, float64 [n]."""
     columns = [_reach(people, drawn, name) for name in names]
     scores = np.zeros(people.num_rows)
+    one, other = np.triu_indices(len(columns), 1)
+    near = np.empty((AT_A_TIME, len(columns), drawn.num_rows), np.float32)
     for begin in range(0, people.num_rows, AT_A_TIME):
-        block = slice(begin, begin + AT_A_TIME)
-        near = np.stack(
-            [
-                (rows >= low[block, None]) & (rows <= high[block, None])
-                for rows, low, high in columns
-            ],
-            axis=1,
-        ).astype(np.float32)
+        block = slice(begin, min(begin + AT_A_TIME, people.num_rows))
+        near = near[: block.stop - begin]
+        for place, (rows, low, high) in enumerate(columns):
+            if low is high:  # a level
+                near[:, place] = rows == low[block, None]
+            else:
+                near[:, place] = (rows >= low[block, None]) & (rows <= high[block, None])
         both = near @ near.transpose(0, 2, 1)
         single = np.diagonal(both, axis1=1, axis2=2)
-        expected = single[:, :, None] * single[:, None, :] / drawn.num_rows
-        ratio = np.log((both + 1.0) / (expected + 1.0))
-        upper = np.triu_indices(len(columns), 1)
-        scores[block] = ratio[:, upper[0], upper[1]].sum(axis=1)
+        expected = single[:, one] * single[:, other] / drawn.num_rows
+        ratio = np.log((both[:, one, other] + 1.0) / (expected + 1.0))
+        scores[block] = ratio.sum(axis=1)
     return scores
 
 

@@ -74,9 +74,12 @@ class Regression:
     @cached_property
     def products(self) -> Floats:
         """Products of each pair of 1 and the functions, float64 [(D + 1) (D + 2) / 2, n]."""
-        first, second = pairs_of(1 + self.shape[0])[0]
-        design = self.design.T
-        return design[first] * design[second]
+        design = np.ascontiguousarray(self.design.T)
+        found, end = np.empty((pairs_of(len(design))[0][0].size, self.y.size)), 0
+        for i, function in enumerate(design):  # picking the rows of all pairs first is slower
+            begin, end = end, end + len(design) - i
+            np.multiply(function, design[i:], out=found[begin:end])
+        return found
 
     @cached_property
     def features(self) -> Floats:
