@@ -18,8 +18,12 @@ import tempfile
 
 from simulacra_intake.parent_death import die_with_parent
 
+_OF_TASKS = (
+    "completion effects.estimate segments.estimate sheet.estimate sheet.page sheet.workbook"
+    " tasks.fit tasks.generate tasks.prepare tasks.use_model"
+)
 PRELOADED = (
-    *(f"simulacra_trainer.tasks.{name}" for name in ("fit", "generate", "prepare", "use_model")),
+    *(f"simulacra_trainer.{name}" for name in _OF_TASKS.split()),
     "simulacra_custody.verified",
     "scipy.interpolate",
     "scipy.ndimage",
