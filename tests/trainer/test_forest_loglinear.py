@@ -235,6 +235,14 @@ def test_levels_and_bins_need_five_persons_not_five_rows() -> None:
     assert merged.y[80] == merged.y[99], "the smaller neighbor takes it in"
 
 
+def test_code_without_rows_is_scored_by_its_place_not_as_the_median() -> None:
+    table, schema = clean(numbers_column("v", np.repeat(np.arange(5.0), 20)))
+    codec = fit_codec(table.column("v"), schema.columns[0])
+    codes = codec.encode(np.repeat([1.0, 2.0, 4.0], 20))
+    line = functions_of(codes, codec, None).table[1:, 0]
+    assert line[0] == line[1] < line[2] < line[3] < line[4] == line[5]
+
+
 def test_cell_probabilities_sum_to_one(model: ForestModel) -> None:
     rows = np.arange(40, dtype=np.int32)
     context = Context(model.data.codes, model.data.values)

@@ -201,8 +201,12 @@ def scores_of(grouping: Grouping, weight: Floats) -> Scores:
 
 
 def _line_and_square(below: Floats, share: Floats) -> tuple[Floats, Floats]:
-    """Return the standardized normal score at ranks `below` and its square, orthogonal to it."""
-    line = ndtri(np.clip(below, 1e-9, 1.0 - 1e-9)) * (share > 0)
+    """Return the standardized normal score at ranks `below` and its square, orthogonal to it.
+
+    Codes without rows stand between their neighbors, beyond the outermost ones with these.
+    """
+    present = below[share > 0]
+    line = ndtri(np.clip(below, present.min(), present.max()))
     line = line - share @ line
     line /= max(np.sqrt(share @ line**2), 1e-9)
     square = line**2 - line * (share @ line**3) - 1.0
