@@ -1,198 +1,309 @@
-"""What little knowledge is worth: useful answers and their coverage, by what a person states.
+"""What statements are worth: verdicts, coverage and signs on random models of four grammars.
 
-    python benchmarks/blocks.py --grammar tiers --models 30 --seconds 350
-    python benchmarks/blocks.py --grammar named --models 30 --seconds 350
+    python benchmarks/blocks.py --lines found.jsonl --first 0 --models 100 --seconds 900
 
-Grammar `tiers` is that of answers.py (14 columns, names without words). Grammar `named` has 10
-columns with names of a survey: interactions, five-point scales and skewed numbers, a treatment that
-stands anywhere in its tier, and one name in ten that belongs to a neighboring tier.
+Models of grammars.py, 1,000 rows each, a treatment of yes/no, five steps or numbers, asked through
+the function behind the command without a service (`in_process.estimate`), with the product's
+default seed. A person states every place; two blocks, all up to the treatment's and the column
+beside it, and all after; or nothing. A third has a hidden common cause; where a table has an
+earlier outcome, it is named as a negative control, unless nothing is stated.
 
-A person states nothing; two blocks, all up to the treatment's tier and all after it; two blocks
-with the cut before the treatment's tier, so that it shares a block with the outcome; each tier as a
-block; or every place relative to the treatment. All are stated with the question; the graph is
-learned without knowledge. Useful is a verdict better than open.
+Each answer is a line in --lines; a second run goes on after them, and --show prints the tables
+only. Where some people have no counterparts, the truth is that of the people answered. Width is
+beside least squares on all columns before the treatment and beside the efficiency bound
+(Hahn, 1998) with true propensity and regression, which only levels have. Overlap fails where over 3
+% of the people have a true propensity of either value under .02. Useful is better than open.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from answers import OUTCOME, SMALL, TIERS, TREATMENT, as_table, random_model
+from grammars import GRAMMARS, HIDDEN, Model, Values, random_model
 
-from simulacra_crds.tasks import EstimateRequest
-from simulacra_schema.questions.knowledge import Knowledge
-from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.estimate import estimate_effect
-from simulacra_trainer.graph import learn_graph
+from simulacra_crds.tasks import EstimateRequest, FitRequest
+from simulacra_trainer import in_process
+from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.effects import estimate as effects
+from simulacra_trainer.effects.findings import Findings
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.pipeline.fit import fit_graph
+from simulacra_trainer.pipeline.fit_context import FitContext
+from simulacra_trainer.pipeline.training_table import usable_schema
+from simulacra_trainer.trained_model import TrainedModel
 
-TRUTH_ROWS = 50_000
-AMOUNTS = ("nothing", "two blocks", "two blocks, early", "tiers", "all")
-NAMES = (
-    ("age", "sex", "region"),
-    ("education", "income", "household size", "occupation"),
-    ("price seen", "brand trust", "campaign", "service quality", "attitude"),
-    ("satisfaction", "recommendation", "purchase intention", "churn"),
-)
-NAMED_TIERS = (2, 2, 3, 3)
-WRONG_NAME = 0.1
-
-
-@dataclass(frozen=True)
-class Case:
-    """A table with a question of known effect; tiers: of the true order."""
-
-    table: pa.Table
-    schema: TableSchema
-    tiers: list[list[str]]
-    treatment: str
-    outcome: str
-    truth: float
-    levels: tuple[float | str, float | str]
+TRUTH_ROWS = 40_000
+REDRAWN = 50
+"""Draws of each row's later columns, for its own effect and propensity."""
+SMALL = 0.02
+"""Effects below this share of the outcome's deviation have no sign to get wrong."""
+RARE, FAILS = 0.02, 0.03
+AMOUNTS = ("all", "two blocks", "nothing")
 
 
-def tiered(seed: int, rows: int) -> Case:
-    """Return a model of answers.py."""
-    rng = np.random.default_rng([seed, 99])
-    model = random_model(rng, 0.0)
-    table, schema = as_table(model, model.draw(rows, rng))
-    y = f"c{OUTCOME:02d}"
-    ones, zeros = (model.draw(TRUTH_ROWS, np.random.default_rng(9), do)[y] for do in (1, 0))
-    ends = np.cumsum(TIERS)
-    names = table.column_names
-    tiers = [names[e - k : e] for e, k in zip(ends, TIERS, strict=True)]
-    truth = float(ones.mean() - zeros.mean())
-    return Case(table, schema, tiers, names[TREATMENT], y, truth, ("yes", "no"))
-
-
-def named(seed: int, rows: int) -> Case:
-    """Return a model with names of a survey."""
-    rng = np.random.default_rng([seed, 100])
-    p = sum(NAMED_TIERS)
-    tier = np.repeat(np.arange(4), NAMED_TIERS)
-    treatment, outcome = int(rng.integers(4, 7)), int(rng.integers(7, 10))
-    weights = np.zeros((p, p))
-    for j in range(1, p):
-        causes = rng.choice(j, size=min(j, int(rng.integers(1, 4))), replace=False)
-        weights[causes, j] = rng.choice([-1, 1], causes.size) * rng.uniform(0.3, 0.9, causes.size)
-    weights[treatment, outcome] = rng.choice([0.0, -0.6, 0.6])
-    product = rng.choice(4, size=2, replace=False)
-    shapes = rng.choice(["scale", "skewed", "number"], p)
-
-    def draw(n: int, own: np.random.Generator, do: float | None = None) -> list[np.ndarray]:
-        values: list[np.ndarray] = []
-        for j in range(p):
-            latent = own.normal(size=n)
-            for i, value in enumerate(values):
-                latent = latent + weights[i, j] * value
-            if j == outcome:
-                latent = latent + 0.3 * values[product[0]] * values[product[1]]
-            if j == treatment:
-                latent = (latent > 0).astype(np.float64) if do is None else np.full(n, do)
-            elif shapes[j] == "scale":
-                latent = np.digitize(latent, [-1.5, -0.5, 0.5, 1.5]).astype(np.float64) - 2
-            elif shapes[j] == "skewed" and j != outcome:
-                latent = np.exp(np.clip(latent, -4, 2) / 2) - 1
-            values.append(latent)
-        return values
-
-    taken: list[str] = []
-    for j in range(p):
-        shift = int(rng.choice([-1, 1])) if rng.random() < WRONG_NAME else 0
-        kind = int(np.clip(tier[j] + (shift if j not in (treatment, outcome) else 0), 0, 3))
-        free = [n for n in NAMES[kind] if n not in taken] or [n for k in NAMES for n in k]
-        taken.append(str(rng.choice([n for n in free if n not in taken])))
-    drawn = draw(rows, rng)
-    ones, zeros = (draw(TRUTH_ROWS, np.random.default_rng(9), do)[outcome] for do in (1.0, 0.0))
-    table = pa.table(dict(zip(taken, drawn, strict=True)))
-    columns = [
-        ColumnSchema(
-            name=name,
-            kind="numeric",
-            storage="double",
-            minimum=float(value.min()),
-            maximum=float(value.max()),
-        )
-        for name, value in zip(taken, drawn, strict=True)
-    ]
-    tiers = [[n for n, t in zip(taken, tier, strict=True) if t == k] for k in range(4)]
-    return Case(
-        table,
-        TableSchema(rows=rows, columns=columns),
-        tiers,
-        taken[treatment],
-        taken[outcome],
-        float(ones.mean() - zeros.mean()),
-        (1.0, 0.0),
-    )
-
-
-def stated(case: Case, amount: str) -> dict[str, list[list[str]] | list[str]]:
+def stated(model: Model, amount: str) -> dict[str, object]:
     """Return the fields of the question that this person gives."""
-    names = [name for tier in case.tiers for name in tier]
-    early = sum(len(tier) for tier in case.tiers[:2])
-    late = early + len(case.tiers[2])
-    at = names.index(case.treatment)
-    return {
-        "nothing": {},
-        "two blocks": {"blocks": [names[:late], names[late:]]},
-        "two blocks, early": {"blocks": [names[:early], names[early:]]},
-        "tiers": {"blocks": case.tiers},
-        "all": {"before": names[:at], "after": names[at + 1 :]},
-    }[amount]
+    if amount == "nothing":
+        return {}
+    controls = [] if model.control is None else [model.control]
+    if amount == "all":
+        return {"before": model.before, "after": model.after, "negative_controls": controls}
+    last = [name for name in model.after if name != model.beside]
+    first = [name for name in model.before if name != model.beside]
+    blocks = [[*first, model.beside, model.treatment], last]
+    return {"blocks": blocks, "negative_controls": controls}
+
+
+class Truth:
+    """Effects, propensities and oracles of a model's rows."""
+
+    def __init__(self, model: Model, rows: Values, seed: int) -> None:
+        """Take the rows that the product gets."""
+        self.model, self.rows = model, rows
+        self.n = rows[model.outcome].size
+        self.seed = seed
+        names = [*model.before, HIDDEN, "_row"]
+        given = {name: rows[name] for name in names if name in rows}
+        self.again = {name: np.tile(values, REDRAWN) for name, values in given.items()}
+        drawn = [model.draw(TRUTH_ROWS, self._rng(), do=v)[model.outcome] for v in model.asked]
+        self.effect = float(drawn[0].mean() - drawn[1].mean())
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng([self.seed, 9])
+
+    def outcomes(self) -> np.ndarray:
+        """Return the outcome at value and baseline, float64 [2, REDRAWN, n]."""
+        m, size = self.model, self.n * REDRAWN
+        found = [
+            m.draw(size, self._rng(), self.again, do=v, last=m.outcome)[m.outcome] for v in m.asked
+        ]
+        return np.array(found).reshape(2, REDRAWN, self.n)
+
+    def of(self, people: np.ndarray | None) -> float:
+        """Return the effect on some of the people, bool [n]."""
+        if people is None:
+            return self.effect
+        each = self.outcomes().mean(axis=1)
+        each = each[0] - each[1]
+        return self.effect + float(each[people].mean() - each.mean())
+
+    def propensities(self) -> np.ndarray:
+        """Return the probability of value and baseline, float64 [2, n]."""
+        m, size = self.model, self.n * REDRAWN
+        drawn = m.draw(size, self._rng(), self.again, last=m.treatment)[m.treatment]
+        found = [(drawn == v).reshape(REDRAWN, self.n).mean(axis=0) for v in m.asked]
+        return np.array(found)
+
+    def least_squares(self, before: pa.Table) -> tuple[bool, float]:
+        """Return whether least squares covers, and its width (HC1)."""
+        m, t = self.model, self.rows[self.model.treatment]
+        one = np.ones((self.n, 1))
+        arms = [(t == v)[:, None] * 1.0 for v in np.unique(t)[1:]] if m.levels else [t[:, None]]
+        X = np.hstack([one, *arms, *_coded(before)])
+        gap = np.zeros(X.shape[1])
+        if m.levels:
+            codes = [*np.unique(t)[1:]]
+            for v, sign in zip(m.asked, (1.0, -1.0), strict=True):
+                if v in codes:
+                    gap[1 + codes.index(v)] += sign
+        else:
+            gap[1] = m.asked[0] - m.asked[1]
+        inverse, y = np.linalg.pinv(X.T @ X), self.rows[m.outcome]
+        left = y - X @ (inverse @ (X.T @ y))
+        error = float(np.sqrt(np.sum((X @ (inverse @ gap) * left) ** 2)))
+        error *= np.sqrt(self.n / max(self.n - X.shape[1], 1))
+        miss = abs(float(gap @ inverse @ (X.T @ y)) - self.effect)
+        return bool(miss <= 1.96 * error), 2 * 1.96 * error
+
+    def bound(self, p: np.ndarray) -> float:
+        """Return the width of an interval at the efficiency bound."""
+        y = self.outcomes()
+        p = np.maximum(p, 0.5 / REDRAWN)
+        effects_of = y[0].mean(axis=0) - y[1].mean(axis=0)
+        variance = float(np.var(effects_of)) + float(np.mean(np.sum(y.var(axis=1) / p, axis=0)))
+        return float(2 * 1.96 * np.sqrt(variance / self.n))
+
+
+def _coded(table: pa.Table) -> Iterator[np.ndarray]:
+    for column in table.columns:
+        values = column.combine_chunks()
+        if pa.types.is_string(values.type):
+            codes = values.dictionary_encode().indices.fill_null(-1).to_numpy()
+            yield np.array([codes == k for k in np.unique(codes)[1:]], np.float64).T
+        else:
+            numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+            yield np.where(np.isnan(numbers), np.nanmean(numbers), numbers)[:, None]
+
+
+def lines_of(grammar: str, seed: int, rows: int, amounts: list[str]) -> Iterator[dict[str, object]]:
+    """Yield a line for each amount that is stated."""
+    model, as_table = random_model(grammar, seed)
+    drawn = model.draw(rows, model.rng)
+    table = as_table(drawn)
+    truth = Truth(model, drawn, seed)
+    began = time.process_time()
+    clean = clean_table(table)
+    request = FitRequest(family="forest")
+    schema = usable_schema(clean.schema, request)
+    names = [column.name for column in schema.learned()]
+    graph = CausalGraph(order=names, parent_lists={name: [] for name in names})
+    if any(amount != "all" for amount in amounts):  # which leaves nothing to the graph
+        graph = fit_graph(clean.table, schema, request, FitContext())
+    trained = TrainedModel(None, "forest", clean.table, schema, graph)  # type: ignore[arg-type]
+    p = truth.propensities() if model.levels else np.ones((2, rows))
+    line: dict[str, object] = {
+        "grammar": grammar,
+        "seed": seed,
+        "hidden": HIDDEN in drawn,
+        "control": model.control is not None,
+        "kind": {2: "yes/no", 5: "steps", 0: "number"}[model.levels],
+        "truth": truth.effect,
+        "spread": float(np.std(drawn[model.outcome])),
+        "rare": float(np.mean(p.min(axis=0) < RARE)),
+        "graph_s": time.process_time() - began,
+    }
+    ols = truth.least_squares(table.select(model.before))
+    line |= {
+        "ols": ols[1],
+        "ols_covers": ols[0],
+        "bound": None if line["hidden"] or not model.levels else truth.bound(p),
+    }
+    is_yes_no = pa.types.is_dictionary(clean.table.schema.field(model.outcome).type)
+    asked = [("no", "yes")[int(v)] if model.levels == 2 else v for v in model.asked]
+    for amount in amounts:
+        question = EstimateRequest(
+            treatment=model.treatment,
+            value=asked[0],
+            baseline=asked[1],
+            outcome=f"{model.outcome}=yes" if is_yes_no else model.outcome,
+            **stated(model, amount),
+        )
+        yield line | {"amount": amount, **_answer(trained, question, truth)}
+
+
+def _answer(trained: TrainedModel, question: EstimateRequest, truth: Truth) -> dict[str, object]:
+    """Return what a person is shown, and the truth for the people that it is for."""
+    seen: list[Findings] = []
+    find = effects.find
+
+    def recording(*args: object) -> Findings:
+        seen.append(find(*args))  # type: ignore[arg-type]
+        return seen[-1]
+
+    effects.find = recording
+    began = time.process_time()
+    try:
+        answer = in_process.estimate(trained, question)
+    except Exception as error:
+        return {"verdict": "crash", "error": repr(error)[:300]}
+    finally:
+        effects.find = find
+    kind, span = answer["verdict"]["kind"], answer["union"]
+    found = {"verdict": kind, "cpu_s": time.process_time() - began, "method": answer["method"]}
+    if span is None:
+        return found
+    people = seen[-1 if kind == "usual order" else 0].people
+    chosen = None if people is None else people.rows
+    everybody = None if answer["answered"] is None else answer["answered"]["everybody"]
+    return found | {
+        "low": span["low"],
+        "high": span["high"],
+        "own_truth": truth.of(chosen),
+        "answered": 1.0 if chosen is None else float(chosen.mean()),
+        "everybody": None if everybody is None else [everybody["low"], everybody["high"]],
+    }
 
 
 def main() -> None:
-    """Print one row for each amount of knowledge and verdict."""
+    """Run what is missing, and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--grammar", choices=("tiers", "named"), default="tiers")
-    parser.add_argument("--models", type=int, default=30)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=600)
-    parser.add_argument("--seconds", type=float, default=350.0, help="CPU seconds")
+    parser.add_argument("--lines", type=Path, required=True)
+    parser.add_argument("--grammars", nargs="*", default=GRAMMARS, choices=GRAMMARS)
     parser.add_argument("--amounts", nargs="*", default=AMOUNTS, choices=AMOUNTS)
+    parser.add_argument("--models", type=int, default=100, help="of each grammar")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=900.0, help="CPU seconds")
+    parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
-    found: dict[tuple[str, str], list[tuple[bool, bool, bool, bool, float]]] = defaultdict(list)
-    for seed in range(args.first, args.first + args.models):
-        if time.process_time() > args.seconds:
-            break
-        case = (tiered if args.grammar == "tiers" else named)(seed, args.rows)
-        graph = learn_graph(case.table, case.schema, Knowledge(), seed=seed, budget_s=5.0)
-        spread = float(np.std(case.table[case.outcome].to_numpy()))
-        for amount in args.amounts:
-            request = EstimateRequest(
-                treatment=case.treatment,
-                value=case.levels[0],
-                baseline=case.levels[1],
-                outcome=case.outcome,
-                **stated(case, amount),
-            )
-            answer = estimate_effect(case.table, case.schema, graph, request, seed=seed)
-            span, kind = answer.union, answer.verdict.kind
-            low, high = (-np.inf, np.inf) if span is None else (span.low, span.high)
-            claims, is_zero = low > 0 or high < 0, abs(case.truth) < SMALL * spread
-            turned = claims and not is_zero and (low > 0) != (case.truth > 0)
-            covered = low <= case.truth <= high
-            row = (covered, is_zero, claims, turned, (high - low) / spread)
-            found[amount, kind].append(row)
-            print(seed, amount, kind, *map(float, row), sep="\t", flush=True)
-    print(
-        "| knowledge | verdict | answers | covered | signs claimed | turned | false | width (SD) |"
+    done = []
+    if args.lines.exists():
+        done = [json.loads(text) for text in args.lines.read_text().splitlines()]
+    had = {(line["grammar"], line["seed"], line["amount"]) for line in done}
+    seeds = [] if args.show else range(args.first, args.first + args.models)
+    for seed in seeds:
+        for grammar in args.grammars:
+            amounts = [a for a in args.amounts if (grammar, seed, a) not in had]
+            if not amounts or time.process_time() > args.seconds:
+                continue
+            with args.lines.open("a") as file:
+                for line in lines_of(grammar, seed, args.rows, amounts):
+                    done.append(line)
+                    print(json.dumps(line), file=file, flush=True)
+    show(done)
+
+
+def show(done: list[dict[str, object]]) -> None:
+    """Print verdicts by block of models, grammar and treatment, and useful answers."""
+    for line in done:
+        line["block"] = "hidden" if line["hidden"] else "overlap"
+        if not line["hidden"] and line["rare"] > FAILS:  # type: ignore[operator]
+            line["block"] = "little overlap"
+        line["controlled"] = "control" if line["control"] else "none"
+    print(HEAD)
+    for by in (
+        ("amount", "block", "verdict"),
+        ("amount", "block", "controlled", "verdict"),
+        ("amount", "block", "grammar", "verdict"),
+        ("amount", "block", "kind", "verdict"),
+    ):
+        keys = sorted({tuple(str(line[k]) for k in by) for line in done})
+        for key in keys:
+            some = [line for line in done if tuple(str(line[k]) for k in by) == key]
+            print(_row(", ".join(key), some))
+
+
+HEAD = (
+    "| answers | number | covered | turned | significant at 0 | width / least squares, / bound"
+    " (medians) | everybody covered | CPU s |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def _row(name: str, some: list[dict[str, object]]) -> str:
+    shown = [line for line in some if "low" in line]
+    cpu = np.median([line.get("cpu_s", np.nan) for line in some])
+    if not shown:
+        return f"| {name} | {len(some)} | | | | | | {cpu:.1f} |"
+    low, high, truth, spread = (
+        np.array([line[k] for line in shown]) for k in ("low", "high", "own_truth", "spread")
     )
-    print("|---|---|---|---|---|---|---|---|")
-    for (amount, kind), rows in sorted(found.items()):
-        covered, is_zero, claims, turned = np.array(rows)[:, :4].astype(bool).T
-        width = np.median([row[4] for row in rows])
-        print(
-            f"| {amount} | {kind} | {len(rows)} | {covered.sum()} | {claims.sum()} | {turned.sum()}"
-            f" | {(claims & is_zero).sum()} | {width:.2f} |"
-        )
+    covered, claims = (low <= truth) & (truth <= high), (low > 0) | (high < 0)
+    is_zero = np.abs(truth) < SMALL * spread
+    turned = claims & ~is_zero & ((low > 0) != (truth > 0))
+    share = covered.mean()
+    wide = [line for line in shown if line["bound"]]
+    ratios = [
+        np.median([(line["high"] - line["low"]) / line[k] for line in some_of])
+        if some_of
+        else np.nan
+        for k, some_of in (("ols", shown), ("bound", wide))
+    ]
+    ends = [(line["everybody"], line["truth"]) for line in shown if line["everybody"]]
+    held = sum(end[0] <= one <= end[1] for end, one in ends)
+    return (
+        f"| {name} | {len(some)} | {covered.sum()} ({share:.2f} ±"
+        f" {np.sqrt(share * (1 - share) / len(shown)):.2f}) | {turned.sum()} of"
+        f" {(claims & ~is_zero).sum()} | {(claims & is_zero).sum()} of {is_zero.sum()} |"
+        f" {ratios[0]:.2f}, {ratios[1]:.2f} | {held} of {len(ends)} | {cpu:.1f} |"
+    )
 
 
 if __name__ == "__main__":
