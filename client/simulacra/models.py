@@ -220,6 +220,7 @@ class Probe(Document):
     feasibility: Json
     attainment: Json | None
     verdict: Json | None
+    assumption: str | None
     warnings: list[str] | None
     seconds: float
 

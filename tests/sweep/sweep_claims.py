@@ -595,6 +595,26 @@ def do_support(effect_found: Json | None, made: Json) -> Iterator[str]:
         yield f"the effect is {of_effect}, rows under do() are {of_rows}"
 
 
+def pair_changes(made: Json, drawn: Frame, do: Json) -> Iterator[str]:
+    """Check that pairs state a reliability, and that rows that have the values stay."""
+    said = made.get("identification") or {}
+    told, kind = said.get("reliability"), (said.get("verdict") or {}).get("kind")
+    if told is None or (told and kind not in ("assumed", "suggested")):
+        yield f"pairs that are {kind} tell the reliability {told}"
+    world = drawn[drawn.columns[1]]
+    facts, twins = (
+        drawn[world == name].reset_index(drop=True) for name in ("factual", "counterfactual")
+    )
+    had = pd.Series(True, index=facts.index)
+    for name, value in do.items():
+        had &= facts[name].map(_text) == _text(value)
+    for name, share in (told or {}).items():
+        if not 0 <= share <= 1 or (name not in said["assumption"] and len(told) <= 5):
+            yield f"{name}: reliability {share} out of range, or not in words"
+        if name in facts and not facts[name][had].equals(twins[name][had]):
+            yield f"{name}: rows that have the values change"
+
+
 NOISE = 5
 """Respondents that the noise of a count may add or take: five standard deviations."""
 

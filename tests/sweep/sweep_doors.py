@@ -459,6 +459,7 @@ def pairs(trip: Trip) -> Found:
         return
     yield from _is_set(trip, drawn[drawn["world"] != drawn["world"].iloc[0]])
     yield from claims.do_support(trip.answers.get("effect"), trip.made["pairs"])
+    yield from claims.pair_changes(trip.made["pairs"], drawn, trip.do)
 
 
 def _is_set(trip: Trip, drawn: pd.DataFrame) -> Found:

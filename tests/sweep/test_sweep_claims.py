@@ -77,6 +77,9 @@ GROUPS = ASSUMED | {
 }
 NO_ANSWER = {"verdict": {"kind": "unanswerable", "text": "No answer."}}
 UNDER_DO = {"identification": {"verdict": {"kind": "assumed"}}}
+IN_PAIRS = pd.DataFrame(
+    {"pair": [0, 0], "world": ["factual", "counterfactual"], "x": [1, 1], "y": [2, 2]}
+)
 SHARE = {
     "question": "sex", "answer": "f", "share": 0.5, "low": 0.4, "high": 0.6, "respondents": 4.0,
     "worth": 4.0, "verdict": "no better", "segment": [{"column": "id", "level": "3"}],
@@ -215,6 +218,17 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         ),
         0.5,
         0.9,
+    ),
+    "pairs": (
+        lambda told: claims.pair_changes(told, IN_PAIRS, {"x": 1}),
+        {"identification": {"reliability": {}, "verdict": {"kind": "open"}}},
+        {
+            "identification": {
+                "reliability": {"y": 0.5},
+                "assumption": "0.50 for 'y'",
+                "verdict": {"kind": "open"},
+            }
+        },
     ),
     "do": (lambda found: claims.do_support(found, UNDER_DO), ASSUMED, NO_ANSWER),
     "segment": (

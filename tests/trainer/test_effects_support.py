@@ -54,7 +54,8 @@ def _trained(n: int = 1000, seed: int = 0, **report: Any) -> TrainedModel:
         suggestions="computed",
     )
     told = {"worth": {"ratio": 0.9}, **report}
-    return TrainedModel(None, "forest", clean.table, clean.schema, graph, FIGURES, told)  # type: ignore[arg-type]
+    model: Any = SimpleNamespace(columns=[])
+    return TrainedModel(model, "forest", clean.table, clean.schema, graph, FIGURES, told)
 
 
 def _kind(trained: TrainedModel, name: str, value: float | str, baseline: float | str) -> str:

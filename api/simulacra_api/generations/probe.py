@@ -107,6 +107,7 @@ async def _body(
         feasibility=feasibility,
         attainment=attainment,
         verdict=rests_on.get("verdict"),
+        assumption=rests_on.get("assumption"),
         warnings=rests_on.get("warnings", []),
         seconds=round(time.monotonic() - began, 3),
     )

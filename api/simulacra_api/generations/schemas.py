@@ -143,7 +143,9 @@ class GenerationBody(BaseModel):
     identification: dict[str, Any] | None = optional(
         "With interventions: what may be claimed of their effects (verdict, as of an effect;"
         " null for rows made before verdicts), the assumption behind counterfactual twins"
-        " (assumption), and warnings. identified is deprecated: whether the verdict is assumed."
+        " (assumption), the reliability of differences between single changes of pairs by column"
+        " (reliability, 0: all change by the mean), and warnings. identified is deprecated: whether"
+        " the verdict is assumed."
     )
     attainment: dict[str, Any] | None = optional("Requested and attained values of each condition.")
     evidence: dict[str, Any] | None = optional(
@@ -229,6 +231,7 @@ class ProbeBody(BaseModel):
     verdict: dict[str, Any] | None = optional(
         "With interventions: what may be claimed of their effects, with its text."
     )
+    assumption: str | None = optional("Of pairs: as in a generation.")
     warnings: list[str] = Field(
         default_factory=list, description="What the interventions leave open."
     )

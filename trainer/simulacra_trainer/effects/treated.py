@@ -79,7 +79,7 @@ def support_of_do(
         both = Held(dict(do), True, int(scale * noisy_count(keys[treated])))
         if missing := unsupported([held, both]):
             return Support(missing=missing)
-        fitted = _propensity(table, schema, _before(schema, graph, name), has_value, seed)
+        fitted = _propensity(table, schema, columns_before(schema, graph, name), has_value, seed)
         share = float(has_value.mean())
         column = schema.find(name)
         of_two = column is not None and len(column.levels) == 2
@@ -97,7 +97,7 @@ def support_of_do(
     return Support(None if missing else respondents, missing, share)
 
 
-def _before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
+def columns_before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
     """Return the columns that the main answer about an effect of a column adjusts for."""
     timing, _ = stated_timing(graph.knowledge, schema, name)
     stated = [other for other in timing if timing[other] == "before"]

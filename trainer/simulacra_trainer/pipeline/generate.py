@@ -2,14 +2,14 @@
 
 - Rows: `row_plan` says how they are drawn.
 - Counterfactuals: rows are drawn under the conditions without do(), and each is followed by its
-  twin under do().
+  twin under do(), whose changes are measured where they can be (`pair_changes`).
 - Linked rows: persons are drawn as rows are, then their histories (`linked_rows`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -22,12 +22,20 @@ from simulacra_intake.errors import InputError
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
 from simulacra_schema.faults import Wrong
+from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
+from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
-from simulacra_trainer.pipeline.identification import Identification, identify, support_of
+from simulacra_trainer.pipeline.identification import (
+    Identification,
+    identify,
+    reliability_words,
+    support_of,
+    with_reliability,
+)
 from simulacra_trainer.pipeline.linked_rows import (
     LinkedPlan,
     draw_persons,
@@ -91,8 +99,8 @@ def _plan_checked(
     if request.persons is not None:
         plan = plan_linked(trained, request)
     elif request.counterfactual:
-        changes = {"row_count": request.row_count // 2, "interventions": {}}
-        facts = plan_sampling(trained, request.model_copy(update=changes))
+        halved = {"row_count": request.row_count // 2, "interventions": {}}
+        facts = plan_sampling(trained, request.model_copy(update=halved))
         do = dict(request.interventions)
         plan = replace(facts, rows=request.row_count, do=do, twins=trained.model)
     else:
@@ -106,7 +114,25 @@ def _plan_checked(
         evidence = known or weigh(trained, sized, None, None)
     else:
         evidence = known or weigh(trained, request, plan, support, nowcast)
+        if plan.twins is not None and plan.do:
+            changes = _measured_changes(trained, identification, plan.do, request.seed)
+            identification = with_reliability(identification, changes)
+            plan = replace(plan, changes=changes)
     return replace(plan, identification=identification, evidence=evidence, held=held)
+
+
+def _measured_changes(
+    trained: TrainedModel, found: Identification | None, do: Mapping[str, float | str], seed: int
+) -> PairChanges | None:
+    """Return the measured changes of pairs; None where the verdict claims nothing of single rows.
+
+    Nor of a private model, whose table may not be asked again.
+    """
+    is_private = trained.report.get("differential_privacy") is not None
+    if found is None or not found.is_answered or is_private:
+        return None
+    model, table, schema, graph = trained.model, trained.table, trained.schema, trained.graph
+    return fit_changes(model, table, schema, graph, do, seed=seed)
 
 
 def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateRequest:
@@ -236,7 +262,10 @@ def _with_twins(
 ) -> pa.Table:
     """Return each row followed by its twin: pair number, world, then the upload's columns."""
     pairs = facts.num_rows
-    twins = model.counterfactual(facts, plan.do or {}, stream(plan.seed, TWIN_STREAM, chunk))
+    rng = stream(plan.seed, TWIN_STREAM, chunk)
+    twins = model.counterfactual(facts, plan.do or {}, rng)
+    if plan.changes is not None:
+        twins = plan.changes.applied(facts, twins, rng)
     refuse_broken(twins, trained.schema, plan.held)
     # The same stream for both: a row and its twin have the same invented values.
     both = [_restored(trained, plan, chunk, rows) for rows in (facts, twins)]
@@ -244,8 +273,12 @@ def _with_twins(
     table = pa.concat_tables(both).take(pa.array(alternating))
     number = pa.array(np.repeat(chunk * CHUNK_ROWS // 2 + np.arange(pairs), 2))
     world = pa.array(list(WORLDS) * pairs)
+    found = plan.identification
     for name, column in ((WORLD, world), (PAIR, number)):
         while name in table.column_names:
             name += "_"
-        table = table.add_column(0, name, column)
+        field = pa.field(name, column.type)
+        if column is world and found is not None and found.reliability is not None:
+            field = Declared(label=reliability_words(found.reliability)).on(field)
+        table = table.add_column(0, field, column)
     return table

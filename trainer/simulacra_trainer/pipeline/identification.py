@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import KubeModel, is_none
 from simulacra_trainer.effects.column_timing import stated_timing, statements
+from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
 from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
 from simulacra_trainer.effects.words import percent
@@ -20,9 +21,11 @@ FROM_MODEL = "The rows come from the model alone."
 COUNTERFACTUAL_ASSUMPTION = (
     "Pairs need assumptions that data cannot test: each number, ordered level and yes/no keeps its"
     " rank among rows with the same causes, other levels follow Gumbel-max noise, and no common"
-    " cause is missing. Averages over twins equal those of rows under the intervention; the change"
-    " of a single row is an assumption."
+    " cause is missing. Averages over twins estimate those of rows under the intervention; the"
+    " change of a single row is an assumption."
 )
+UNMEASURED_CHANGES = "The changes come from the model alone: nothing says how reliable they are."
+SHOWN_COLUMNS = 5
 
 
 class Identification(KubeModel):
@@ -33,7 +36,9 @@ class Identification(KubeModel):
         verdict: as of an effect; None in results made before verdicts.
         support: share of the people who have counterparts with the values that are set, 0..1; None
             where nobody is counted.
-        assumption: of counterfactual twins.
+        assumption: of counterfactual twins, and how reliable their single changes are.
+        reliability: of the differences between the single changes of each column where they are
+            measured, 0 (every pair changes by the mean) to 1; None of rows without twins.
         warnings: what is left open. All of it names columns, so this is customer data.
     """
 
@@ -41,7 +46,46 @@ class Identification(KubeModel):
     verdict: Verdict | None = None
     support: float | None = None
     assumption: str | None = None
+    reliability: dict[str, float] | None = Field(default=None, exclude_if=is_none)
     warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the verdict claims something of single rows, so that changes may be measured."""
+        return self.verdict is not None and self.verdict.kind in ("assumed", "suggested")
+
+
+def with_reliability(
+    found: Identification | None, changes: PairChanges | None
+) -> Identification | None:
+    """Return what pairs rest on: with their assumption, and how reliable single changes are."""
+    if found is None:
+        return None
+    told = {} if changes is None else changes.reliability
+    words = f"{COUNTERFACTUAL_ASSUMPTION} {reliability_words(told)}"
+    if changes is not None and changes.unmeasured:
+        alone = _listed([repr(name) for name in changes.unmeasured])
+        words += f" Not measured, and changed by the model alone: {alone}."
+    return found.model_copy(update={"assumption": words, "reliability": told})
+
+
+def reliability_words(told: Mapping[str, float]) -> str:
+    """Return the reliability of single changes, by column, in words."""
+    if not told:
+        return UNMEASURED_CHANGES
+    differing = [f"{share:.2f} for {name!r}" for name, share in told.items() if share > 0]
+    same = [repr(name) for name, share in told.items() if share == 0]
+    words = []
+    if differing:
+        words.append(f"Reliability of differences between changes: {_listed(differing)} (of 1).")
+    if same:
+        words.append(f"Every pair changes by the mean, data tell no more: {_listed(same)}.")
+    return " ".join(words)
+
+
+def _listed(parts: list[str]) -> str:
+    more = len(parts) - SHOWN_COLUMNS
+    return ", ".join(parts[:SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def support_of(trained: TrainedModel, request: GenerateRequest) -> Support | None:
@@ -77,11 +121,10 @@ def identify(
     """
     if not request.interventions:
         return None
-    assumption = COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None
     if support.missing is not None:
         text = f"No answer: {support.missing} {FROM_MODEL}"
         verdict = Verdict(kind="unanswerable", text=text, rests_on=_said(trained, request))
-        return Identification(identified=False, verdict=verdict, assumption=assumption)
+        return Identification(identified=False, verdict=verdict)
     undetermined = [*_open_causes(trained, request), *_drawn_later(trained, request)]
     if request.counterfactual:
         undetermined += _open_mechanisms(trained, request)
@@ -93,7 +136,6 @@ def identify(
         identified=verdict.kind == "assumed",
         verdict=verdict,
         support=support.share,
-        assumption=assumption,
         warnings=undetermined,
     )
 

@@ -27,6 +27,7 @@ from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
+from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import (
@@ -68,6 +69,7 @@ class GenerationPlan:
         do: interventions, as coded by the clean types.
         attainment: how well the conditions are met; None without conditions.
         twins: draws the counterfactual twin of each row; None without twins.
+        changes: what is measured of the changes of single pairs; None: the model alone says them.
         identification: whether do() is identified; None without interventions.
         evidence: what the rows are worth; None if the request asks for no weights.
         held: columns under a condition or do().
@@ -85,6 +87,7 @@ class GenerationPlan:
     do: Mapping[str, float | str] | None = None
     attainment: AttainmentDetail | None = None
     twins: FittedModel | None = None
+    changes: PairChanges | None = None
     identification: Identification | None = None
     evidence: Evidence | None = None
     held: frozenset[str] = frozenset()

@@ -38,7 +38,7 @@ function Sample({ sample, busy, problem }) {
   const columns = sample?.rows.length ? Object.keys(sample.rows[0]) : [];
   return html`<section class="card sample" aria-labelledby="sample-title" aria-busy=${busy ? "true" : "false"}><div class="head"><h3 id="sample-title">A sample</h3><span class="quiet" role="status">${busy ? "Drawing" : sample ? `${sample.row_count} rows in ${number(sample.seconds, 1)} s, not stored` : ""}</span></div>
     <${Failure} problem=${problem} />
-    ${sample && html`<${Feasibility} sample=${sample} />${[sample.verdict?.text, ...(sample.warnings ?? [])].filter(Boolean).map((text) => html`<p class="notice warn">${text}</p>`)}<div class="scroll" tabindex="0" role="region" aria-label="Sampled rows"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+    ${sample && html`<${Feasibility} sample=${sample} />${[sample.verdict?.text, sample.assumption, ...(sample.warnings ?? [])].filter(Boolean).map((text) => html`<p class="notice warn">${text}</p>`)}<div class="scroll" tabindex="0" role="region" aria-label="Sampled rows"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
       <tbody>${sample.rows.map((row) => html`<tr>${columns.map((name) => html`<td>${row[name] ?? html`<span class="quiet">missing</span>`}</td>`)}</tr>`)}</tbody></table></div>`}</section>`;
 }
 
