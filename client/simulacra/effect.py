@@ -17,6 +17,7 @@ MADE_BEFORE = (
 _FIGURES = ("effect", "low", "high", "rows", "support")
 _SHOWN = 3
 """Columns up to which a row of the printed table names all, or all that it lacks."""
+_WHOM = {"instrument": "whom the instrument moves", "parallel trends": "the group, since then"}
 _FIRST = ("precision", "answered", "groups_differ", "union", "alternatives", "checks")
 
 
@@ -51,6 +52,8 @@ class Effect(Result):
     blocks: list[list[str]] | None
     population: str | None
     negative_controls: list[str] | None
+    instrument: str | None
+    parallel_trends: Json | None
     precision: str | None
     union: Json | None
     otherwise: Json | None
@@ -58,7 +61,7 @@ class Effect(Result):
     answered: Json | None
     """Whom the answer is for: share, text, why, left_out and everybody; None for all."""
     ace: Json | None
-    """What the verdict claims: effect (None unless assumed), low, high, rows and support."""
+    """What the verdict claims: effect (or None), low, high, rows and support."""
     identified: bool | None
     """Deprecated: whether the verdict is assumed."""
     effective_rows: float | None
@@ -160,7 +163,8 @@ class Effect(Result):
     def _answers(self) -> list[tuple[str, Json]]:
         """Return the figures of the whole, of each adjustment set left open, and by segment."""
         sets = self.alternatives or []
-        whole = _population(self.population)
+        kind = self.verdict.kind if self.verdict else ""
+        whole = _WHOM.get(kind) or _population(self.population)
         rows = [(self.answered["text"] if self.answered else whole, self.ace or {})]
         if len(sets) > 1:
             rows = [("all that is left open", {**(self.ace or {}), "effect": None})]

@@ -20,16 +20,20 @@ from simulacra_schema.base import (
 )
 from simulacra_schema.questions.effect import Estimate, Population, Precision
 
-Method = Literal["aipw", "aipw-window", "dml"]
+Method = Literal["aipw", "aipw-window", "dml", "did", "iv"]
 Origin = Literal["request", "tiers", "required", "proposed"]
 AuthorKind = Literal["client", "automatic"]
-CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
+CheckName = Literal[
+    "graph against itself", "placebo", "negative control", "overlap", "earlier waves", "first stage"
+]
 VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "unanswerable",
     "contradicted",
     "open",
     "usual order",
     "suggested",
+    "parallel trends",
+    "instrument",
     "assumed",
 )
 """From the least to the most that may be claimed."""
@@ -66,9 +70,11 @@ class Verdict(KubeModel):
 
     Attributes:
         kind: assumed: follows from what was stated, if nothing unseen moves both columns;
-            suggested: the data suggest a sign, and nobody said what comes first; usual order: what
-            follows if the usual order holds, which nobody has confirmed; open: none of these;
-            contradicted: a check failed; unanswerable: too few people to compare.
+            instrument, parallel trends: follows from that assumption, which was stated; suggested:
+            the data suggest a sign, and nobody said what comes first; usual order: what follows if
+            the usual order holds, which nobody has confirmed; open: none of these; contradicted: a
+            check failed; unanswerable: too few people to compare, or an instrument that hardly
+            moves the treatment.
         text: the verdict in words, to be shown before any number.
         rests_on: the statements that the verdict uses.
         asks: the column whose place (before, after) would narrow the interval most; None if no

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
-VerdictKind = Literal["assumed", "suggested", "usual order", "open", "contradicted", "unanswerable"]
+VerdictKind = Literal[
+    "assumed",
+    "instrument",
+    "parallel trends",
+    "suggested",
+    "usual order",
+    "open",
+    "contradicted",
+    "unanswerable",
+]
 """What may be claimed of a causal answer."""
 
 VerdictLevel = Literal["good", "fair", "poor", "unknown"]

@@ -5,16 +5,17 @@ from __future__ import annotations
 from simulacra_schema.answers import AdjustmentSpan, EffectResult, SegmentEffect
 from simulacra_schema.base import VerdictKind
 
-POINTED: tuple[VerdictKind, ...] = ("assumed",)
-"""Verdicts whose words name a point; a point also says how strong an unseen cause must be."""
-SPANNED: tuple[VerdictKind, ...] = ("assumed", "suggested", "usual order", "open")
+POINTED: tuple[VerdictKind, ...] = ("assumed", "instrument", "parallel trends")
+"""Verdicts whose words name a point; if assumed, it says how strong an unseen cause must be."""
+SPANNED: tuple[VerdictKind, ...] = (*POINTED, "suggested", "usual order", "open")
 """Verdicts whose words name an interval."""
 
 
 def mask_unclaimed(answer: EffectResult) -> EffectResult:
     """Return an answer with only the figures that its verdict may claim.
 
-    assumed: all. suggested, usual order, open: intervals without points, by segment too.
+    assumed, instrument, parallel trends: all. suggested, usual order, open: intervals without
+    points, by segment too.
     contradicted, unanswerable: none but the plain difference of averages, which claims no effect.
     """
     kind = answer.verdict.kind

@@ -74,6 +74,16 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"negative_controls": ["segment"]}, ["/negative_controls/0"]),
         ({"negative_controls": ["loyalty"] * 9}, ["/negative_controls"]),
         ({"population": "everybody"}, ["/population"]),
+        ({"instrument": "none"}, ["/instrument"]),
+        ({"instrument": "region"}, ["/instrument"]),
+        ({"instrument": "loyalty", "after": ["loyalty"]}, ["/instrument"]),
+        ({"instrument": "loyalty", "by": ["region"]}, ["/by"]),
+        ({"parallel_trends": {"none": 3}}, ["/parallel_trends/none"]),
+        ({"parallel_trends": {"region": "north"}}, ["/parallel_trends/region"]),
+        ({"parallel_trends": {"loyalty": 0}}, ["/parallel_trends/loyalty"]),
+        ({"parallel_trends": {"loyalty": 11}}, ["/parallel_trends/loyalty"]),
+        ({"parallel_trends": {"loyalty": 3}, "instrument": "loyalty"}, ["/instrument"]),
+        ({"parallel_trends": {"loyalty": 3, "region": "north"}}, ["/parallel_trends"]),
         ({"before": "region"}, ["/before"]),
         ({"retention_seconds": 604_801}, ["/retention_seconds"]),
         ({"color": 1}, ["/color"]),
@@ -150,6 +160,24 @@ async def test_key_of_a_request_from_before_the_statements_is_still_good(
     assert (await _request(http, ready, key, plain)).json() == asked.json()
     other = await _request(http, ready, key, QUESTION | {"before": ["region"]})
     assert other.json()["code"] == "simio_idempotency_conflict"
+
+
+async def test_a_stated_design_is_stored_with_its_author_and_repeated(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    plain = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
+    shown = (await http.get(f"/v1/effects/{plain}")).json()
+    assert not {"instrument", "parallel_trends"} & shown.keys()
+    for at, design in enumerate(
+        ({"parallel_trends": {"loyalty": 3}}, {"instrument": "region=north"})
+    ):
+        made = (await _request(http, ready, f"{key}-{at}", QUESTION | design)).json()["effect_id"]
+        shown = (await http.get(f"/v1/effects/{made}")).json()
+        assert design.items() <= shown.items()
+        spec = (await world.cluster.get(EFFECT_ESTIMATES, made, "tenant-acme"))["spec"]
+        stored = [spec.get(name) for name in ("parallelTrends", "instrument")]
+        assert stored == [[{"loyalty": {"number": 3}}, None], [None, "region=north"]][at]
+        assert spec["statedBy"]
 
 
 async def test_failed_effect_gives_the_reason(

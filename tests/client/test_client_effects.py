@@ -243,6 +243,25 @@ def test_request_has_only_the_stated_lists() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "design", "whom"),
+    [
+        ("instrument", {"instrument": "region"}, "whom the instrument moves"),
+        ("parallel trends", {"parallel_trends": {"wave": 2021}}, "the group, since then"),
+    ],
+)
+def test_a_stated_design_is_sent_and_says_whom_the_effect_is_for(
+    kind: str, design: dict[str, Any], whom: str
+) -> None:
+    assert next(estimate("ds-1", **PLAIN, **design)).json == PLAIN | design
+    result = effect_result(kind)
+    result.alternatives = result.alternatives[:1]
+    shown = str(effect(kind, result, segments=[]))
+    assert shown.startswith(TEXTS[kind])
+    assert f"{whom}  " in shown
+    assert "-0.4" in shown.partition(whom)[2]
+
+
 async def test_agent_reads_the_verdict_before_any_number(tmp_path: Path) -> None:
     class Service:
         async def get(self, _: str) -> Effect:

@@ -215,6 +215,29 @@ def test_an_effect_is_printed_as_by_the_service(folder: Path) -> None:
         assert said in done.stderr
 
 
+def test_stated_designs_are_asked_by_flags(folder: Path) -> None:
+    ask = ("effect", "--model", folder / "model", "--outcome", "price")
+    waves = (*ask, "--treatment", "group", "--value", "c", "--baseline", "a", "--parallel-trends")
+    answer = json.loads(run(*waves, "visits=3").stdout)
+    assert (answer["verdict"]["kind"], answer["method"]) == ("parallel trends", "did")
+    assert answer["ace"]["low"] < 0 < answer["ace"]["high"]
+    assert answer["parallel_trends"] == {"visits": 3}
+    number = (*ask, "--treatment", "visits", "--value", "4", "--baseline", "2", "--instrument")
+    answer = json.loads(run(*number, "group=c").stdout)
+    assert answer["verdict"]["kind"] == "unanswerable"
+    assert "group=c hardly moves visits" in answer["verdict"]["text"]
+    for wrong, said in (
+        ((*waves, "visit=3"), "--parallel-trends: the table has no column visit."),
+        ((*waves, "visits=often"), "--parallel-trends"),
+        ((*waves, "visits=-1"), "--parallel-trends visits: No wave comes before this one"),
+        ((*number, "group"), "--instrument: An instrument must be a number"),
+        ((*number, "price"), "--instrument: This is the treatment or the outcome."),
+    ):
+        done = run(*wrong)
+        assert done.exit_code == 2
+        assert said in done.stderr
+
+
 def test_shares_of_segments_are_printed(folder: Path) -> None:
     ask = ("boost", "--model", folder / "model", "--questions", "visits", "--segment")
     done = run(*ask, "group=a", "--conditions-out", folder / "cond.json")

@@ -17,6 +17,7 @@ def test_pod_is_asked_with_the_statements_their_author_and_time() -> None:
     assert request.negative_controls == [SECRET]
     assert (request.author, request.stated_at) == (SECRET, CREATED)
     assert request.population == "all"
+    assert (request.instrument, request.parallel_trends) == (SECRET, {SECRET: SECRET})
 
 
 def test_status_gets_the_kind_of_the_verdict_and_figures_without_names() -> None:

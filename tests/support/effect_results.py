@@ -6,6 +6,7 @@ from typing import Any
 
 from simulacra_schema.answers import VERDICT_KINDS, Answered, EffectResult
 from simulacra_schema.claims import SPANNED, mask_unclaimed
+from simulacra_schema.questions.sheet import SheetSummary
 from simulacra_schema.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
@@ -29,6 +30,8 @@ PARTLY = {
 }
 TEXTS = {
     "assumed": "If price comes before segment, as you said, and nothing unseen moves both: -0.4.",
+    "instrument": "If region is as good as random and moves segment only through price: -0.4.",
+    "parallel trends": "If without the treatment segment had changed for both groups alike: -0.4.",
     "suggested": "The data suggest less, between -0.6 and -0.2.",
     "usual order": "This presumes the usual order: region before price. You have not confirmed it.",
     "open": "Open: between -0.6 and -0.2, depending on what comes first.",
@@ -152,7 +155,8 @@ def sheet_result(kind: str = "assumed", result: EffectResult | None = None) -> S
     result: its answer; None for that of `effect_result`.
     """
     is_ranked = kind == "assumed"
-    counts = {name.replace(" ", "_"): int(name == kind) for name in VERDICT_KINDS}
+    named = {name.replace(" ", "_"): int(name == kind) for name in VERDICT_KINDS}
+    counts = {name: one for name, one in named.items() if name in SheetSummary.model_fields}
     lever: dict[str, Any] = {
         "rank": 1 if is_ranked else None,
         "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",

@@ -42,6 +42,8 @@ SPECS: dict[str, Object] = {
         "after": [SECRET],
         "dontKnow": [SECRET],
         "negativeControls": [SECRET],
+        "instrument": SECRET,
+        "parallelTrends": {SECRET: {"level": SECRET}},
         "statedBy": SECRET,
     },
     "SegmentEstimate": {

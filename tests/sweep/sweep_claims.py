@@ -496,7 +496,8 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
     kind, ace, span = found["verdict"]["kind"], found.get("ace"), found.get("union")
     has = (ace is not None and ace.get("effect") is not None, span is not None)
     spanned = ("suggested", "usual order", "open")
-    expected = {"assumed": (True, True)} | dict.fromkeys(spanned, (False, True))
+    pointed = dict.fromkeys(("assumed", "instrument", "parallel trends"), (True, True))
+    expected = pointed | dict.fromkeys(spanned, (False, True))
     if has != expected.get(kind, (False, False)):
         yield f"verdict {kind}, point {has[0]}, interval {has[1]}"
     outcome = upload.get(found.get("outcome") or "")

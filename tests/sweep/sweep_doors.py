@@ -531,6 +531,31 @@ def groups(trip: Trip) -> Found:
             yield "the answer repeats other groups than those that were asked for"
 
 
+def designs(trip: Trip) -> Found:
+    """Ask by the waves of a tracker, else by a number as the instrument."""
+    trip.needs(trip.schema)
+    question = {k: v for k, v in trip.question.items() if k not in ("before", "after")}
+    if "wave" in trip.table.options:
+        of_groups = {"treatment": "sex", "value": "female", "baseline": "male"}
+        since = {"wave": str(trip.upload["wave"].max())}
+        kind, question = "parallel trends", question | of_groups | {"parallel_trends": since}
+    else:
+        kind, question = "instrument", question | {"instrument": trip.ask.between[0]}
+    found = trip.program(5).estimate(trip.dataset, **question)
+    yield from claims.effect(found, trip.upload)
+    if found["verdict"]["kind"] not in (kind, "contradicted", "unanswerable"):
+        yield f"the verdict of {kind} is {found['verdict']['kind']}"
+
+
+def _designed(table: Table) -> bool:
+    """Whether a table has waves, or a lever that is a number beside another one."""
+    if "wave" in table.options or table.ask is None:
+        return "wave" in table.options
+    others = (table.ask.lever[0], table.ask.outcome)
+    is_number = isinstance(table.ask.lever[1], int | float)
+    return is_number and table.ask.between[0] not in others and _one_in(2, 0)(table)
+
+
 def _options(schema: Json) -> list[str]:
     """Return the options of columns of several answers, as columns are named."""
     return [
@@ -860,6 +885,7 @@ DOORS = (
     Door("effect", effect, _asked),
     Door("groups", groups, _one_in(2, 1)),
     Door("blocks", blocks, _one_in(2, 0)),
+    Door("designs", designs, _designed),
     Door("do()", do, _asked),
     Door("pairs", pairs, _one_in(2, 0)),
     Door("persons", persons, lambda table: table.subject),

@@ -345,6 +345,8 @@ def flags_of(question: Json) -> list[str]:
         if name == "blocks"
         else ",".join(value)
         if isinstance(value, list | tuple)
+        else ",".join(f"{column}={of}" for column, of in value.items())
+        if isinstance(value, dict)
         else str(value)
         for name, value in question.items()
         if value not in (None, [], ())

@@ -192,6 +192,11 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         UPLOAD.sample(frac=1, random_state=3),
     ),
     "effect": (lambda found: claims.effect(found, UPLOAD), ASSUMED, ASSUMED | {"union": None}),
+    "designs": (
+        lambda kind: claims.effect(ASSUMED | {"verdict": {"kind": kind, "text": "1."}}, UPLOAD),
+        "parallel trends",
+        "suggested",
+    ),
     "groups": (claims.groups, GROUPS, GROUPS | {"segments": [GROUP, GROUP | {"rows": 123}]}),
     "usual order": (
         lambda found: claims.effect(found, UPLOAD),

@@ -29,7 +29,7 @@ from simulacra_schema.answers import (
     Yardstick,
 )
 from simulacra_schema.background import bind_background
-from simulacra_schema.claims import SPANNED, mask_unclaimed
+from simulacra_schema.claims import POINTED, SPANNED, mask_unclaimed
 from simulacra_schema.questions.knowledge import Edge, Knowledge, KnowledgeRecord
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
@@ -344,7 +344,7 @@ def test_an_answer_without_figures_has_none_for_everybody(kind: str) -> None:
 def test_an_answer_holds_only_what_its_verdict_claims(kind: str) -> None:
     raw = effect_result(kind)
     found = mask_unclaimed(raw)
-    is_pointed, is_spanned = kind == "assumed", kind in SPANNED
+    is_pointed, is_spanned = kind in POINTED, kind in SPANNED
     assert (found.estimate.effect, found.summary.robustness) == (
         (-0.4, 0.1) if is_pointed else (None, None)
     )

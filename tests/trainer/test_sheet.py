@@ -36,7 +36,7 @@ from simulacra_trainer.sheet.levers import (
     read_levers,
 )
 from simulacra_trainer.sheet.page import render_sheet
-from simulacra_trainer.sheet.ranking import headline, ranked
+from simulacra_trainer.sheet.ranking import UNRANKED, headline, ranked
 from simulacra_trainer.sheet.workbook import write_workbook
 
 NAMES = ["z", "age", "ad", "dose", "plan", "y", "late"]
@@ -294,7 +294,7 @@ def test_page_and_workbook_hold_what_the_answers_rest_on(sheet: SheetResult) -> 
     assert rows[1][3] == sheet.levers[0].answer.verdict.text
 
 
-@pytest.mark.parametrize("kind", VERDICT_KINDS)
+@pytest.mark.parametrize("kind", UNRANKED)
 def test_only_assumed_levers_show_a_point(kind: Any) -> None:
     made = sheet_result(kind)
     rows = openpyxl.load_workbook(io.BytesIO(write_workbook(made)))["Ranking"].values

@@ -61,7 +61,9 @@ class EffectFigures(BaseModel):
     support: share (0..1) of the people asked about who have counterparts with both values.
     """
 
-    effect: float | None = optional("Null unless the verdict is assumed.")
+    effect: float | None = optional(
+        "Null unless the verdict is assumed, instrument or parallel trends."
+    )
     low: float
     high: float
     rows: int
@@ -105,7 +107,9 @@ class AlternativeBody(BaseModel):
     """The effect if these columns come before the treatment."""
 
     adjustment: list[str]
-    effect: float | None = optional("Null unless the verdict is assumed.")
+    effect: float | None = optional(
+        "Null unless the verdict is assumed, instrument or parallel trends."
+    )
     low: float
     high: float
     support: float
@@ -143,6 +147,10 @@ class EffectBody(BaseModel):
     blocks: list[list[str]] = []
     population: Population = "all"
     negative_controls: list[str] = []
+    instrument: str | None = optional("The stated instrument.", exclude_if=is_none)
+    parallel_trends: dict[str, float | str] | None = optional(
+        "The stated column of waves, and the first wave with the treatment.", exclude_if=is_none
+    )
     verdict: VerdictBody | None = optional(
         "Null for an estimate made before verdicts: estimate again."
     )

@@ -14,6 +14,7 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import ESTIMATE
 from simulacra_schema.answers import ANSWERED
+from simulacra_schema.questions.rows import plain
 from simulacra_schema.statements import LISTS
 from simulacra_schema.table import TableSchema
 
@@ -22,9 +23,12 @@ COPIED = (
     "checks", "warnings", "otherwise",
 )  # fmt: skip
 """Fields of the artifact that the answer has under the same name."""
-STATED = (*LISTS, "blocks")
+STATED = (*LISTS, "blocks", "instrument", "parallel_trends")
 """Fields that state what came first."""
-ADDED_LATER: Object = {"population": "all", "by": [], **{field: [] for field in STATED}}
+ADDED_LATER: Object = {
+    **{"population": "all", "by": [], "instrument": None, "parallel_trends": {}},
+    **{field: [] for field in (*LISTS, "blocks")},
+}
 
 
 def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:
@@ -35,6 +39,11 @@ def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:
         "baseline": spec_value(request.baseline, treatment),
         "outcome": request.outcome_text(),
     }
+    if request.parallel_trends:
+        spec["parallelTrends"] = {
+            name: spec_value(since, schema.find(name))
+            for name, since in request.parallel_trends.items()
+        }
     return spec | ({"statedBy": client} if any(getattr(request, name) for name in STATED) else {})
 
 
@@ -52,6 +61,12 @@ async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Obje
     return figures | {"identified": kind == "assumed", "open_columns": found.get("dont_know")}
 
 
+def _asked(effect: EffectEstimate) -> Object:
+    """Return the waves of a question as the client gave them."""
+    waves = effect.spec.parallel_trends
+    return {"parallel_trends": {name: plain(since) for name, since in waves.items()} or None}
+
+
 EFFECTS = ResultKind(
     kind=EffectEstimate,
     title="an effect estimate",
@@ -64,5 +79,6 @@ EFFECTS = ResultKind(
     body=EffectBody,
     answer=_figures,
     spec=_spec,
+    asked=_asked,
     added_later=ADDED_LATER,
 )

@@ -15,7 +15,13 @@ from simulacra.commands.lists import add_list
 from simulacra.commands.options import blocks_of, columns, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
-from simulacra.named_values import NUMERIC, by_name, column_named, level_named
+from simulacra.named_values import (
+    NUMERIC,
+    by_name,
+    column_named,
+    interventions_of,
+    level_named,
+)
 from simulacra.target_shares import targets_of
 
 app = typer.Typer()
@@ -56,6 +62,22 @@ def effect(
         str | None,
         option("Columns that the treatment cannot change; name them in before or after, too."),
     ] = None,
+    instrument: Annotated[
+        str | None,
+        option(
+            "Column that is as good as random given --before, and moves the outcome only through"
+            " the treatment: you state this.",
+            metavar="COL[=LEVEL]",
+        ),
+    ] = None,
+    parallel_trends: Annotated[
+        str | None,
+        option(
+            "Column of the waves, and the first wave in which those with --value had the treatment:"
+            " you state that both groups would else have changed alike.",
+            metavar="COL=WAVE",
+        ),
+    ] = None,
     seed: SavedSeed = None,
     key: opt.Key = None,
     connection: opt.Connect = None,
@@ -73,6 +95,7 @@ def effect(
             "by": columns(by),
         }
         placed = blocks_of(blocks)
+        waves = interventions_of(parallel_trends or [], used.schema, "--parallel-trends")
         check_names(known, outcome=outcome, segment=segment, **lists, blocks=[*chain(*placed)])
         found = used.ask(
             "effect",
@@ -84,6 +107,8 @@ def effect(
             segment=segment,
             population=population,
             blocks=placed,
+            instrument=instrument,
+            parallel_trends=waves or None,
             **lists,
         )
         if picture is not None and (drawn := found.picture()):

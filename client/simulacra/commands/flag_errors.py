@@ -10,6 +10,7 @@ CONDITIONS = {
     "/conditions/categorical/": "--share ",
     "/conditions/numeric/": "--range ",
     "/interventions/": "--do ",
+    "/parallel_trends/": "--parallel-trends ",
 }
 """Beginnings of pointers at a condition; its column and level follow."""
 QUOTAS = "/conditions/quotas/"
@@ -30,6 +31,7 @@ SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "by", "population"),
     *("before", "after", "dont_know", "negative_controls", "questions", "knowledge", "background"),
+    *("instrument", "parallel_trends"),
     "blocks",
     "gpus",
 )

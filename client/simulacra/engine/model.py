@@ -181,6 +181,8 @@ class Model:
         blocks: Sequence[Sequence[str]] = (),
         population: str = "all",
         negative_controls: Sequence[str] = (),
+        instrument: str | None = None,
+        parallel_trends: Mapping[str, float | str] | None = None,
         seed: int = 0,
     ) -> Effect:
         """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
@@ -205,6 +207,10 @@ class Model:
             "population": population,
             "negative_controls": list(negative_controls),
         }
+        if instrument is not None:
+            question["instrument"] = instrument
+        if parallel_trends:
+            question["parallel_trends"] = {**parallel_trends}
         with plain_errors():
             from simulacra_crds.tasks import EstimateRequest
             from simulacra_trainer.in_process import estimate

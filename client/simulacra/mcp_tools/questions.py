@@ -54,6 +54,20 @@ class QuestionTools(ToolSet):
                 " causes. Name them in before or after, too."
             ),
         ] = None,
+        instrument: Annotated[
+            str | None,
+            Field(
+                description="Column, or column=level, that the user says is as good as random given"
+                " `before` and moves the outcome only through the treatment. Never guess it."
+            ),
+        ] = None,
+        parallel_trends: Annotated[
+            dict[str, float | str] | None,
+            Field(
+                description="Column of the waves: first wave in which those with the value had the"
+                " treatment. Only if the user says that both groups would else have changed alike."
+            ),
+        ] = None,
     ) -> Json:
         """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id).
 
@@ -75,6 +89,8 @@ class QuestionTools(ToolSet):
                 blocks=blocks or (),
                 population=population,
                 negative_controls=negative_controls or (),
+                instrument=instrument,
+                parallel_trends=parallel_trends,
             )
 
     async def sheet(

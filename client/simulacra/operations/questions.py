@@ -33,6 +33,8 @@ def estimate(
     blocks: Sequence[Sequence[str]] = (),
     population: Population | None = None,
     negative_controls: Sequence[str] = (),
+    instrument: str | None = None,
+    parallel_trends: Mapping[str, float | str] | None = None,
     key: str | None = None,
 ) -> Steps[Effect]:
     """Start to estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
@@ -52,6 +54,11 @@ def estimate(
         blocks: all columns in one go, the earliest block first; nothing is said within a block.
         population: whose average effect: all (default), treated or overlap.
         negative_controls: columns that the treatment cannot change.
+        instrument: column, or "column=level", that is as good as random given the columns in
+            before, and moves the outcome only through the treatment: you state this.
+        parallel_trends: {column of the waves: first wave in which those with the value had the
+            treatment}; you state that without it the outcome of both groups, value and baseline,
+            would have changed alike.
         key: idempotency key, drawn if absent.
 
     Returns effect_id and job_id.
@@ -67,6 +74,8 @@ def estimate(
         blocks=[list(block) for block in blocks],
         negative_controls=list(negative_controls),
         population=population,
+        instrument=instrument,
+        parallel_trends=parallel_trends,
     )
     return start(Effect, dataset_id, body, key)
 

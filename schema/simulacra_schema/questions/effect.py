@@ -10,6 +10,7 @@ from pydantic import Field
 from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
 from simulacra_schema.conditions import level_in, same_value, wrong_column, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
+from simulacra_schema.questions.designs import design_faults
 from simulacra_schema.questions.rows import V, plain, wave_as_treatment
 from simulacra_schema.statements import (
     LISTS,
@@ -131,6 +132,21 @@ class EffectQuestion(Question, Generic[V]):
         "such as the outcome asked earlier. They may be in before or after as well, and count as "
         "dontKnow if they are in no list.",
     )
+    instrument: ColumnName | None = Field(
+        default=None,
+        description="States an instrument: a number, a boolean, or column=level, that is as good as"
+        " random given the columns in before, and moves the outcome only through the treatment. The"
+        " effect is that on those whose treatment it moves.",
+    )
+    parallel_trends: dict[ColumnName, V] = Field(
+        default_factory=dict,
+        max_length=1,
+        description="States parallel trends: the column of the waves, and the first wave in which"
+        " those with the value of the treatment column, a group, had the treatment. Without it"
+        " their outcome would have changed as that of those with the baseline, given the columns in"
+        " before. The effect is that on this group since then.",
+        json_schema_extra=no_default,
+    )
 
     def groups(self) -> dict[str, tuple[str | int, ...]]:
         """Return the columns of the groups, with the path of each."""
@@ -153,6 +169,7 @@ class EffectQuestion(Question, Generic[V]):
             *check_statements(lists, self.treatment, outcome, schema),
             *check_blocks(self.blocks, schema),
             *check_places(self.blocks, lists, self.treatment),
+            *design_faults(self, outcome, schema),
         ]
 
     def _treatment_faults(self, schema: TableSchema) -> Iterator[Fault]:
@@ -181,14 +198,16 @@ class EffectQuestion(Question, Generic[V]):
 class Estimate(KubeModel):
     """The effect, without names.
 
-    Only what the verdict claims is there: effect and robustness if it is assumed, low and high if
-    it is assumed, suggested, usual order or open. The verdict and precision are absent in estimates
+    Only what the verdict claims is there: effect if it is assumed, instrument or parallel trends,
+    robustness if it is assumed, low and high if it is one of these, suggested, usual order or open.
+    The verdict and precision are absent in estimates
     made before verdicts.
     """
 
     effect: float | None = Field(
         default=None,
-        description="The estimate, in the outcome's unit; absent unless the verdict is assumed.",
+        description="The estimate, in the outcome's unit; absent unless the verdict is assumed, "
+        "instrument or parallel trends.",
     )
     low: float | None = Field(
         default=None,
@@ -212,8 +231,8 @@ class Estimate(KubeModel):
     identified: bool = Field(description="Deprecated: whether the verdict is assumed.")
     verdict: VerdictKind | None = Field(
         default=None,
-        description="What may be claimed: assumed, suggested, usual order, open, contradicted or "
-        "unanswerable.",
+        description="What may be claimed: assumed, instrument, parallel trends, suggested, usual "
+        "order, open, contradicted or unanswerable.",
     )
     precision: Precision | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +15,12 @@ from simulacra_intake.errors import InputError, refuse
 from simulacra_intake.rows_of_persons import persons_a_group
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
+from simulacra_schema.questions.designs import design_faults
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
+from simulacra_trainer.effects.designs import find_by_design, order_of_design
 from simulacra_trainer.effects.elasticity import elasticity
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
@@ -36,6 +39,8 @@ MIN_ROWS = 40
 QUARTILES = 4
 """Bands of `segment`, the earlier name of `by`."""
 NO_GROUPS = "A group must be of a learned column or option, not treatment or outcome."
+
+NO_DESIGN = "The instrument or the waves do not fit the question."
 
 
 def answer_effect(
@@ -68,11 +73,19 @@ def estimate_effect(
     estimator = Estimator(table, schema, request, seed)
     contrast = estimator.contrast
     refuse(request.group_faults(contrast.outcome_column, schema), NO_GROUPS)
+    refuse(design_faults(request, contrast.outcome_column, schema), NO_DESIGN)
     if contrast.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
         raise InputError(Reason.REQUEST_INVALID, message, detail)
     timing = read_timing(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
+    if request.instrument is not None or request.parallel_trends:
+        found = find_by_design(estimator, timing, graph)
+        order = order_of_design(request, contrast.outcome_column)
+        timing = replace(timing, statements=[*timing.statements, order])
+        result = result_of(estimator, timing, found)
+        result.warnings = [*warnings_of(estimator, timing, found, graph)]
+        return result
     found = find(estimator, timing, graph)
     result = result_of(estimator, timing, found)
     usual = presumed(timing, schema, request.treatment, contrast.outcome_column)
@@ -135,6 +148,7 @@ def result_of(
         answered=found.answered,
         is_sure=found.is_sure,
         otherwise=otherwise,
+        claim=found.claim,
     )
     verdict = judge(evidence)
     figures = _figures(found, estimator).model_copy(
@@ -232,7 +246,7 @@ def warnings_of(
 ) -> Iterator[str]:
     """Yield the limits of an answer, in plain words."""
     request = estimator.request
-    if len(timing.unknown) > MAX_OPEN:
+    if len(timing.unknown) > MAX_OPEN and found.claim is None:
         yield (
             f"Nobody placed {len(timing.unknown)} columns. Only the {MAX_OPEN} that move the effect"
             " most were tried."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span
 from simulacra_schema.background import propose_background
+from simulacra_schema.base import VerdictKind
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet
 from simulacra_trainer.effects.answered import (
@@ -48,6 +49,7 @@ class Findings:
         people: whom the effects are for; None without an answer.
         answered: the same in words; None for all of the population.
         is_sure: as in Tried.
+        claim: verdict and text of a stated design; None without one.
     """
 
     missing: str | None = None
@@ -60,6 +62,7 @@ class Findings:
     is_sure: bool = True
     checked: list[Checked] = field(default_factory=list)
     sensitivity: Sensitivity | None = None
+    claim: tuple[VerdictKind, str] | None = None
 
     @property
     def failure(self) -> str | None:
@@ -84,7 +87,7 @@ def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried:
         return Findings(missing=tried.missing, effective_rows=rows, effective_share=share)
     contrast, request, people = estimator.contrast, estimator.request, tried.people
     columns, runs, main = tried.found[0][0].columns, tried.found[0][1], tried.found[0][2]
-    reach = _reach(estimator)
+    reach = reach_of(estimator)
     effects = [_described(s, r, interval, reach, people) for s, r, interval in tried.found]
     effects += [_within(one, main.error, reach) for one in tried.bounded]
     effects += [_reversed(s, contrast.rows.size) for s in tried.reversing]
@@ -127,7 +130,7 @@ def _answered(estimator: Estimator, tried: Tried, people: People, reach: float) 
     return described(estimator, people, Span(low=low, high=high))
 
 
-def _reach(estimator: Estimator) -> float:
+def reach_of(estimator: Estimator) -> float:
     """Return the largest effect that the bounds of the outcome allow; infinite without bounds."""
     contrast = estimator.contrast
     column = estimator.schema.find(contrast.outcome_column)

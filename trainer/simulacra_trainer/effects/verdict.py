@@ -1,9 +1,9 @@
 """What may be claimed of an effect: the first rule that fires.
 
-unanswerable, contradicted, assumed, suggested, usual order, open. Wider intervals, an open column
-more or a statement less never raise a verdict above open (test_effects_verdict.py,
-test_usual_order.py). What a statement itself took away comes back without it: as open or as usual
-order, or as suggested if half-samples point that way.
+unanswerable, contradicted, that of a stated design (instrument, parallel trends), assumed,
+suggested, usual order, open. Wider intervals, an open column more or a statement less never raise a
+verdict above open (test_effects_verdict.py, test_usual_order.py). What a statement itself took away
+comes back without it: as open or as usual order, or as suggested if half-samples point that way.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Evidence:
         answered: whom the effects are for; None for all who were asked about.
         is_sure: whether the effects have a sure sign whatever more would be stated.
         otherwise: of a usual order, the union whatever comes first.
+        claim: verdict and text of a stated design; None without one.
     """
 
     treatment: str
@@ -62,6 +63,7 @@ class Evidence:
     answered: Answered | None = None
     is_sure: bool = True
     otherwise: Span | None = None
+    claim: tuple[VerdictKind, str] | None = None
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -75,6 +77,8 @@ def judge(evidence: Evidence) -> Verdict:
         return _verdict(evidence, "contradicted", f"Do not use. {reason}")
     if evidence.failure is not None:
         return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
+    if evidence.claim is not None:
+        return _verdict(evidence, *evidence.claim)
     span = union(evidence.effects)
     if timing.presumes and _is_answered(evidence):
         return _verdict(evidence, "usual order", _usual(evidence, span))

@@ -9,7 +9,7 @@ from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.sheet import SheetSummary
 from simulacra_schema.sheets import LeverAnswer
 
-UNRANKED: dict[VerdictKind, str] = {
+UNRANKED: dict[VerdictKind, str] = {  # of levers, which state no design
     "assumed": "not ranked: the interval contains 0",
     "suggested": "not ranked: the data alone suggest it, and not all of the order was stated",
     "usual order": "not ranked: it presumes the usual order, which nobody confirmed",
@@ -86,7 +86,7 @@ def _only_levers_are_open(levers: Sequence[LeverAnswer]) -> bool:
 def summary_of(levers: Sequence[LeverAnswer]) -> SheetSummary:
     """Return the counts without names, for the status."""
     kinds = [lever.answer.verdict.kind for lever in levers]
-    counts = {kind.replace(" ", "_"): kinds.count(kind) for kind in VERDICT_KINDS}
+    counts = {kind.replace(" ", "_"): kinds.count(kind) for kind in UNRANKED}
     ranks = sum(lever.rank is not None for lever in levers)
     return SheetSummary(levers=len(levers), ranked=ranks, **counts)
 

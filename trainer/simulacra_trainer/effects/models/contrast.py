@@ -107,7 +107,7 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     name = column.name
     if name == treatment.name:
         raise _invalid("/outcome", "The outcome is the treatment column.", "Name another column.")
-    outcome = _outcome(table, name, level)
+    outcome = outcome_values(table, name, level)
     if _is_level_kind(treatment):
         positions = level_positions(table, treatment.name)
         known = positions >= 0
@@ -174,10 +174,15 @@ def window_reach(distance: Floats) -> float:
     return float(np.sort(np.abs(distance))[size - 1]) if size else 0.0
 
 
-def read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
-    """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL."""
+def read_outcome(
+    schema: TableSchema, text: str, pointer: str = "/outcome"
+) -> tuple[ColumnSchema, str | None]:
+    """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL.
+
+    pointer: of the field with this text.
+    """
     name, level = split_outcome(text, schema)
-    column = _learned(schema, name, "/outcome")
+    column = _learned(schema, name, pointer)
     if not _is_level_kind(column):
         if column.kind == "datetime":
             what = "Name a number, a boolean, or COL=LEVEL."
@@ -192,7 +197,8 @@ def read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | No
     return column, "true" if level is None else level
 
 
-def _outcome(table: pa.Table, name: str, level: str | None) -> Floats:
+def outcome_values(table: pa.Table, name: str, level: str | None) -> Floats:
+    """Return numbers of a column, or 1 where it has a level and else 0; NaN where missing."""
     if level is None:
         return as_floats(table.column(name))
     positions = level_positions(table, name)

@@ -5,7 +5,7 @@ import { Confirm } from "./blocks.js";
 
 const WIDTH = 260;
 const SHOWN = 3; // columns that a row names at most
-const KINDS = { assumed: "Assumed", suggested: "Suggested", "usual order": "Usual order", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
+const KINDS = { assumed: "Assumed", instrument: "Instrument", "parallel trends": "Parallel trends", suggested: "Suggested", "usual order": "Usual order", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
 const KINDS_OF_AUTHOR = { client: null, automatic: "bound automatically, as asked" };
 const ORIGINS = { request: "this question", tiers: "tiers of the model", required: "required edges of the model", proposed: "proposed and confirmed" };
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";

@@ -34,9 +34,16 @@ function Ask({ session, dataset, schema, onMade }) {
   const [by, setBy] = useState(["", ""]);
   const [population, setPopulation] = useState("all");
   const [places, setPlaces] = useState({});
+  const [instrument, setInstrument] = useState("");
+  const [wave, setWave] = useState("");
+  const [since, setSince] = useState();
   const column = (name) => usable.find((one) => one.name === name);
   const treated = column(treatment);
   const shown = column(outcome);
+  const others = usable.filter((one) => one.name !== treatment && one.name !== outcome);
+  const isOther = (name) => others.some((one) => one.name === name);
+  const waves = others.filter((one) => one.role === "wave" || ["integer", "numeric", "ordinal"].includes(one.kind));
+  const first = since ?? (column(wave)?.levels?.at(-1)?.value ?? column(wave)?.maximum);
   const counts = shown && !["integer", "numeric", "boolean"].includes(shown.kind);
   const value = values.value ?? (treated && (treated.maximum ?? treated.levels[0].value));
   const baseline = values.baseline ?? (treated && (treated.minimum ?? treated.levels[1]?.value ?? typical(treated)));
@@ -45,6 +52,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/effects`, {
     treatment, value, baseline, outcome, population, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), blocks: blocks.filter((block) => block.length),
     ...(counts && { outcome_level: level || typical(shown) }), by: by.filter((name, at) => name && by.indexOf(name) === at),
+    ...(isOther(instrument) && { instrument }), ...(isOther(wave) && { parallel_trends: { [wave]: first } }),
   })));
   if (usable.length < 2) return html`<p class="empty">An effect needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
@@ -55,6 +63,11 @@ function Ask({ session, dataset, schema, onMade }) {
     ${counts && html`<${Value} id="level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
     ${["Groups by", "And by"].map((label, at) => html`<${ColumnSelect} id=${`by-${at}`} label=${label} columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${by[at]} none=${at ? "No second column" : "All rows together"} onChange=${(name) => setBy(by.map((one, k) => (k === at ? name : one)))} />`)}
     <div class="field"><label for="population">Whose effect</label><select id="population" value=${population} onChange=${(event) => setPopulation(event.target.value)}>${POPULATIONS.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
+    <details class="order"><summary>Or state an instrument or parallel trends</summary>
+      <p class="quiet">An instrument is as good as random given the columns before, and moves the outcome only through the treatment. Parallel trends: without the treatment the outcome of both groups, value and baseline, would have changed alike from wave to wave.</p>
+      <${ColumnSelect} id="instrument" label="Instrument" columns=${others.filter((one) => ["integer", "numeric", "boolean"].includes(one.kind))} value=${instrument} none="No instrument" onChange=${setInstrument} />
+      <${ColumnSelect} id="trend-wave" label="Waves" columns=${waves} value=${wave} none="No waves" onChange=${(name) => { setWave(name); setSince(undefined); }} />
+      ${wave && html`<${Value} id="since" label="First wave with the treatment" column=${column(wave)} value=${first} onChange=${setSince} />`}</details>
     <${Order} treatment=${treatment} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
     <details class="order"><summary>Or place all columns in blocks</summary><${Blocks} id="blocks" columns=${learned} blocks=${blocks} usual=${usualOrder} onChange=${setBlocks} /></details>
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Estimate"}</button></div><${Failure} problem=${problem} /></form>`;
