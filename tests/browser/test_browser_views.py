@@ -225,6 +225,21 @@ def test_usual_order_is_shown_and_accepted(console: Callable[..., MockedConsole]
     assert_accessible(one.tab, "usual-order-phone")
 
 
+def test_a_design_is_stated_and_its_verdict_has_a_word(
+    console: Callable[..., MockedConsole],
+) -> None:
+    found = effect("parallel trends")
+    answers = views() | {"/v1/effects": listed(found), f"/v1/effects/{found['effect_id']}": found}
+    one = console(answers, "phone")
+    one.show(f"datasets/{DATASET}/effects")
+    expect(one.page.locator(".status.parallel-trends")).to_have_text("Parallel trends")
+    one.page.get_by_text("Or state an instrument or parallel trends").click()
+    one.page.get_by_label("Waves").select_option("how_much_do_you_agree_3")
+    expect(one.page.get_by_label("First wave with the treatment")).to_be_visible()
+    one.page.get_by_label("Instrument").select_option("how_much_do_you_agree_4")
+    assert_accessible(one.tab, "designs-phone")
+
+
 def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedConsole]) -> None:
     first = ["wave", "year", "age"]
     sets = [["region", "female"], ["region", "income"], ["income", "plan"], list("abcd")]

@@ -127,6 +127,18 @@ def test_a_panel_compares_people_with_themselves() -> None:
     assert panel.union.high - panel.union.low < 0.6 * (apart.union.high - apart.union.low)
 
 
+def test_a_panel_whose_people_hardly_meet_before_is_not_tested() -> None:
+    """Half of them answered in 2019 and since, the others in 2020 and since."""
+    table = _tracker(people=300)
+    first = np.arange(300)[np.array(table.column("person"))] % 2 == 0
+    asked = np.array(table.column("wave").to_pylist())
+    kept = (asked >= "2021") | (first & (asked == "2019")) | (~first & (asked == "2020"))
+    found = _trends(table.filter(pa.array(kept)))
+    assert found.verdict.kind == "parallel trends"
+    assert found.checks[0].outcome == "not checked"
+    assert found.estimate.rows == 900
+
+
 def test_a_wave_that_asks_more_of_one_group_is_no_change_of_it() -> None:
     """Northerners are mostly asked in 2020 before and in 2022 since: all rise by 0.7 a wave."""
     table = _tracker(n=3000)

@@ -193,7 +193,7 @@ class Model:
         Raises:
             ValueError: the question does not match the schema.
         """
-        question = {
+        question: Json = {
             "treatment": treatment,
             "value": value,
             "baseline": baseline,

@@ -19,6 +19,7 @@ from simulacra_trainer.effects.column_timing import ColumnTiming, stated_timing
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.findings import Findings, reach_of
 from simulacra_trainer.effects.instrument import WEAK, moved_by
+from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.support import MIN_ARM, MIN_EFFECTIVE
 from simulacra_trainer.effects.trends import Change, Trends, trends_of
 from simulacra_trainer.effects.tried_sets import ROWS_A_CLUSTER
@@ -102,6 +103,7 @@ def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGrap
         (found.effect, *found.span),
         found.worth,
         [first],
+        found.known,
     )
 
 
@@ -146,7 +148,15 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
     i = change.interval
     span, rows = (i.effect, i.low, i.high), change.effective_rows
     return _findings(
-        estimator, "parallel trends", (claim, rest), columns, span, rows, [check], change=change
+        estimator,
+        "parallel trends",
+        (claim, rest),
+        columns,
+        span,
+        rows,
+        [check],
+        trends.main.any(axis=0),
+        change,
     )
 
 
@@ -180,6 +190,7 @@ def _findings(
     span: tuple[float, float, float],
     rows: float,
     checked: list[Checked],
+    used: Flags,
     change: Change | None = None,
 ) -> Findings:
     """Return the findings with an effect, its verdict and text.
@@ -192,6 +203,7 @@ def _findings(
         span: effect, low and high.
         rows: effective ones.
         checked: the checks.
+        used: rows, bool [n].
         change: of parallel trends.
     """
     reach, error = reach_of(estimator), (span[2] - span[1]) / (2 * Z95)
@@ -206,8 +218,7 @@ def _findings(
         effective_rows=two_digits(rows),
     )
     said = f"{figure(effect)} {interval(low, high)}" if low > 0 or high < 0 else beyond(low, high)
-    n = estimator.contrast.outcome.size
-    everybody = People(np.ones(n, np.bool_), None, np.zeros((2, n), np.bool_), support)
+    everybody = People(used, None, np.zeros((2, used.size), np.bool_), support)
     estimator.method = "iv" if change is None else "did"
     return Findings(
         effects=[own],

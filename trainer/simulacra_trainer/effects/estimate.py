@@ -210,6 +210,8 @@ def _figures(found: Findings, estimator: Estimator) -> Estimate:
     support = 0.0 if found.people is None else found.people.support
     if found.runs:
         rows = summarize(found.runs[0]).rows
+    elif found.people is not None:
+        rows = int(found.people.asked.sum())
     return Estimate(
         effect=None if main is None else main.effect,
         low=None if span is None else span.low,

@@ -20,7 +20,7 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_trainer.effects.aipw import FOLDS
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
-from simulacra_trainer.effects.models.contrast import outcome_values, read_outcome
+from simulacra_trainer.effects.models.contrast import Flags, outcome_values, read_outcome
 from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats
 from simulacra_trainer.effects.models.fold_models import Fold, expected_terms, folds_of_units
 from simulacra_trainer.effects.scores import by_unit, kish, summed
@@ -40,14 +40,14 @@ class Moved:
         effect: of the value instead of the baseline.
         span: ends of its Anderson-Rubin interval; None if that has no end.
         worth: persons or clusters that the instrument's spread is worth.
-        rows: with a known instrument.
+        known: rows with a known instrument, bool [n].
     """
 
     strength: float
     effect: float
     span: tuple[float, float] | None
     worth: float
-    rows: int
+    known: Flags
 
 
 def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
@@ -84,7 +84,7 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
     ends = None if span is None else (min(e := [gap * end for end in span]), max(e))
     strength = float(slopes[1] ** 2 / max(spread[1, 1], 1e-300))
     effect = gap * float(slopes[0] / slopes[1]) if slopes[1] else 0.0
-    return Moved(strength, effect, ends, worth, known.size)
+    return Moved(strength, effect, ends, worth, ~np.isnan(instrument))
 
 
 def anderson_rubin(slopes: Floats, spread: Floats, critical: float) -> tuple[float, float] | None:

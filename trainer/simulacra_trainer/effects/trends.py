@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,13 @@ class Trends:
             yield self.labels[span[0]], self.labels[before[-1]], cells
 
     def least(self, cells: Flags) -> list[int]:
-        """Return how many rows each cell has, with the noise of their persons' keys."""
+        """Return how many rows each cell has, with the noise of their persons' keys.
+
+        Of a panel: how many persons who answered on both sides.
+        """
+        if self.persons is not None:
+            chosen = np.isin(np.arange(self.wave.size), self._changes(cells)[0])
+            cells = np.array([arm & chosen for arm in cells[[1, 1, 3, 3]]])
         return [self.estimator.counted(rows) for rows in cells]
 
     def change(self, cells: Flags, runs: int) -> Change:
@@ -188,23 +195,27 @@ class Trends:
 
         Of a panel that is one: how persons changed, by group, in the last row of each before.
         """
-        contrast, weights = self.estimator.contrast, self._weights(cells)
-        if self.persons is None:
-            weighted = replace(contrast, weights=weights)
-            for at, sign in OTHERS:
-                rows = np.flatnonzero(cells[0] | cells[at])
-                yield _between(weighted, rows, cells[0], contrast.outcome), sign
+        contrast = self.estimator.contrast
+        if self.persons is not None:
+            rows, change = self._changes(cells)
+            yield _between(contrast, rows, cells[1], change), 1.0
             return
-        means = []
+        contrast = replace(contrast, weights=self._weights(cells))
+        for at, sign in OTHERS:
+            rows = np.flatnonzero(cells[0] | cells[at])
+            yield _between(contrast, rows, cells[0], contrast.outcome), sign
+
+    def _changes(self, cells: Flags) -> tuple[Ints, Floats]:
+        """Return the last row before of each person on both sides, and changes of means, [n]."""
+        outcome, weights, means = self.estimator.contrast.outcome, self._weights(cells), []
         for rows in (cells[0] | cells[2], cells[1] | cells[3]):
             count = np.bincount(self.persons, weights * rows)
-            sums = np.bincount(self.persons, weights * rows * contrast.outcome)
+            sums = np.bincount(self.persons, weights * rows * outcome)
             means.append(np.where(count > 0, sums / np.maximum(count, 1e-300), np.nan))
         change = (means[0] - means[1])[self.persons]
         rows = np.flatnonzero((cells[1] | cells[3]) & ~np.isnan(change))
         rows = rows[np.argsort(-self.wave[rows], kind="stable")]
-        rows = np.sort(rows[np.unique(self.persons[rows], return_index=True)[1]])
-        yield _between(contrast, rows, cells[1], change), 1.0
+        return np.sort(rows[np.unique(self.persons[rows], return_index=True)[1]]), change
 
     def _weights(self, cells: Flags) -> Floats:
         """Return weights with which each wave counts as much in the second group as in the first.
@@ -218,7 +229,9 @@ class Trends:
                 np.bincount(self.wave[cells[k]], None if survey is None else survey[cells[k]], size)
                 for k in (own, other)
             ]
-            ratio = mass[0] / np.maximum(mass[1], 1e-300) * (mass[1].sum() / mass[0].sum())
+            ratio = (
+                mass[0] / np.maximum(mass[1], 1e-300) * (mass[1].sum() / max(mass[0].sum(), 1e-300))
+            )
             factor[cells[other]] = ratio[self.wave[cells[other]]]
         return factor if survey is None else factor * survey
 
@@ -278,7 +291,7 @@ def _waves(estimator: Estimator) -> tuple[Ints, list[str], int]:
 
 def _between(contrast: Contrast, rows: Ints, value: Flags, outcome: Floats) -> Contrast:
     """Return the contrast of those with a value, bool [n], with the other ones of these rows."""
-    of = {
+    of: dict[str, Any] = {
         name: None if (values := getattr(contrast, name)) is None else values[rows]
         for name in ("weights", "persons", "units", "shifts")
     }
