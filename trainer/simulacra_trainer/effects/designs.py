@@ -147,6 +147,7 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
     )
     i = change.interval
     span, rows = (i.effect, i.low, i.high), change.effective_rows
+    used: Flags = np.logical_or.reduce(trends.main)
     return _findings(
         estimator,
         "parallel trends",
@@ -155,7 +156,7 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
         span,
         rows,
         [check],
-        trends.main.any(axis=0),
+        used,
         change,
     )
 
