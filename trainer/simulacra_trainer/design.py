@@ -343,7 +343,7 @@ def influences(
         clusters = np.arange(table.num_rows) if persons is None else persons
         strata = np.zeros(int(clusters.max(initial=-1)) + 1, np.int64)
         free = strata.size - 1
-    sums = (np.bincount(clusters, one, strata.size) for one in values)
+    sums = (np.bincount(clusters, one, strata.size).astype(np.float64) for one in values)
     return np.array([deviations(one, strata) for one in sums]), free
 
 

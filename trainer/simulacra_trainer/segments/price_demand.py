@@ -65,9 +65,9 @@ def _bought(everyone: Respondents, question: PriceQuestion) -> tuple[Floats, Flo
     rows = []
     for name in question.columns:
         column = schema.column(name)
-        codes = level_codes(table, name, column.level_values())
-        known = column.level_values()
-        buys = np.isin(codes, [known.index(one) for one in buying(column, question.buys)])
+        levels = column.level_values()
+        codes = level_codes(table, name, levels)
+        buys = np.isin(codes, [levels.index(one) for one in buying(column, question.buys)])
         special = [at for at, level in enumerate(column.levels) if level.special]
         rows.append(np.where((codes < 0) | np.isin(codes, special), np.nan, buys))
     order = np.argsort(question.prices)
@@ -83,7 +83,7 @@ def price_demand(everyone: Respondents, question: PriceQuestion) -> PriceAnswer 
     prices, bought = _bought(everyone, question)
     if prices.size < 2:
         return NO_PRICES
-    known: Bools = ~np.isnan(bought).any(axis=0)
+    known: Bools = np.asarray(~np.isnan(bought).any(axis=0))
     odd, asked = everyone.counts(known & (np.diff(bought, axis=0) > 0).any(axis=0), known)
     if asked < LEAST:
         return TOO_FEW.format("for all prices")
@@ -140,7 +140,7 @@ def _buys(everyone: Respondents, question: PriceQuestion) -> list[str]:
 
 
 def _curve(name: str, values: Floats, low: Floats, high: Floats) -> PriceCurve:
-    return PriceCurve(name=name, values=values.tolist(), low=low.tolist(), high=high.tolist())  # type: ignore[arg-type]
+    return PriceCurve(name=name, values=values.tolist(), low=low.tolist(), high=high.tolist())
 
 
 def _as_good(influence: Floats, revenue: Floats, free: int) -> Bools:

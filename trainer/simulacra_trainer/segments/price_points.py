@@ -43,7 +43,7 @@ OTHER_ORDER = (
 def price_points(everyone: Respondents, question: PriceQuestion) -> PriceAnswer | str:
     """Return van Westendorp's curves and their crossings."""
     columns = [as_floats(everyone.trained.table.column(name)) for name in question.columns]
-    known: Bools = ~np.isnan(columns).any(axis=0)
+    known: Bools = np.asarray(~np.isnan(columns).any(axis=0))
     rises: Bools = known & (np.diff(columns, axis=0) >= 0).all(axis=0)
     odd, asked = everyone.counts(known & ~rises, known)
     if asked >= LEAST and odd > asked / 2:
@@ -62,7 +62,7 @@ def price_points(everyone: Respondents, question: PriceQuestion) -> PriceAnswer 
         hits = [rises & (values >= p if falls else values <= p) for p in prices]
         said, of = np.transpose([everyone.counts(hit, rises) for hit in hits])
         shares = isotonic_regression(shown(said, of) / of, increasing=not falls).x
-        curves.append(PriceCurve(name=step, values=shares.tolist()))  # type: ignore[arg-type]
+        curves.append(PriceCurve(name=step, values=shares.tolist()))
     return PriceAnswer(
         question=question,
         respondents=asked - told,
@@ -85,7 +85,7 @@ def _crossing(
     middle = float(np.interp(0.5, found.middle, found.mean))
     meet = everyone.counts(used & (falling >= middle), used)[0] >= FEW
     if not meet or found.mean.size < 2:
-        return PricePoint(name=name)  # type: ignore[arg-type]
+        return PricePoint(name=name)
     # The function at the median is a mean over values: 1 in blocks below, parts in its own two.
     at = int(np.clip(np.searchsorted(found.middle, 0.5) - 1, 0, found.mean.size - 2))
     part = (0.5 - found.middle[at]) / (found.middle[at + 1] - found.middle[at])
@@ -99,4 +99,4 @@ def _crossing(
     ends = np.interp([0.5 - width, 0.5 + width], found.middle, found.mean)
     error = float(ends[1] - ends[0]) / (2.0 * Z95)
     low, price, high = (coarse(one, error) for one in (ends[0], middle, ends[1]))
-    return PricePoint(name=name, price=price, low=low, high=high)  # type: ignore[arg-type]
+    return PricePoint(name=name, price=price, low=low, high=high)

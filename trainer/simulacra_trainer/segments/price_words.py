@@ -33,7 +33,7 @@ def _sensitivity(answer: PriceAnswer) -> Iterator[str]:
     points = {point.name: point for point in answer.points}
     for name, title in TITLES.items():
         if name in points:
-            yield f"{title}: {_span(points[name])}"  # type: ignore[index]
+            yield f"{title}: {_span(points[name])}"
     low, high = points["marginal cheapness"].price, points["marginal expensiveness"].price
     if low is not None and high is not None:
         yield f"Acceptable prices: {low:,g} to {high:,g}."
