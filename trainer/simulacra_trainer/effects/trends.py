@@ -139,7 +139,7 @@ class Trends:
         Of a panel: how many persons who answered on both sides.
         """
         if self.persons is not None:
-            chosen = np.isin(np.arange(self.wave.size), self._changes(cells)[0])
+            chosen = np.isin(np.arange(self.wave.size), self._changes(cells, self.persons)[0])
             cells = np.array([arm & chosen for arm in cells[[1, 1, 3, 3]]])
         return [self.estimator.counted(rows) for rows in cells]
 
@@ -197,7 +197,7 @@ class Trends:
         """
         contrast = self.estimator.contrast
         if self.persons is not None:
-            rows, change = self._changes(cells)
+            rows, change = self._changes(cells, self.persons)
             yield _between(contrast, rows, cells[1], change), 1.0
             return
         contrast = replace(contrast, weights=self._weights(cells))
@@ -205,17 +205,17 @@ class Trends:
             rows = np.flatnonzero(cells[0] | cells[at])
             yield _between(contrast, rows, cells[0], contrast.outcome), sign
 
-    def _changes(self, cells: Flags) -> tuple[Ints, Floats]:
+    def _changes(self, cells: Flags, persons: Ints) -> tuple[Ints, Floats]:
         """Return the last row before of each person on both sides, and changes of means, [n]."""
         outcome, weights, means = self.estimator.contrast.outcome, self._weights(cells), []
         for rows in (cells[0] | cells[2], cells[1] | cells[3]):
-            count = np.bincount(self.persons, weights * rows)
-            sums = np.bincount(self.persons, weights * rows * outcome)
+            count = np.bincount(persons, weights * rows)
+            sums = np.bincount(persons, weights * rows * outcome)
             means.append(np.where(count > 0, sums / np.maximum(count, 1e-300), np.nan))
-        change = (means[0] - means[1])[self.persons]
+        change = (means[0] - means[1])[persons]
         rows = np.flatnonzero((cells[1] | cells[3]) & ~np.isnan(change))
         rows = rows[np.argsort(-self.wave[rows], kind="stable")]
-        return np.sort(rows[np.unique(self.persons[rows], return_index=True)[1]]), change
+        return np.sort(rows[np.unique(persons[rows], return_index=True)[1]]), change
 
     def _weights(self, cells: Flags) -> Floats:
         """Return weights with which each wave counts as much in the second group as in the first.
