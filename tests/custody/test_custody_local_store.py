@@ -111,3 +111,14 @@ def test_puts_survive_concurrent_deletes_of_their_folders(store: LocalStore) -> 
 
     assert in_threads(4, work) == []
     assert names(store.root) == []
+
+
+def test_store_without_its_directory_is_unavailable_not_empty(store: LocalStore) -> None:
+    store.put("tenants/acme/a", [b"content"])
+    away = store.root.with_suffix(".away")
+    store.root.rename(away)
+    for found in (store.list, store.list_versions, store.list_incomplete):
+        with pytest.raises(StoreUnavailable, match="is its volume mounted"):
+            list(found("tenants/"))
+    away.rename(store.root)
+    assert [one.key for one in store.list("tenants/")] == ["tenants/acme/a"]

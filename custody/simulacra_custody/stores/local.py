@@ -129,6 +129,7 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield every object under the prefix, sorted folder by folder."""
         check_prefix(prefix)
+        self._check_root()
         return _walk(self.root / prefix, prefix)
 
     def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -138,6 +139,7 @@ class LocalStore:
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield unfinished puts under the prefix, also those of writers that died."""
         check_prefix(prefix)
+        self._check_root()
         for info in _walk(self.root / _INCOMPLETE / prefix, prefix):
             yield ObjectInfo(info.key.rpartition("/")[0], info.size, info.modified)
 
@@ -156,6 +158,11 @@ class LocalStore:
         """Erase every unfinished put under the non-empty prefix; its writer's commit fails."""
         check_prefix(prefix, allow_empty=False)
         return self._remove_tree(self.root / _INCOMPLETE / prefix)
+
+    def _check_root(self) -> None:
+        """Raise StoreUnavailable without the store's directory: else erasure would find it empty."""
+        if not self.root.is_dir():
+            raise StoreUnavailable("the local store has no directory: is its volume mounted?")
 
     def _remove_tree(self, folder: Path) -> int:
         """Delete all files and folders that can be listed, see `list`; return the files' number."""
