@@ -84,6 +84,8 @@ CHANGES: dict[str, Object] = {
         "statedBy": "ada",
         "population": "treated",
         "negativeControls": ["g"],
+        "instrument": "h",
+        "parallelTrends": {"wave": {"number": 2}},
     },
     "SegmentEstimate": {
         "modelRef": {"name": "mdl-2"},
