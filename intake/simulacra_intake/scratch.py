@@ -1,8 +1,9 @@
 """Temporary files that are encrypted on disk under keys that only this process's memory holds.
 
 A file is a random salt of 16 bytes, then the content under AES-256-CTR. Its key is derived from the
-salt and a key that is made when the process starts, so nobody reads a file after its process has
-ended, whether it was removed or not. Confidentiality alone: a change on disk is not detected.
+salt and a key that is made when the process starts, or is forked, so nobody reads a file after its
+process has ended, whether it was removed or not. Confidentiality alone: a change on disk is not
+detected.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ _PIECE = 1 << 18
 """Stays in the processor's cache between reading and decrypting."""
 _BUFFER = 1 << 20
 _PROCESS_KEY = os.urandom(KEY_BYTES)
+
+
+def _renew_key() -> None:
+    global _PROCESS_KEY
+    _PROCESS_KEY = os.urandom(KEY_BYTES)
+
+
+os.register_at_fork(after_in_child=_renew_key)
 
 
 class EncryptedFile(io.RawIOBase):

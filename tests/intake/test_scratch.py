@@ -83,6 +83,19 @@ def test_another_process_cannot_read_the_file(folder: EncryptedPath) -> None:
     assert read != MARK
 
 
+def test_a_fork_has_another_key() -> None:
+    reader, writer = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.write(writer, file_key(b"salt"))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    own = file_key(b"salt")
+    assert os.read(reader, 64) not in (b"", own)
+    assert file_key(b"salt") == own
+    os.close(reader)
+    os.close(writer)
+
+
 def test_a_written_range_cannot_be_written_again(folder: EncryptedPath) -> None:
     with temporary_file() as file, pytest.raises(io.UnsupportedOperation):
         file.seek(0)
