@@ -95,8 +95,7 @@ def _run(request: int, output: int) -> int:
     for stream in (1, 2):
         os.dup2(output, stream)
     os.close(output)
-    os.environ.clear()
-    os.environ.update(asked["env"])
+    os.environ.update(asked["env"])  # beside what the trainer sets for libraries that load later
     os.chdir(asked["folder"])
     tempfile.tempdir = None
     return run(asked["arguments"])

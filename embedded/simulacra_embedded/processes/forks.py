@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -100,7 +101,8 @@ class Forks:
         server.close()
         self._server = None
         for asked in self._asked:
-            asked.set_exception(OSError("the process that starts pods has ended"))
+            ended = "the process that starts pods has ended"
+            asked.set_exception(ChildProcessError(errno.ECHILD, ended))
         for fork in self._running.values():
             fork.end.set_result(KILLED)
         self._asked.clear()
