@@ -105,10 +105,13 @@ def _breaks(rule: Rule, known: Known, schema: TableSchema) -> bool:
     if rule.forbidden is not None:
         return _all_in(rule.forbidden, known, schema)
     if rule.allowed is not None:
-        rows = (zip(rule.allowed, one, strict=True) for one in rule.combinations or ())
-        cells = ({name: RulePart(levels=[word]) for name, word in row} for row in rows)
-        out = [any(_is_out(*at, known, schema) for at in cell.items()) for cell in cells]
-        return known.keys() >= set(rule.allowed) and bool(out) and all(out)
+        if not rule.combinations or not known.keys() >= set(rule.allowed):
+            return False
+        values = [known[name] for name in rule.allowed]
+        return all(
+            any(is_apart(one, frozenset([word])) for one, word in zip(values, row, strict=True))
+            for row in rule.combinations
+        )
     if rule.sum is not None and isinstance(rule.equals, str) and rule.equals in known:
         there = (name in known or not schema.column(name).missing_share for name in rule.sum)
         ones = [1.0] * len(rule.sum)
