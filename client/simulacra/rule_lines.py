@@ -37,7 +37,7 @@ OUTSIDE_QUOTES = r'(?=(?:[^"]*"[^"]*")*[^"]*$)'
 """Behind a character of a pattern: it stands in no double quotes."""
 _COMMA = re.compile(rf",{OUTSIDE_QUOTES}")
 _COMMA_OR_AND = re.compile(rf"(?:,| and ){OUTSIDE_QUOTES}")
-_LEVEL_SAID = re.compile(r'([^\s=|,])(?<!\band)\s+("(?:[^"]|"")*")(?!\s*=)')
+_LEVEL_SAID = re.compile(rf"""([^\s=|,])(?<!\band){OUTSIDE_QUOTES}\s+("(?:[^"]|"")*")(?!\s*=)""")
 """A column and its level as `words_of` has them: sex "male"."""
 _SIGNS = {"≤": "<=", "≥": ">="}
 

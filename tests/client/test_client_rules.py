@@ -46,6 +46,7 @@ from simulacra_schema.rules import Rule
                 "sex": {"levels": ["male", "diverse"]}, "own car": {"levels": ["yes, two"]},
             },
         }),
+        ('said="he said ""no"" twice"', {"then": {"said": {"levels": ['he said "no" twice']}}}),
         ("unique household, line", {"unique": ["household", "line"]}),
         ("allowed city, country", {"allowed": ["city", "country"]}),
         ("multiple price of 0.05", {"multiple": "price", "of": 0.05}),
