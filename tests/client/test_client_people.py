@@ -566,6 +566,8 @@ def test_a_failed_dataset_says_why_in_the_list_and_under_show(
     assert (code, "ds-aaaaaa1: failed. Line 7 has 3 cells" in shown) == (0, True), shown
     monkeypatch.setitem(ANSWERS, f"/v1/datasets/{SECOND}/schema", {"columns": []})
     assert run("schema", "survey").exit_code == 0  # the one that did not fail
+    said = run("delete", "survey", "--yes").stderr  # of which an error cannot be undone
+    assert "ds-aaaaaa2, ds-aaaaaa1 (failed). Give one" in said
     both = {**listed, "items": [{**failed, "dataset_id": SECOND}, failed]}
     monkeypatch.setitem(ANSWERS, "/v1/datasets", both)
     said = run("schema", "survey").stderr

@@ -43,13 +43,15 @@ def job_of(client: Client, text: str) -> str:
     return f"job-{resource_of(client, text, ERASABLE)}"
 
 
-def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
+def resource_of(
+    client: Client, text: str, prefixes: tuple[str, ...], *, strict: bool = False
+) -> str:
     """Return the id of the resource that a person named.
 
     A whole id costs no request, nor does a table uploaded from here. A table's name is its file's,
     with or without the suffix, or what it was given; it names the dataset, or, where only
     generations are asked for, the one generation of it. Failed uploads of the name do not count
-    where one other has it.
+    where one other has it, unless `strict`: what is erased must be the only one.
 
     Raises:
         ValueError: none or several resources have this name; the message lists them.
@@ -61,7 +63,7 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
         return _by_prefix(client, text, prefix)
     if text.startswith(tuple(KINDS)):
         raise ValueError(f"{text}: give {_kinds(prefixes)}.")
-    dataset = _by_name(client, text, prefixes)
+    dataset = _by_name(client, text, prefixes, strict=strict)
     return dataset if "ds-" in prefixes else _only_generation(client, dataset)
 
 
@@ -146,7 +148,7 @@ def _ask_names(client: Client) -> tuple[dict[str, str], ApiError | None]:
     return known, failure
 
 
-def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
+def _by_name(client: Client, text: str, prefixes: tuple[str, ...], *, strict: bool) -> str:
     names = table_names(client.api_url)
     if not (matching := _named(names, text)):
         names, failure = _names_of_service(client, text)
@@ -158,7 +160,8 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     if matching:
         known = client.datasets()
         failed = {str(one.dataset_id) for one in known if one.status == "failed"}
-        if len(usable := [one for one in matching if one not in failed]) == 1:
+        usable = [one for one in matching if one not in failed]
+        if len(usable) == 1 and not strict:
             return usable[0]
         raise ValueError(_several(text, matching[::-1], known))
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])

@@ -148,7 +148,7 @@ def delete(
     what was erased; then how to keep the proof.
     """
     with connected(connection) as client:
-        found = resource_of(client, resource_id, ERASABLE)
+        found = resource_of(client, resource_id, ERASABLE, strict=True)
         confirm(_what_goes(client, found), yes)
         client.delete(found)
         forget_table(client.api_url, found)
