@@ -2,7 +2,8 @@
 
 `python -m simulacra_embedded.node.preloaded FD` serves a socket of packets. A packet brings two
 files, the request and the pod's output; only the fork reads the request, because it holds secrets
-of one tenant. The answers are "PID", once the fork leads a session of its own, and "PID CODE".
+of one tenant. The answers are "PID", once the fork leads a session of its own, and "PID CODE"; or
+"0 ERRNO" if there can be no fork.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def main(descriptor: int) -> int:
                     _report_end(asked, ready, key)
                 elif not (files := socket.recv_fds(asked, 1, 2)[1]):
                     return 0
-                elif not (pid := _fork(files)):
+                elif not (pid := _fork(asked, files)):
                     break
-                else:
+                elif pid > 0:
                     ready.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
                     asked.send(str(pid).encode())
             else:
@@ -67,11 +68,19 @@ def _report_end(
     asked.send(f"{key.data} {os.waitstatus_to_exitcode(status)}".encode())
 
 
-def _fork(files: list[int]) -> int:
-    """Return 0 in the fork, and its pid here, where signals to its session reach it from now on."""
+def _fork(asked: socket.socket, files: list[int]) -> int:
+    """Return 0 in the fork, and its pid here, where signals to its session reach it from now on.
+
+    Without memory or processes for it, answer why, and return -1.
+    """
     server = os.getpid()
     reader, writer = os.pipe()
-    if pid := os.fork():
+    try:
+        pid = os.fork()
+    except OSError as error:
+        asked.send(f"0 {error.errno}".encode())
+        pid = -1
+    if pid:
         os.close(writer)
         os.read(reader, 1)
         for file in (reader, *files):

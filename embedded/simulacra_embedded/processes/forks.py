@@ -75,7 +75,7 @@ class Forks:
 
     async def _connect(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", self._module, str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", self._module, str(theirs.fileno())]
         with theirs:
             await spawn(command, self._env, None, _write, (theirs.fileno(),))
         ours.setblocking(False)
@@ -90,7 +90,9 @@ class Forks:
         if not answer:
             return self._lose(server)
         pid, *code = map(int, answer.split())
-        if code:
+        if not pid:
+            self._asked.popleft().set_exception(OSError(code[0], os.strerror(code[0])))
+        elif code:
             self._running.pop(pid).end.set_result(code[0])
         else:
             fork = self._running[pid] = Fork(pid, asyncio.get_running_loop().create_future())
