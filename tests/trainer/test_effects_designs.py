@@ -66,12 +66,14 @@ def _schema(table: pa.Table) -> TableSchema:
         )
         if name == "person":
             column = column.model_copy(update={"role": "subject", "learned": False})
+        if name == "weight":
+            column = column.model_copy(update={"kind": "weight", "learned": False})
         columns.append(column)
     return TableSchema(rows=table.num_rows, columns=columns)
 
 
 def _ask(table: pa.Table, known: Knowledge | None = None, **question: Any) -> EffectResult:
-    names = [one for one in table.column_names if one != "person"]
+    names = [one for one in table.column_names if one not in ("person", "weight")]
     graph = CausalGraph(order=names, parent_lists={one: [] for one in names})
     if known is not None:
         graph = CausalGraph(order=names, parent_lists=graph.parent_lists, knowledge=known)
@@ -148,6 +150,19 @@ def test_a_wave_that_asks_more_of_one_group_is_no_change_of_it() -> None:
     found = _trends(table.filter(pa.array(kept)), parallel_trends={"year": 2021})
     assert found.union is not None
     assert found.union.low < 1.0 < found.union.high
+
+
+def test_rows_without_weight_do_not_make_a_wave() -> None:
+    """Nobody of the south counts in 2019, so the north's 2019 has nothing to be compared with."""
+    table = _tracker(n=2000)
+    early = np.array(table.column("year").to_pylist()) == 2019
+    south = np.array(table.column("g").to_pylist()) == "south"
+    weight = np.where(early & south, 0.0, 1.0)
+    found = _trends(table.append_column("weight", pa.array(weight)))
+    assert found.union == _trends(table.filter(pa.array(~early))).union
+    none = np.where(np.array(table.column("year").to_pylist()) < 2021, 1.0, south)
+    nobody = _trends(table.append_column("weight", pa.array(none)))
+    assert "too few people with g = north were asked since wave 2021" in nobody.verdict.text
 
 
 @pytest.mark.parametrize(

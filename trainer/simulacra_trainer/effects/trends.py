@@ -239,7 +239,8 @@ class Trends:
 def trends_of(estimator: Estimator, columns: list[str]) -> Trends:
     """Return the groups of a question over its waves.
 
-    Waves that only one of the groups was asked in do not count, nor do persons who changed group.
+    Waves that only one of the groups was asked in do not count, nor do persons who changed group,
+    nor rows without weight: they cannot be weighted to a wave of the other group.
     Of a panel those count who answered before and since.
 
     Raises:
@@ -248,7 +249,8 @@ def trends_of(estimator: Estimator, columns: list[str]) -> Trends:
     contrast = estimator.contrast
     wave, labels, since = _waves(estimator)
     arms = (contrast.value.rows, contrast.baseline.rows)
-    wave = np.where(arms[0] | arms[1], wave, -1)
+    heavy = np.array(True) if contrast.weights is None else contrast.weights > 0
+    wave = np.where((arms[0] | arms[1]) & heavy, wave, -1)
     persons = contrast.persons
     if persons is not None:
         stays = np.bincount(persons, arms[0]) * np.bincount(persons, ~arms[0]) == 0
