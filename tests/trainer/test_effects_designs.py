@@ -56,7 +56,13 @@ def _lottery(strength: float, n: int = 600) -> pa.Table:
 def _schema(table: pa.Table) -> TableSchema:
     columns = []
     for name in table.column_names:
-        kind = {"wave": "ordinal", "g": "categorical", "won": "boolean", "t": "boolean"}.get(name)
+        kind = {
+            "wave": "ordinal",
+            "g": "categorical",
+            "won": "boolean",
+            "t": "boolean",
+            "same": "boolean",
+        }.get(name)
         levels = [] if kind is None else table.column(name).combine_chunks().dictionary.to_pylist()
         column = ColumnSchema(
             name=name,
@@ -101,6 +107,7 @@ def test_parallel_trends_find_the_effect_and_test_the_waves_before() -> None:
     assert [(one.name, one.outcome) for one in found.checks] == [("earlier waves", "passed")]
     numbers = _trends(table, parallel_trends={"year": 2021})
     assert numbers.union == found.union
+    assert "for g = north since year 2021." in numbers.verdict.text
 
 
 def test_groups_that_moved_apart_before_contradict_parallel_trends() -> None:
@@ -263,10 +270,16 @@ def test_an_instrument_that_does_not_fit_is_refused(change: Any, pointer: str, w
     assert words in caught.value.detail
 
 
-def test_a_constant_instrument_has_no_answer() -> None:
+def test_an_instrument_that_is_constant_or_unknown_has_no_answer() -> None:
     table = _lottery(2.0, n=100)
-    table = table.set_column(0, "won", _levels(np.zeros(100), YES))
-    assert _instrument(table).verdict.kind == "unanswerable"
+    unknown = pa.DictionaryArray.from_arrays(pa.nulls(100, pa.int32()), pa.array(YES))
+    for won in (_levels(np.zeros(100), YES), unknown):
+        found = _instrument(table.set_column(0, "won", won))
+        assert found.verdict.kind == "unanswerable"
+        assert "too few people differ in won (0 effective rows)" in found.verdict.text
+    table = _lottery(2.0, n=300)
+    told = _instrument(table.append_column("same", table.column("won")), before=["same"])
+    assert "too few people differ in won (0 effective rows)" in told.verdict.text
 
 
 def test_columns_that_the_instrument_may_change_are_not_adjusted_for() -> None:

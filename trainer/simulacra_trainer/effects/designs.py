@@ -24,7 +24,7 @@ from simulacra_trainer.effects.support import MIN_ARM, MIN_EFFECTIVE
 from simulacra_trainer.effects.trends import Change, Trends, trends_of
 from simulacra_trainer.effects.tried_sets import ROWS_A_CLUSTER
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
-from simulacra_trainer.evidence import Z95, coarse, two_digits
+from simulacra_trainer.evidence import Z95, coarse, coarse_share, two_digits
 from simulacra_trainer.graph import CausalGraph
 
 MIN_SUPPORT = 0.9
@@ -109,7 +109,8 @@ def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGrap
 
 def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
     request, contrast = estimator.request, estimator.contrast
-    ((name, since),) = request.parallel_trends.items()
+    ((name, wave),) = request.parallel_trends.items()
+    since = wave if isinstance(wave, str) else f"{wave:.12g}"
     group, other = (f"{request.treatment} = {one}" for one in (request.value, request.baseline))
     if contrast.design != "levels":
         return Findings(missing=f"too few people have {group} or {other} exactly.")
@@ -175,7 +176,8 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     if found.low > 0 or found.high < 0:
         detail = f"{moved}: their trends were not parallel."
         return Checked(_check("earlier waves", "failed", detail), forbids=True), detail
-    seen = min(one.change.interval.critical * one.change.interval.error for one in tests)
+    least = min((one.change.interval for one in tests), key=lambda one: one.critical * one.error)
+    seen = coarse(least.critical * least.error, least.error)
     if seen > abs(change.interval.effect) / 2:
         words = f"Earlier waves could only have seen {figure(seen)}: hardly a test."
         return Checked(_check("earlier waves", "not checked", f"{moved}. {words}")), words
@@ -209,7 +211,7 @@ def _findings(
     """
     reach, error = reach_of(estimator), (span[2] - span[1]) / (2 * Z95)
     effect, low, high = (min(max(coarse(end, error), -reach), reach) for end in span)
-    support = 1.0 if change is None else change.support
+    support = 1.0 if change is None else coarse_share(change.support, float(used.sum()))
     own = AdjustmentEffect(
         adjustment=columns,
         effect=effect,

@@ -25,10 +25,13 @@ from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats
 from simulacra_trainer.effects.models.fold_models import Fold, expected_terms, folds_of_units
 from simulacra_trainer.effects.scores import by_unit, kish, summed
 from simulacra_trainer.effects.simultaneous import student_width
-from simulacra_trainer.evidence import Z95
+from simulacra_trainer.effects.support import MIN_EFFECTIVE
+from simulacra_trainer.evidence import Z95, two_digits
 
 WEAK = 10.0
 """F of the first stage below which the point says little (Staiger & Stock, 1997)."""
+LEAST_LEFT = 1e-3
+"""Share of the instrument's variance that the columns leave; else they tell it, up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Moved:
     """The effect by an instrument.
 
     Attributes:
-        strength: robust F of the first stage.
+        strength: robust F of the first stage, to two digits.
         effect: of the value instead of the baseline.
         span: ends of its Anderson-Rubin interval; None if that has no end.
         worth: persons or clusters that the instrument's spread is worth.
@@ -60,6 +63,9 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
     column, level = read_outcome(estimator.schema, request.instrument or "", "/instrument")
     instrument = outcome_values(estimator.table, column.name, level)
     known = np.flatnonzero(~np.isnan(instrument))
+    nobody = Moved(0.0, 0.0, None, 0.0, ~np.isnan(instrument))
+    if known.size < MIN_EFFECTIVE or np.ptp(instrument[known]) == 0.0:
+        return nobody
     treatment, gap = contrast.value.rows.astype(np.float64), 1.0
     if estimator.schema.column(request.treatment).kind not in LEVEL_KINDS:
         treatment = as_floats(estimator.table.column(request.treatment))
@@ -69,6 +75,8 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
     survey = np.ones(known.size) if few.contrast.weights is None else few.contrast.weights
     terms = np.array([few.contrast.outcome, treatment[known], instrument[known]])
     y, d, z = _left(few, columns, terms, survey)
+    if np.var(z) <= LEAST_LEFT * np.var(terms[2]):
+        return nobody
     square = max(float(survey @ z**2), 1e-300)
     slopes = np.array([survey @ (z * y), survey @ (z * d)]) / square
     moves = [
@@ -82,7 +90,7 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
     critical = float(student_width(Z95, np.array(worth), shifts))
     span = anderson_rubin(slopes, spread, critical)
     ends = None if span is None else (min(e := [gap * end for end in span]), max(e))
-    strength = float(slopes[1] ** 2 / max(spread[1, 1], 1e-300))
+    strength = two_digits(float(slopes[1] ** 2 / max(spread[1, 1], 1e-300)))
     effect = gap * float(slopes[0] / slopes[1]) if slopes[1] else 0.0
     return Moved(strength, effect, ends, worth, ~np.isnan(instrument))
 
