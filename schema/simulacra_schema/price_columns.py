@@ -103,9 +103,8 @@ def asked_price(asked: PriceQuestion, schema: TableSchema) -> PriceQuestion | Wr
     if len(known) != 1:
         return _SEVERAL if known else _NONE_FOUND
     filled = asked_price(known[0], schema)
-    if asked.buys and isinstance(filled, PriceQuestion):
-        return filled.model_copy(update={"buys": asked.buys})
-    return filled
+    given = {name: of for name in ("prices", "buys") if (of := getattr(asked, name))}
+    return filled.model_copy(update=given) if isinstance(filled, PriceQuestion) else filled
 
 
 def price_faults(asked: PriceQuestion, schema: TableSchema, *path: str | int) -> Iterator[Fault]:

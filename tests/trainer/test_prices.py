@@ -145,6 +145,10 @@ def test_prices_that_were_skipped_follow_and_scales_name_what_buys() -> None:
     both = ask(model, method="gabor_granger").price_answer
     assert both is not None
     assert "Counted as buying: 4 rather, 5 yes." in both.text
+    dearer = ask(model, prices=[10 * price for price in ASKED]).price_answer
+    assert dearer is not None
+    assert dearer.prices == [10 * price for price in ASKED]
+    assert refused(model, prices=[1.0])[0] == "/prices/prices"
     top = ask(model, method="gabor_granger", buys=["5 yes"]).price_answer
     assert top is not None
     assert top.curves[0].values[0] < both.curves[0].values[0]
@@ -203,6 +207,10 @@ def test_too_few_people_and_another_order_are_said_to_be_so(model: Any) -> None:
     assert few.summary.intervals == 0
     reason = ask(model, method="van_westendorp", columns=FOUR[::-1]).reason
     assert "another order" in str(reason)
+    rising = {name: np.where(np.arange(100) < 5, 9.0 + at, 9.99) for at, name in enumerate(FOUR)}
+    rising[FOUR[3]] = np.maximum(rising[FOUR[3]], 9.99)
+    alike = ask(read(pa.table(dict(zip(FOUR, np.sort([*rising.values()], axis=0), strict=True)))))
+    assert "different prices" in str(alike.reason)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ CROSSINGS = (
     ("marginal expensiveness", 2, 3),
 )
 """The falling curve (at least this price) and the rising one (at most) that meet, by column."""
+NO_PRICES = "Too few respondents name different prices above 0 to draw a curve."
 OTHER_ORDER = (
     "Most respondents gave these prices in another order. Name the columns in the order too cheap,"
     " cheap, expensive, too expensive."
@@ -51,11 +52,13 @@ def price_points(everyone: Respondents, question: PriceQuestion) -> PriceAnswer 
     told = odd if odd >= FEW else 0.0
     if asked - odd < LEAST:
         return TOO_FEW.format("all four")
+    prices = grid(blocks_of(everyone, columns, rises), PRICES)
+    if prices.size < 2:
+        return NO_PRICES
     points = [
         _crossing(everyone, name, columns[falling], columns[rising], rises)
         for name, falling, rising in CROSSINGS
     ]
-    prices = grid(blocks_of(everyone, columns, rises), PRICES)
     curves = []
     for at, (step, values) in enumerate(zip(STEPS, columns, strict=True)):
         falls = at < 2
