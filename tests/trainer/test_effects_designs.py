@@ -148,6 +148,19 @@ def test_a_panel_whose_people_hardly_meet_before_is_not_tested() -> None:
     assert found.estimate.rows == 900
 
 
+@pytest.mark.parametrize("mover", ["north", "south"])
+def test_who_moved_from_either_group_to_a_third_does_not_count(mover: str) -> None:
+    """A hundred persons of a panel are in the west in 2022."""
+    table = _tracker(people=400)
+    g = np.array(table.column("g").to_pylist())
+    of = np.cumsum((g == mover)[::4]).repeat(4)
+    west = (g == mover) & (of <= 100) & (np.array(table.column("year")) == 2022)
+    names = ["south", "north", "west"]
+    moved = _levels(np.where(west, 2, g == "north"), names)
+    found = _trends(table.set_column(table.column_names.index("g"), "g", moved))
+    assert found.estimate.rows == 1200
+
+
 def test_a_wave_that_asks_more_of_one_group_is_no_change_of_it() -> None:
     """Northerners are mostly asked in 2020 before and in 2022 since: all rise by 0.7 a wave."""
     table = _tracker(n=3000)

@@ -253,7 +253,8 @@ def trends_of(estimator: Estimator, columns: list[str]) -> Trends:
     wave = np.where((arms[0] | arms[1]) & heavy, wave, -1)
     persons = contrast.persons
     if persons is not None:
-        stays = np.bincount(persons, arms[0]) * np.bincount(persons, ~arms[0]) == 0
+        inside = [np.bincount(persons, arm) * np.bincount(persons, ~arm) for arm in arms]
+        stays = inside[0] + inside[1] == 0
         sides = [
             np.bincount(persons, side) > 0 for side in (wave >= since, (wave >= 0) & (wave < since))
         ]
