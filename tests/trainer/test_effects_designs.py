@@ -235,6 +235,9 @@ def test_an_instrument_finds_the_effect_that_a_hidden_cause_hides() -> None:
     assert found.naive > found.union.high
     assert found.verdict.text.startswith("If won is as good as random and moves y only through t")
     assert [(one.name, one.outcome) for one in found.checks] == [("first stage", "passed")]
+    won = table.column("won").combine_chunks().indices
+    words = table.set_column(0, "won", pa.DictionaryArray.from_arrays(won, pa.array(["no", "yes"])))
+    assert _instrument(words).union == found.union
     dose = _instrument(table, treatment="dose", value=1.0, baseline=0.0)
     assert dose.verdict.kind == "instrument"
 

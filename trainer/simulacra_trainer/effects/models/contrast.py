@@ -179,6 +179,8 @@ def read_outcome(
 ) -> tuple[ColumnSchema, str | None]:
     """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL.
 
+    Of a yes/no column alone it is the yes, in whatever words.
+
     pointer: of the field with this text.
     """
     name, level = split_outcome(text, schema)
@@ -194,7 +196,8 @@ def read_outcome(
     if level is None and column.kind != "boolean":
         what = "Write COL=LEVEL to name the level whose share is the outcome."
         raise _invalid("/outcome", "The outcome is a category.", what)
-    return column, "true" if level is None else level
+    yes = "true" if "true" in column.level_values() else column.level_values()[-1]  # "no" is first
+    return column, yes if level is None else level
 
 
 def outcome_values(table: pa.Table, name: str, level: str | None) -> Floats:
