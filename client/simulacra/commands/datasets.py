@@ -240,7 +240,9 @@ def _carried_waves(client: Client, dataset_id: str) -> list[str]:
     """Return the waves of a summary that a report compares with; none where there is no report."""
     try:
         return list((client.report(dataset_id).get("waves") or {}).get("carried") or ())
-    except ApiError:
+    except ApiError as error:
+        if error.status >= 500:
+            raise
         return []
 
 
