@@ -148,7 +148,7 @@ def test_the_bounds_of_an_outcome_are_those_of_its_schema_and_of_a_share_one() -
 
     def reach(column: str, level: str | None = None) -> float:
         asked = SimpleNamespace(outcome_column=column, outcome_level=level)
-        return findings._reach(SimpleNamespace(contrast=asked, schema=schema))  # type: ignore[arg-type]
+        return findings.reach_of(SimpleNamespace(contrast=asked, schema=schema))  # type: ignore[arg-type]
 
     assert (reach("spend"), reach("spend", "much"), reach("age")) == (25.0, 1.0, math.inf)
 

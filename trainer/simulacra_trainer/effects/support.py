@@ -85,5 +85,7 @@ def named(values: Iterable[float | str]) -> str:
 
 
 def _plain(value: float | str) -> float | str:
-    """Return a whole number without its point."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Return a number with at most six digits, a whole one without its point."""
+    if isinstance(value, str):
+        return value
+    return int(value) if float(value).is_integer() else float(f"{value:.6g}")
