@@ -20,7 +20,8 @@ import tempfile
 from simulacra_intake.parent_death import die_with_parent
 
 _OF_TASKS = (
-    "completion effects.estimate segments.estimate sheet.estimate sheet.page sheet.workbook"
+    "completion effects.estimate effects.pair_changes segments.estimate segments.prices"
+    " sheet.estimate sheet.page sheet.workbook"
     " tasks.fit tasks.generate tasks.prepare tasks.use_model"
 )
 PRELOADED = (

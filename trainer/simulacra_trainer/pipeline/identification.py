@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -10,12 +11,14 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
 from simulacra_schema.base import KubeModel, is_none
 from simulacra_trainer.effects.column_timing import stated_timing, statements
-from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
 from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
 from simulacra_trainer.effects.words import percent
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.trained_model import TrainedModel
+
+if TYPE_CHECKING:  # it imports LightGBM
+    from simulacra_trainer.effects.pair_changes import PairChanges
 
 FROM_MODEL = "The rows come from the model alone."
 COUNTERFACTUAL_ASSUMPTION = (

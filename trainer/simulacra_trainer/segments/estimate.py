@@ -34,7 +34,6 @@ from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, Certified
 from simulacra_trainer.segments.changes import changes
 from simulacra_trainer.segments.earlier import certify_pooled, helped, segmentation_of
 from simulacra_trainer.segments.next_wave import certify_next
-from simulacra_trainer.segments.prices import answer_prices
 from simulacra_trainer.trained_model import TrainedModel
 
 PRIVATE = (
@@ -55,6 +54,8 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
         return SegmentResult(summary=empty, reason=PRIVATE)
     if request.prices is not None:
+        from simulacra_trainer.segments.prices import answer_prices  # it imports LightGBM
+
         return answer_prices(trained, request.prices)
     if (wave := request.next_wave(schema)) is not None:
         return certify_next(trained, wave, request.questions, request.targets)
