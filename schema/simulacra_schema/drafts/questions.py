@@ -61,10 +61,6 @@ _NO_MONTHS = (
     'A draft needs the range of "{name}": add "constraints": {{"minimum": "2026-01", '
     f'"maximum": "2026-12"}}}}, {MAX_MONTHS} months at most.'
 )
-_NO_RELATION = (
-    "A draft cannot keep a found relation of this kind. State it as a rule, such as "
-    '{"sum": ["food", "rent"], "equals": "spent"}, or take it out.'
-)
 _NO_KIND = (
     'A draft cannot draw "{name}", a {kind}. Give it categories, or leave it out with '
     '"x-simulacra": {{"use": "drop"}}.'
@@ -183,9 +179,6 @@ def _is_order(relation: ColumnRelation) -> bool:
 
 def _rule_faults(description: Description, schema: TableSchema) -> Iterator[tuple[Path, str]]:
     """Yield what the schema says against rules, and those that a draft cannot keep."""
-    for at, relation in enumerate(description.extension.relations or ()):
-        if not _is_order(relation):
-            yield (EXTENSION, "relations", at), _NO_RELATION
     for path, rule in kept_rules(description):
         found = [*rule_faults(rule, schema)]
         yield from (((*path, *at), _said(detail)) for at, detail in found)
