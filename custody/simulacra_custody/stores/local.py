@@ -160,7 +160,7 @@ class LocalStore:
         return self._remove_tree(self.root / _INCOMPLETE / prefix)
 
     def _check_root(self) -> None:
-        """Raise StoreUnavailable without the store's directory: else erasure would find it empty."""
+        """Raise StoreUnavailable without a directory: else erasure would find the store empty."""
         if not self.root.is_dir():
             raise StoreUnavailable("the local store has no directory: is its volume mounted?")
 
