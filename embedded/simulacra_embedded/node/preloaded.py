@@ -20,13 +20,13 @@ import tempfile
 from simulacra_intake.parent_death import die_with_parent
 
 _OF_TASKS = (
-    "completion effects.estimate effects.pair_changes segments.estimate segments.prices"
-    " sheet.estimate sheet.page sheet.workbook"
+    "completion effects.estimate segments.prices sheet.estimate sheet.page sheet.workbook"
     " tasks.fit tasks.generate tasks.prepare tasks.use_model"
 )
 PRELOADED = (
     *(f"simulacra_trainer.{name}" for name in _OF_TASKS.split()),
     "simulacra_custody.verified",
+    "lightgbm",
     "scipy.interpolate",
     "scipy.ndimage",
     "scipy.stats",

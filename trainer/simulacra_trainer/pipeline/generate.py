@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
+from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
 from simulacra_trainer.pipeline.identification import (
@@ -54,9 +54,6 @@ from simulacra_trainer.pipeline.row_plan import (
 from simulacra_trainer.rules.plan import refuse_broken, refuse_unique, rules_named
 from simulacra_trainer.segments.next_wave import nowcast_worth
 from simulacra_trainer.trained_model import TrainedModel
-
-if TYPE_CHECKING:  # it imports LightGBM
-    from simulacra_trainer.effects.pair_changes import PairChanges
 
 PAIR = "pair"
 WORLD = "world"
@@ -131,8 +128,6 @@ def _measured_changes(
 
     Nor of a private model, whose table may not be asked again.
     """
-    from simulacra_trainer.effects.pair_changes import fit_changes
-
     is_private = trained.report.get("differential_privacy") is not None
     if found is None or not found.is_answered or is_private:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,14 +10,13 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
 from simulacra_schema.base import KubeModel, is_none
 from simulacra_trainer.effects.column_timing import stated_timing, statements
+from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
+from simulacra_trainer.effects.treated import support_of_do
 from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
 from simulacra_trainer.effects.words import percent
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.trained_model import TrainedModel
-
-if TYPE_CHECKING:  # it imports LightGBM
-    from simulacra_trainer.effects.pair_changes import PairChanges
 
 FROM_MODEL = "The rows come from the model alone."
 COUNTERFACTUAL_ASSUMPTION = (
@@ -101,8 +99,6 @@ def support_of(trained: TrainedModel, request: GenerateRequest) -> Support | Non
     if not do:
         return None
     if trained.report.get("differential_privacy") is None:
-        from simulacra_trainer.effects.treated import support_of_do
-
         return support_of_do(trained.table, trained.schema, trained.graph, do, seed=request.seed)
     outside = {name: value for name, value in do.items() if _is_outside(trained, name, value)}
     return Support(missing=unsupported([Held(outside, not outside, MIN_ARM)]))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
+from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import (
@@ -45,9 +46,6 @@ from simulacra_trainer.rules.plan import (
     unique_rules,
 )
 from simulacra_trainer.trained_model import TrainedModel
-
-if TYPE_CHECKING:  # it imports LightGBM
-    from simulacra_trainer.effects.pair_changes import PairChanges
 
 CHUNK_ROWS = 65_536
 MIN_POOL = 200_000

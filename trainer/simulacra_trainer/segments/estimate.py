@@ -54,7 +54,8 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
         return SegmentResult(summary=empty, reason=PRIVATE)
     if request.prices is not None:
-        from simulacra_trainer.segments.prices import answer_prices  # it imports LightGBM
+        # Pods that draw rows import this module, and need no scipy.optimize.
+        from simulacra_trainer.segments.prices import answer_prices
 
         return answer_prices(trained, request.prices)
     if (wave := request.next_wave(schema)) is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,6 +15,9 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.models.tree_rows import TreeRows
 from simulacra_trainer.families.grid import bin_edges
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Floats = npt.NDArray[np.float64]
 Bins = npt.NDArray[np.uint8]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +21,9 @@ from simulacra_trainer.boosting import raw_scores
 from simulacra_trainer.effects.models.base_choice import Bases, Choice, Trial
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.models.tree_rows import TREES
+
+if TYPE_CHECKING:
+    import lightgbm
 
 BASES = ((), (), ("linear",), ("linear", "products"))
 RATE = 0.1
@@ -144,6 +147,8 @@ def _trials(
 
 
 def _booster(data: lightgbm.Dataset, logistic: bool, base: int) -> lightgbm.Booster:
+    import lightgbm
+
     objective = "binary" if logistic else "regression"
     parameters = {"objective": objective, "learning_rate": FIRST_RATES[base]}
     return lightgbm.Booster(TREES | parameters, data)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.boosting import FIXED
+
+if TYPE_CHECKING:
+    import lightgbm
 
 TREES: dict[str, Any] = FIXED | {
     "max_depth": 3,
@@ -42,6 +44,8 @@ class TreeRows:
 
     @cached_property
     def _whole(self) -> lightgbm.Dataset:
+        import lightgbm
+
         levels = np.flatnonzero(self.is_level).tolist()
         label = np.zeros(self.bins.shape[1])
         rows = lightgbm.Dataset(self.bins.T, label, categorical_feature=levels, params=TREES)
