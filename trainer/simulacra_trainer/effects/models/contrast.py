@@ -193,11 +193,13 @@ def read_outcome(
             message = "The outcome names a level of a numeric column."
             raise _invalid("/outcome", message, "Name the column alone.")
         return column, None
-    if level is None and column.kind != "boolean":
+    if level is not None:
+        return column, level
+    if column.kind != "boolean":
         what = "Write COL=LEVEL to name the level whose share is the outcome."
         raise _invalid("/outcome", "The outcome is a category.", what)
-    yes = "true" if "true" in column.level_values() else column.level_values()[-1]  # "no" is first
-    return column, yes if level is None else level
+    levels = column.level_values() or ["true"]
+    return column, "true" if "true" in levels else levels[-1]  # the no is first
 
 
 def outcome_values(table: pa.Table, name: str, level: str | None) -> Floats:
