@@ -118,7 +118,7 @@ def aipw_scores(
     arms = np.array([contrast.value.rows, contrast.baseline.rows])
     least = np.array([_clip(n, float(rows.mean())) for rows in arms])[:, None]
     clipped = np.clip(predictions.propensity, least, 1.0)
-    survey = np.ones(n) if contrast.weights is None else contrast.weights
+    survey = contrast.survey
     inside = np.ones(n) if answered is None else answered.astype(np.float64)
     tilt, factors = _weights(population, arms, clipped)
     tilt, factors = tilt * inside, factors * inside

@@ -67,7 +67,7 @@ def answered_people(estimator: Estimator, columns: list[str], lacking: Flags) ->
     found = People(asked, None, lacking, _share(contrast, asked, rows))
     if population == "overlap" or found.support >= 1.0 - ALARM:
         return found
-    survey = np.ones(asked.size) if contrast.weights is None else contrast.weights
+    survey = contrast.survey
     missed = [_share(contrast, asked, rows) for rows in lacking]
     arms = [k for k in (0, 1) if missed[k] > SMALL]
     named_ones = [
@@ -97,7 +97,7 @@ def _is_rare(contrast: Contrast, k: int, rows: Flags) -> bool:
 
 def _share(contrast: Contrast, asked: Flags, rows: Flags) -> float:
     """Return the share of the rows asked about, by survey weight."""
-    weights = np.ones(rows.size) if contrast.weights is None else contrast.weights
+    weights = contrast.survey
     return float(np.sum(weights * (asked & rows)) / max(np.sum(weights * asked), 1e-300))
 
 
@@ -117,7 +117,7 @@ def effect_bounds(
         of: bool [n], these and the others whom the mean is over.
     """
     mean = np.mean([one.target for one in predictions], axis=0)
-    weights = np.ones(mean.shape[1]) if contrast.weights is None else contrast.weights
+    weights = contrast.survey
     low, high = mean.copy(), mean.copy()
     for k, arm in enumerate((contrast.value, contrast.baseline)):
         ends = _ends(contrast.outcome[arm.rows], weights[arm.rows])

@@ -72,7 +72,7 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
         gap = float(request.value) - float(request.baseline)
     few = estimator.at(known, estimator.seed)
     units, shifts = few.contrast.units, few.contrast.shifts
-    survey = np.ones(known.size) if few.contrast.weights is None else few.contrast.weights
+    survey = few.contrast.survey
     terms = np.array([few.contrast.outcome, treatment[known], instrument[known]])
     y, d, z = _left(few, columns, terms, survey)
     if np.var(z) <= LEAST_LEFT * np.var(terms[2]):

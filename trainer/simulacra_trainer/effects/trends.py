@@ -222,18 +222,15 @@ class Trends:
 
         Else a wave that asked more of one group would count as a change of it.
         """
-        survey = self.estimator.contrast.weights
-        factor, size = np.ones(self.wave.size), len(self.labels)
+        survey = self.estimator.contrast.survey
+        found, size = survey.copy(), len(self.labels)
         for own, other in ((0, 2), (1, 3)):
-            mass = [
-                np.bincount(self.wave[cells[k]], None if survey is None else survey[cells[k]], size)
-                for k in (own, other)
-            ]
+            mass = [np.bincount(self.wave[cells[k]], survey[cells[k]], size) for k in (own, other)]
             ratio = (
                 mass[0] / np.maximum(mass[1], 1e-300) * (mass[1].sum() / max(mass[0].sum(), 1e-300))
             )
-            factor[cells[other]] = ratio[self.wave[cells[other]]]
-        return factor if survey is None else factor * survey
+            found[cells[other]] *= ratio[self.wave[cells[other]]]
+        return found
 
 
 def trends_of(estimator: Estimator, columns: list[str]) -> Trends:
@@ -249,8 +246,7 @@ def trends_of(estimator: Estimator, columns: list[str]) -> Trends:
     contrast = estimator.contrast
     wave, labels, since = _waves(estimator)
     arms = (contrast.value.rows, contrast.baseline.rows)
-    heavy = np.array(True) if contrast.weights is None else contrast.weights > 0
-    wave = np.where((arms[0] | arms[1]) & heavy, wave, -1)
+    wave = np.where((arms[0] | arms[1]) & (contrast.survey > 0), wave, -1)
     persons = contrast.persons
     if persons is not None:
         inside = [np.bincount(persons, arm) * np.bincount(persons, ~arm) for arm in arms]

@@ -188,8 +188,7 @@ def _mean(
 
     influence values: float64 [n], [units] or [replicates]; their squares add up to the variance.
     """
-    n = contrast.outcome.size
-    survey = np.ones(n) if contrast.weights is None else contrast.weights
+    survey = contrast.survey
     share = float(point.rows.mean())
     clipped = np.clip(propensity, min(CLIP, share / 2.0), 1.0)
     weights = survey * point.rows / clipped

@@ -86,6 +86,11 @@ class Contrast:
     units: Ints | None = None
     shifts: Floats | None = None
 
+    @property
+    def survey(self) -> Floats:
+        """Survey weights, float64 [n]; ones if there are none."""
+        return np.ones(self.outcome.size) if self.weights is None else self.weights
+
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
         """Return the mean over all or some rows, by survey weight if there are weights."""
         chosen = slice(None) if rows is None else rows
