@@ -59,11 +59,16 @@ def _largest(influences: Sequence[Floats], seed: int | np.random.Generator) -> F
     matrix = matrix[lengths > 0] / lengths[lengths > 0, None]
     if matrix.shape[0] < 2:
         return None
-    values, vectors = np.linalg.eigh(matrix @ matrix.T)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    draws = np.random.default_rng(seed).normal(size=(DRAWS, values.size))
-    largest: Floats = np.max(np.abs(draws @ root.T), axis=1)
+    largest: Floats = np.max(np.abs(normal_draws(matrix @ matrix.T, seed)), axis=1)
     return largest
+
+
+def normal_draws(correlations: Floats, seed: int | np.random.Generator) -> Floats:
+    """Return draws of normal values with these correlations, float64 [DRAWS, k]."""
+    values, vectors = np.linalg.eigh(correlations)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    draws: Floats = np.random.default_rng(seed).normal(size=(DRAWS, values.size)) @ root.T
+    return draws
 
 
 def chance(

@@ -22,7 +22,12 @@ from simulacra_schema.prices import (
 )
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.design import design_of
-from simulacra_trainer.effects.simultaneous import critical_value, student_width
+from simulacra_trainer.effects.simultaneous import (
+    LEVEL,
+    critical_value,
+    normal_draws,
+    student_width,
+)
 from simulacra_trainer.evidence import Z95, coarse
 from simulacra_trainer.segments.cells import Bools, in_steps, level_codes
 from simulacra_trainer.segments.certify import FEW, kept_share, wilson
@@ -37,7 +42,6 @@ from simulacra_trainer.segments.price_counts import (
 
 PRICES = 15
 """Prices of the curve at most, where people named their own."""
-DRAWS = 20_000
 NO_PRICES = (
     "Too few respondents name different prices above 0. Name the column with the highest price that"
     " they accept."
@@ -154,11 +158,8 @@ def _as_good(influence: Floats, revenue: Floats, free: int) -> Bools:
         others = np.arange(revenue.size) != at
         more = influence[others] - influence[at]
         error = np.sqrt(np.maximum(np.sum(more**2, axis=1), 1e-300))
-        likeness = (more @ more.T) / np.outer(error, error)
-        values, vectors = np.linalg.eigh(likeness)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        draws = (rng.normal(size=(DRAWS, values.size)) @ root.T).max(axis=1)
-        critical = -stdtrit(free, ndtr(-np.quantile(draws, 0.95)))
+        largest = normal_draws((more @ more.T) / np.outer(error, error), rng).max(axis=1)
+        critical = -stdtrit(free, ndtr(-np.quantile(largest, LEVEL)))
         found[at] = bool(np.all(revenue[others] - revenue[at] <= critical * error))
     return found
 
