@@ -189,7 +189,7 @@ def statements(
 ) -> Iterator[Statement]:
     """Yield what was said, by origin, with the author and time of the request or the records."""
     for source in ORIGINS:
-        author, time, author_kind = _author(source, records, request)
+        author, time, author_kind = author_of(source, records, request)
         said = [name for name in timing if timing[name] != "unknown" and origin[name] == source]
         before = [name for name in said if timing[name] == "before"]
         after = [name for name in said if timing[name] == "after"]
@@ -205,7 +205,7 @@ def statements(
                 )
 
 
-def _author(
+def author_of(
     origin: Origin, records: Sequence[KnowledgeRecord], request: EstimateRequest | None
 ) -> tuple[str | None, datetime | None, AuthorKind | None]:
     """Return who stated what has this origin, when, and in which way."""

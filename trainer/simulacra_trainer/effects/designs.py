@@ -15,7 +15,7 @@ from simulacra_schema.questions.knowledge import with_blocks
 from simulacra_schema.statements import split_outcome
 from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.checks import Checked
-from simulacra_trainer.effects.column_timing import ColumnTiming, stated_timing
+from simulacra_trainer.effects.column_timing import ColumnTiming, author_of, stated_timing
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.findings import Findings, reach_of
 from simulacra_trainer.effects.instrument import WEAK, moved_by
@@ -53,13 +53,14 @@ def order_of_design(request: EstimateRequest, outcome: str) -> Statement:
         earlier, later = request.treatment, outcome
     else:
         earlier, later = request.instrument, request.treatment
+    author, time, author_kind = author_of("request", (), request)
     return Statement(
         earlier=[earlier],
         later=[later],
         origin="request",
-        author=request.author,
-        time=None if request.author is None else request.stated_at,
-        author_kind=None if request.author is None else "client",
+        author=author,
+        time=time,
+        author_kind=author_kind,
     )
 
 
