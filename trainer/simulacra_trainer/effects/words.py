@@ -24,10 +24,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return at most SHOWN names, and how many more there are."""
-    shown = ", ".join(names[:SHOWN])
-    more = len(names) - SHOWN
+def listed(names: Sequence[str], most: int = SHOWN) -> str:
+    """Return at most so many names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
 
 

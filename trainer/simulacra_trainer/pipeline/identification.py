@@ -14,7 +14,7 @@ from simulacra_trainer.effects.pair_changes import PairChanges
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
 from simulacra_trainer.effects.treated import support_of_do
 from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
-from simulacra_trainer.effects.words import percent
+from simulacra_trainer.effects.words import listed, percent
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -65,7 +65,7 @@ def with_reliability(
     told = {} if changes is None else changes.reliability
     words = f"{COUNTERFACTUAL_ASSUMPTION} {reliability_words(told)}"
     if changes is not None and changes.unmeasured:
-        alone = _listed([repr(name) for name in changes.unmeasured])
+        alone = listed([repr(name) for name in changes.unmeasured], SHOWN_COLUMNS)
         words += f" Not measured, and changed by the model alone: {alone}."
     return found.model_copy(update={"assumption": words, "reliability": told})
 
@@ -78,15 +78,12 @@ def reliability_words(told: Mapping[str, float]) -> str:
     same = [repr(name) for name, share in told.items() if share == 0]
     words = []
     if differing:
-        words.append(f"Reliability of differences between changes: {_listed(differing)} (of 1).")
+        some = listed(differing, SHOWN_COLUMNS)
+        words.append(f"Reliability of differences between changes: {some} (of 1).")
     if same:
-        words.append(f"Every pair changes by the mean, data tell no more: {_listed(same)}.")
+        some = listed(same, SHOWN_COLUMNS)
+        words.append(f"Every pair changes by the mean, data tell no more: {some}.")
     return " ".join(words)
-
-
-def _listed(parts: list[str]) -> str:
-    more = len(parts) - SHOWN_COLUMNS
-    return ", ".join(parts[:SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def support_of(trained: TrainedModel, request: GenerateRequest) -> Support | None:
