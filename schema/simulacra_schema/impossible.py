@@ -17,8 +17,6 @@ from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import RelationSchema, TableSchema
 
-DAY = 86_400e6
-"""Microseconds, in which moments are numbers."""
 CLOSE = 1e-9
 SHOWN = 5
 Known = Mapping[str, Values]
@@ -124,7 +122,7 @@ def _breaks(rule: Rule, known: Known, schema: TableSchema) -> bool:
     if not (isinstance(a, tuple) and isinstance(b, tuple)):
         return False
     is_date = schema.column(first).kind == "datetime"
-    plus = (rule.plus or 0.0) * (DAY if is_date else 1.0)
+    plus = rule.added(of_dates=is_date)
     low, high = (a[0] + plus, b[1]) if sign[0] == "<" else (b[0], a[1] + plus)
     close = 0.0 if is_date or math.isinf(high) else CLOSE * max(1.0, abs(high))
     return low >= high - close if len(sign) == 1 else low > high + close

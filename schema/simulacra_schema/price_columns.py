@@ -150,7 +150,7 @@ def _answers_fault(column: ColumnSchema, buys: Sequence[str]) -> Wrong | None:
 
 
 def _word_of(column: ColumnSchema) -> tuple[str, str] | None:
-    """Return which word a name, or else a label, has, and the letters beside it; None without."""
+    """Return which word a name, or else a label, has, and its other letters; None without."""
     for text in (column.name, column.label or ""):
         letters = _letters(_CASE.sub(" ", text))
         for kind in READ_FIRST:

@@ -24,6 +24,8 @@ from simulacra_schema.quotas import CellPart, short_part
 from simulacra_schema.ranges import Finite
 
 MAX_RULES = 200
+DAY = 86_400e6
+"""In microseconds, in which moments are numbers."""
 MAX_COLUMNS = 60
 MAX_COMBINATIONS = 2_000
 SHOWN = 5
@@ -165,6 +167,10 @@ class Rule(Sparse):
     def described(self) -> dict[str, Any]:
         """Return the rule as a completed description has it."""
         return {**self.model_dump(mode="json", by_alias=True), "text": self.words()}
+
+    def added(self, *, of_dates: bool) -> float:
+        """Return what `compare` adds to the first column: days as microseconds."""
+        return (self.plus or 0.0) * (DAY if of_dates else 1.0)
 
     def words(self) -> str:
         """Return the rule as a sentence that a person reads."""

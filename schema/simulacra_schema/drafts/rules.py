@@ -24,7 +24,6 @@ Change = tuple[str, Wanted, bool]
 T = TypeVar("T")
 LAST = 0.8
 """Share of the changes that are to the last column of a rule."""
-DAY = 86_400_000_000
 CLOSE = 1e-6
 _OF_UPLOAD = "Without combinations these are those of the upload, which a draft has not: list them."
 _UNIQUE = "A draft keeps this with a key among the columns: name one, or leave the rule out."
@@ -125,7 +124,7 @@ def draft_rule(
     }
     columns = own.columns()
     first = schema.find(columns[0])
-    plus = (own.plus or 0.0) * (DAY if first is not None and first.kind == "datetime" else 1)
+    plus = own.added(of_dates=first is not None and first.kind == "datetime")
     step = min(steps.get(name, 1) for name in columns)
     allowed = frozenset(map(tuple, own.combinations or ()))
     return DraftRule(path, own, columns, plus, step, cells, allowed)

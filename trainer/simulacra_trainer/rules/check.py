@@ -20,8 +20,6 @@ from simulacra_trainer.conditions.quota_cells import in_cell, meets_part
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-DAY = 86_400e6
-"""Microseconds, in which moments are numbers."""
 CLOSE = 1e-9
 SEPARATOR = "\x1f"
 
@@ -86,7 +84,7 @@ def compared(rows: pa.Table, rule: Rule) -> tuple[Floats, Floats, bool, bool]:
     first, sign, second = rule.compare
     is_date = pa.types.is_timestamp(rows.schema.field(first).type)
     low, high = as_floats(rows.column(first)), as_floats(rows.column(second))
-    low = low + (rule.plus or 0.0) * (DAY if is_date else 1.0)
+    low = low + rule.added(of_dates=is_date)
     if sign[0] == ">":
         low, high = high, low
     return low, high, len(sign) == 1, is_date

@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import as_floats, from_floats, with_values, with_words, words_of
-from simulacra_schema.rules import Rule, RulePart
+from simulacra_schema.rules import DAY, Rule, RulePart
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions.quota_cells import meets_part
 from simulacra_trainer.relations.compute import computed_values
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.rules.check import (
-    DAY,
     Bools,
     Floats,
     Ints,
