@@ -70,37 +70,25 @@ def complete(
     only = {"retention_hours": retention_hours}
     with used_model(dataset_id, model, connection, as_json, key=key, of_service=only) as used:
         format_of(output, WRITTEN)
-        pairs = stated_pairs(pair, independent, sign, impossible)
+        asked: dict[str, Any] = {"columns": columns(columns_) or None, "implicates": implicates}
+        asked |= {"fill_codes": fill_codes, "unknown": unknown}
+        asked |= stated_pairs(pair, independent, sign, impossible)
         if isinstance(used, LocalModel):
-            if given is None:
-                missing = "name the file with the rows, such as the one that was fit"
-                raise typer.BadParameter(missing, param_hint="--given")
-            asked: dict[str, Any] = {"columns": columns(columns_) or None, "implicates": implicates}
-            asked |= {"fill_codes": fill_codes, "unknown": unknown, "seed": seed or 0, **pairs}
-            with engine_bar(as_json) as show:
-                done = used.model.complete(given, **asked, on_progress=show)
-            write_rows(done.long(), output)
-            note(f"Wrote {output}.")
-            print_result(
-                {"completion": done.report, "file": str(output)}, as_json, done.sentences()
-            )
+            _complete_here(used, given, asked | {"seed": seed or 0}, output, as_json)
             return
         client, key, dataset_id = used.client, used.key, used.resource_id
         path = given or _own_file(client, dataset_id)
         rows = read_rows(path)
         seconds = None if retention_hours is None else round(retention_hours * 3600)
         kept: dict[str, Any] = {"retention_seconds": seconds, "key": key}
-        options: dict[str, Any] = {"fill_codes": fill_codes, "unknown": unknown, "seed": seed}
         sent = client.send_given(dataset_id, path, rows.num_rows, **kept)
         if sent is not None:
             wait_with_progress(client, sent.job_id, as_json)
         started = client.start_completion(
             dataset_id,
             None if sent is None else sent.dataset_id,
-            columns=columns(columns_) or None,
-            implicates=implicates,
-            **options,
-            **pairs,
+            seed=seed,
+            **asked,
             **kept,
         )
         wait_with_progress(client, started.job_id, as_json)
@@ -108,6 +96,20 @@ def complete(
         write_rows(done.long(), output)
         note(f"Wrote {output}.")
         _print(client, done, output, as_json)
+
+
+def _complete_here(
+    used: LocalModel, given: Path | None, asked: dict[str, Any], output: Path, as_json: bool
+) -> None:
+    """Complete rows by a saved model, write the file and print the report."""
+    if given is None:
+        missing = "name the file with the rows, such as the one that was fit"
+        raise typer.BadParameter(missing, param_hint="--given")
+    with engine_bar(as_json) as show:
+        done = used.model.complete(given, **asked, on_progress=show)
+    write_rows(done.long(), output)
+    note(f"Wrote {output}.")
+    print_result({"completion": done.report, "file": str(output)}, as_json, done.sentences())
 
 
 def _own_file(client: Client, dataset_id: str) -> Path:
