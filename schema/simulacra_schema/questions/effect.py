@@ -200,8 +200,7 @@ class Estimate(KubeModel):
 
     Only what the verdict claims is there: effect if it is assumed, instrument or parallel trends,
     robustness if it is assumed, low and high if it is one of these, suggested, usual order or open.
-    The verdict and precision are absent in estimates
-    made before verdicts.
+    The verdict and precision are absent in estimates made before verdicts.
     """
 
     effect: float | None = Field(

@@ -25,7 +25,7 @@ def percent(share: float) -> str:
 
 
 def listed(names: Sequence[str], most: int = SHOWN) -> str:
-    """Return at most so many names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     shown = ", ".join(names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
