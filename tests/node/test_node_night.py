@@ -43,6 +43,7 @@ from node_servers import BY_TOKEN, STORE_ARGUMENTS, set_arguments
 from prometheus import Prometheus, of_release
 from simulacra import ApiError, Client, JobFailed
 from simulacra.certificates import verify_certificate
+from simulacra_crds.kinds.base import LABEL_KIND
 
 pytestmark = [
     pytest.mark.node,
@@ -84,7 +85,7 @@ def test_a_night_loses_nothing_and_explains_everything(node: Node, tmp_path: Pat
         try:
             with load.running(customers, EACH):
                 _calm(night, load, began, figures)
-                _drain(night)
+                _drain(night, customers[0], load)
                 _kill_leader(night)
                 _kill_api(night)
                 _outage(night, "seaweedfs", "object store", "StoreUnavailable")
@@ -162,9 +163,10 @@ def _calm(night: Night, load: Load, began: float, figures: dict[str, Any]) -> No
     figures["resources in ten minutes without faults"] = load.resources()
 
 
-def _drain(night: Night) -> None:
+def _drain(night: Night, customer: Client, load: Load) -> None:
     node = night.node
-    wait_for_pods(node)
+    load.upload(customer, "drained")
+    wait_for_pods(node, f"{LABEL_KIND}=models")  # a fit, which does not end before it is evicted
     name = node.kubectl("get", "nodes", "-o", "name").strip().removeprefix("node/")
     with night.event("the node is drained of Jobs and cordoned for a minute") as told:
         options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force")

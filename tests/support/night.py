@@ -23,6 +23,7 @@ from node import Node
 from node_servers import HOME
 from prometheus import ALERTS, Prometheus, quick_rules
 from simulacra import ApiError, Client, JobFailed
+from simulacra_crds.kinds.base import LABEL_KIND
 
 COLUMNS = ("female", "education_years", "happiness", "tv_hours")
 TABLE_ROWS, ROWS = 400, 200
@@ -119,14 +120,19 @@ class Load:
             self.errors.append(error)
             raise
 
+    def upload(self, client: Client, name: str) -> Asked:
+        """Upload the table, and do not wait for its model."""
+        made = self._made(client, name)
+        self.asked.append(made)
+        return made
+
+    def _made(self, client: Client, name: str) -> Asked:
+        upload = lambda key: client.upload(self.table, family="forest", key=key)  # noqa: E731
+        return self.ask(client, "dataset", upload, f"night-upload-{name}")
+
     def _upload(self, client: Client, name: str) -> str:
         for attempt in range(3):
-            made = self.ask(
-                client,
-                "dataset",
-                lambda key: client.upload(self.table, family="forest", key=key),
-                f"night-upload-{name}-{attempt}",
-            )
+            made = self._made(client, f"{name}-{attempt}")
             with suppress(JobFailed):  # an outage outlasted its attempts
                 client.wait(made.job, timeout=900, away_seconds=600)
                 self.asked.append(made)
@@ -295,16 +301,15 @@ def holder(node: Node) -> str:
     return node.kubectl("get", "lease", "simulacra-operator", *path).rpartition("_")[0]
 
 
-def running_job_pods(node: Node) -> list[str]:
-    """Return the running pods of Jobs."""
+def running_job_pods(node: Node, label: str = LABEL_KIND) -> list[str]:
+    """Return the running pods of Jobs with a label."""
     path = "{range .items[?(@.status.phase=='Running')]}{.metadata.name} {end}"
-    selector = ("-A", "-l", "simulacra.dev/kind", "-o", f"jsonpath={path}")
-    return node.kubectl("get", "pods", *selector).split()
+    return node.kubectl("get", "pods", "-A", "-l", label, "-o", f"jsonpath={path}").split()
 
 
-def wait_for_pods(node: Node) -> None:
-    """Wait until a Job's pod runs, so that an event meets work."""
-    eventually(lambda: bool(running_job_pods(node)), 120)
+def wait_for_pods(node: Node, label: str = LABEL_KIND) -> None:
+    """Wait until a Job's pod with a label runs, so that an event meets work."""
+    eventually(lambda: bool(running_job_pods(node, label)), 120)
 
 
 def report(night: Night, figures: dict[str, Any]) -> str:
