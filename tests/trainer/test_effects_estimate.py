@@ -354,6 +354,27 @@ def test_numeric_treatment_is_compared_by_a_model_of_all_rows() -> None:
     assert far.alternatives == []
 
 
+def test_people_near_a_number_as_far_as_a_curve_looks_are_enough() -> None:
+    """Causes tell two thirds of the treatment's variance: few have their like in a tenth."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(4, 800))
+    t = 0.9 * z[0] - 0.7 * z[1] + 0.7 * z[2] + rng.normal(size=800)
+    y = 0.5 * t + z[0] + 0.5 * z[1] + rng.normal(size=800)
+    table = pa.table({**{f"z{k}": z[k] for k in range(4)}, "t": t, "y": y})
+    columns = [ColumnSchema(name=n, kind="numeric", storage="x") for n in table.column_names]
+    high, low = (float(np.round(np.quantile(t, q), 2)) for q in (0.75, 0.25))
+    names = table.column_names
+    request = EstimateRequest(
+        treatment="t", value=high, baseline=low, outcome="y", before=names[:4], after=["y"]
+    )
+    parents = {name: [] for name in names} | {"t": names[:3], "y": ["t", "z0", "z1"]}
+    graph = CausalGraph(order=names, parent_lists=parents)
+    result = estimate_effect(table, TableSchema(rows=800, columns=columns), graph, request, seed=0)
+    assert result.verdict.kind == "assumed"
+    assert result.union is not None
+    assert result.union.low <= 0.5 * (high - low) <= result.union.high
+
+
 def test_arm_with_few_rows_has_no_answer() -> None:
     arm = np.zeros(1500)
     arm[:700], arm[700:710] = 1, 2

@@ -126,7 +126,7 @@ def _has_value(
     if not in_range or are_enough(exact[is_known]):
         return exact, in_range
     distance = np.abs(blocks - wanted)
-    near: Flags = distance <= window_reach(distance[is_known])
+    near: Flags = distance <= window_reach(blocks[is_known], wanted)
     if near.sum() <= is_known.sum() / 2:
         return near, True
     # At most half of the rows are near: an effect compares them with as many others.

@@ -35,6 +35,10 @@ EXACT_SHARE = 0.05
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
 """Minimum rows in a window around a number."""
+BANDWIDTH = 1.06 * 1.74
+"""Half-width of a window in standard deviations, times n^(-1/5): of a normal kernel (Silverman,
+Density Estimation, 1986, section 3.4.2), and of a uniform one beside it (Marron & Nolan, Statistics
+& Probability Letters 7, 1988)."""
 Flags = npt.NDArray[np.bool_]
 Design = Literal["levels", "window"]
 
@@ -153,10 +157,9 @@ def _number_arms(
     spread = max(float(values.std()), 1e-300) if values.size else 1.0
     arms = []
     for own, other in ((value, baseline), (baseline, value)):
-        distance = (blocks - own) / spread
-        reach = window_reach(distance)
-        rows = (np.abs(distance) <= reach) & (np.abs(blocks - own) < np.abs(blocks - other))
-        arms.append(Arm(rows, distance, is_observed(column, blocks, own)))
+        distance = np.abs(blocks - own)
+        rows = (distance <= window_reach(blocks, own)) & (distance < np.abs(blocks - other))
+        arms.append(Arm(rows, (blocks - own) / spread, is_observed(column, blocks, own)))
     return "window", arms
 
 
@@ -173,10 +176,21 @@ def are_enough(rows: Flags) -> bool:
     return int(rows.sum()) >= max(MIN_EXACT, EXACT_SHARE * rows.size)
 
 
-def window_reach(distance: Floats) -> float:
-    """Return the absolute distance, float64 [n] without missing ones, of the window's last row."""
-    size = min(max(int(WINDOW_SHARE * distance.size), MIN_WINDOW), distance.size)
-    return float(np.sort(np.abs(distance))[size - 1]) if size else 0.0
+def window_reach(blocks: Floats, at: float) -> float:
+    """Return how far from a number rows still say who has it.
+
+    As far as a kernel estimate of a curve looks, which a smooth curve of all rows bears; farther
+    where few rows are near.
+
+    blocks: float64 [n] without missing ones.
+    """
+    size = min(max(int(WINDOW_SHARE * blocks.size), MIN_WINDOW), blocks.size)
+    if not size:
+        return 0.0
+    quarters = np.quantile(blocks, (0.25, 0.75))
+    spread = min(float(blocks.std()), float(quarters[1] - quarters[0]) / 1.349)
+    least = float(np.partition(np.abs(blocks - at), size - 1)[size - 1])
+    return max(BANDWIDTH * spread * float(blocks.size) ** -0.2, least)
 
 
 def read_outcome(
