@@ -121,13 +121,11 @@ release-notes: ## Print the section of CHANGELOG.md for VERSION
 		found; END {exit !found}' CHANGELOG.md
 
 ##@ Generated files
-generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
-	$(PY) -m simulacra_crds.crd_yaml crds/yaml
+generate: $(VENV)/.dev ## Write the chart's CRDs from the pydantic models, and the chart's README
 	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart
 	@if command -v helm-docs >/dev/null; then helm-docs -c charts -s file -l warning; else echo "charts/simulacra/README.md stays as it is: helm-docs is not in PATH"; fi
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
-	$(PY) -m simulacra_crds.crd_yaml crds/yaml --check
 	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart --check
 
 ##@ Dependencies

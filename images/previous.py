@@ -14,9 +14,8 @@ import tempfile
 from pathlib import Path
 
 import layout
-from builder import detect
-
 import yaml
+from builder import detect
 
 COMMIT = "d065715f6953dff7fb84608af92afaff1e678371"
 """Release 0.2.0. Move it with each release."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import typer
 
-import yaml
 from simulacra import Client
 from simulacra.cli import app
 from simulacra.client_base import ClientBase
@@ -24,11 +23,11 @@ from simulacra_api.docs.openapi import document
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import Settings
+from simulacra_crds.crd_yaml import crd
 from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import KINDS
 
 ROOT = Path(__file__).parent.parent
-STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
 PROGRAMS = {
     "simulacra_custody.verify": "simulacra_custody.verify",
     "simulacra_custody.export_certificates": "simulacra_custody.export_certificates",
@@ -73,13 +72,12 @@ def errors() -> str:
 def kinds() -> str:
     """Return the custom resources with their fields, and the reasons of their conditions."""
     parts = ["# Kinds and conditions"]
-    for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
-        crd = yaml.safe_load(path.read_text())
-        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        parts.append(f"## {crd['spec']['names']['kind']}\n\n{schema.get('description', '')}")
+    for kind in sorted(KINDS, key=lambda kind: kind.PLURAL):
+        schema = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        parts.append(f"## {kind.__name__}\n\n{schema.get('description', '')}")
         for part in ("spec", "status"):
             if part == "status":
-                parts.append(inspect.getdoc(STATUSES[crd["spec"]["names"]["kind"]]) or "")
+                parts.append(inspect.getdoc(kind.model_fields["status"].annotation) or "")
             if found := schema["properties"].get(part):
                 parts.append(table((part, "Type", "What it is"), fields(found)))
     found = "\n".join(f"- `{reason.value}`{_note(reason.name)}" for reason in Reason)

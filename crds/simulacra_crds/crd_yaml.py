@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from simulacra_crds.kinds.base import CATEGORY, GROUP, VERSION, Resource
 from simulacra_crds.registry import BY_KIND, KINDS, RESULTS, WORK
 

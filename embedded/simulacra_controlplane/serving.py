@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+import yaml
 from starlette.types import ASGIApp
 
-import yaml
 from simulacra_controlplane import certificates
 from simulacra_controlplane.app import create_app
 from simulacra_controlplane.state import ControlPlane

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-
 import yaml
+
 from escalation_moves import (
     ACCOUNTS,
     FOREIGN,

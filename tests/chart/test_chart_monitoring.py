@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY
 
-import yaml
 from helm_chart import CHART, OWN, ROOT, render, require_program
 from simulacra_api.metrics import Metrics
 from simulacra_crds.reasons import Reason

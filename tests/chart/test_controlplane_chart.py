@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 import yaml
+
 from helm_chart import CHART, FOREIGN, OWN, ROOT, SYSTEM, TOOL, VARIANTS, render, require_program
 from real_cluster import CLIENTS, RealCluster
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import httpx2
 import pytest
-
 import yaml
+
 from established import wait_for_kinds
 from ports import free_port
 

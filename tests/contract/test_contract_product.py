@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import yaml
 from established import wait_for_kinds
+from simulacra_crds import crd_yaml
+from simulacra_crds.registry import KINDS
 
-FILES = sorted((Path(__file__).resolve().parents[2] / "crds" / "yaml").glob("*.yaml"))
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture(scope="module")
 def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     """The product's CRDs by kind, applied and served."""
-    assert FILES
-    crds = [yaml.safe_load(file.read_text()) for file in FILES]
-    for file in FILES:
-        cluster.kubectl("apply", "-f", str(file))
-    wait_for_kinds(cluster.kubectl, *(crd["metadata"]["name"] for crd in crds))
-    return {crd["spec"]["names"]["kind"]: crd for crd in crds}
+    crds = {kind.__name__: crd_yaml.crd(kind) for kind in KINDS}
+    for one in crds.values():
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(one))
+    wait_for_kinds(cluster.kubectl, *(one["metadata"]["name"] for one in crds.values()))
+    return crds
 
 
 def test_product_kinds_are_served_in_their_category(
@@ -37,7 +37,7 @@ def test_product_kinds_are_served_in_their_category(
     assert all(line.startswith(outside) for line in shown.splitlines())
 
 
-def test_stored_schema_equals_the_crd_file(cluster: Any, product: dict[str, Any]) -> None:
+def test_stored_schema_equals_the_definition(cluster: Any, product: dict[str, Any]) -> None:
     for crd in product.values():
         stored = cluster.call("GET", f"{CRDS}/{crd['metadata']['name']}", code=200)
         for written, shown in zip(crd["spec"]["versions"], stored["spec"]["versions"], strict=True):

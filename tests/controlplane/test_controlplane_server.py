@@ -17,10 +17,9 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiException, CoreV1Api
-
-import yaml
 
 pytestmark = pytest.mark.embedded
 

@@ -15,10 +15,10 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
 from aiohttp import web
 from kubernetes.aio.config import ConfigException, incluster_config
 
-import yaml
 from simulacra_controlplane.certificates import ensure
 from simulacra_crds.kube.transport import Answer, Connection, Unreachable
 

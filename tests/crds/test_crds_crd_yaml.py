@@ -1,4 +1,4 @@
-"""The generated CRDs are structural and bounded, and equal the files in crds/yaml."""
+"""The generated CRDs are structural and bounded, and equal the files of the chart."""
 
 import re
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import yaml
+
 from simulacra_crds.crd_yaml import crd, main, render, structural
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -16,7 +16,8 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.registry import KINDS
 
-YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
+ROOT = Path(__file__).parents[2]
+CHART_CRDS = "charts/simulacra/templates/crds"
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,17 +58,18 @@ def test_status_is_a_subresource_and_kubectl_has_columns(kind: type) -> None:
 
 
 def test_files_equal_the_generated_definitions() -> None:
-    assert {path.name: path.read_text() for path in YAML_DIR.glob("*.yaml")} == render()
+    written = {path.name: path.read_text() for path in (ROOT / CHART_CRDS).iterdir()}
+    assert written == render(chart=True)
 
 
 def test_check_names_the_stale_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 0
     assert main([str(tmp_path), "--check"]) == 0
+    definition = yaml.safe_load((tmp_path / "models.yaml").read_text())
+    assert definition["spec"]["names"]["kind"] == "Model"
     (tmp_path / "models.yaml").write_text("old")
     assert main([str(tmp_path), "--check"]) == 1
     assert "models.yaml" in capsys.readouterr().err
-    definition = yaml.safe_load((YAML_DIR / "models.yaml").read_text())
-    assert definition["spec"]["names"]["kind"] == "Model"
 
 
 def test_union_that_kubernetes_cannot_express_is_an_error() -> None:
@@ -110,16 +112,16 @@ def late_defaults(new: dict[str, Any], old: dict[str, Any], path: str = "spec") 
 
 
 def test_no_field_since_the_former_release_has_a_default() -> None:
-    root = YAML_DIR.parents[1]
-    release = re.search(r'^COMMIT = "(\w+)"', (root / "images/previous.py").read_text(), re.M)
+    release = re.search(r'^COMMIT = "(\w+)"', (ROOT / "images/previous.py").read_text(), re.M)
     assert release is not None
     compared = 0
     for kind in KINDS:
-        path = f"{release[1]}:crds/yaml/{kind.PLURAL}.yaml"
-        done = subprocess.run(["git", "show", path], cwd=root, capture_output=True, text=True)
+        path = f"{release[1]}:{CHART_CRDS}/{kind.PLURAL}.yaml"
+        done = subprocess.run(["git", "show", path], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:  # a kind of a later release, or a clone without history
             continue
-        former = yaml.safe_load(done.stdout)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        definition = yaml.safe_load(re.sub(r"(?m)^\{\{.*", "", done.stdout))
+        former = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         specs = (found["properties"]["spec"] for found in (schema_of(kind), former))
         assert [*late_defaults(*specs)] == [], kind.__name__
         compared += 1

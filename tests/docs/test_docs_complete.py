@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 import typer
-
 import yaml
+
 from simulacra import Client
 from simulacra.cli import app
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import KINDS
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
@@ -116,14 +117,9 @@ def test_program_flags_and_condition_types_are_documented(text: str) -> None:
 
 def test_routes_kinds_and_chart_values_are_documented(text: str) -> None:
     routes = set(re.findall(r'operation_id="(\w+)"', _source()))
-    kinds = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds" / "yaml").glob("*.yaml")]
     values = yaml.safe_load((ROOT / "charts" / "simulacra" / "values.yaml").read_text())
     assert len(routes) > 35
-    wanted = (
-        routes
-        | {f"## {one['spec']['names']['kind']}" for one in kinds}
-        | {f"{name}:" for name in values}
-    )
+    wanted = routes | {f"## {kind.__name__}" for kind in KINDS} | {f"{name}:" for name in values}
     assert {name for name in wanted if name not in text} == set()
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-import yaml
 from installation import SURVEY
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.registry import KINDS

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-import yaml
 from established import wait_for_kinds
-from real_cluster import ROOT, TOOL, RealCluster
+from real_cluster import TOOL, RealCluster
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds.dataset import Dataset
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(200)]
-CRD = yaml.safe_load((ROOT / "crds" / "yaml" / "datasets.yaml").read_text())
+CRD = crd(Dataset)
 NAME = CRD["metadata"]["name"]
 OLD, NEW = "v1alpha1", "v1beta1"
 BODY = {"kind": "Dataset", "spec": {"source": {"type": "Upload"}, "retentionSeconds": 7200}}
@@ -36,8 +37,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
 
 def _apply(cluster: RealCluster, *, stored: str, renamed: bool = False) -> None:
     """Apply the definition with both versions served; one of them is stored."""
-    crd = copy.deepcopy(CRD)
-    (first,) = crd["spec"]["versions"]
+    definition = copy.deepcopy(CRD)
+    (first,) = definition["spec"]["versions"]
     second = copy.deepcopy(first) | {"name": NEW}
     if renamed:
         fields = second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
@@ -46,8 +47,9 @@ def _apply(cluster: RealCluster, *, stored: str, renamed: bool = False) -> None:
         del second["selectableFields"]
     for one in (first, second):
         one["storage"] = one["name"] == stored
-    crd["spec"]["versions"] = [first, second]
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(crd))
+    definition["spec"]["versions"] = [first, second]
+    text = json.dumps(definition)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
     wait_for_kinds(cluster.kubectl, NAME)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
 import yaml
+
 from helm_chart import OWN
 from installation import SURVEY, eventually
 from real_cluster import CLIENTS, SYSTEM, TOOL, Permission, Product, RealCluster, granted

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import yaml
+
 from installation import eventually
 from kueue import Kueue, cluster_queue, local_queue, resource_flavor
 from real_cluster import TOOL, Permission, Product, RealCluster

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 import yaml
+
 from helm_chart import render
 from real_cluster import GIVEN_VARIABLE, SYSTEM, TOOL, RealCluster
 

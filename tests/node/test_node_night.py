@@ -18,8 +18,8 @@ from typing import Any
 import httpx2
 import pyarrow.parquet as pq
 import pytest
-
 import yaml
+
 from helm_chart import SYSTEM
 from installation import eventually
 from night import (

@@ -29,9 +29,9 @@ import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 import uvicorn
+import yaml
 
 import helm_chart
-import yaml
 from effect_results import SHARE, effect_result, sheet_result
 from ports import free_port
 from proofs import sign_summary

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import yaml
+
 from established import wait_for_kinds
 from helm_chart import helm, program
 from installation import eventually

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import hvac
-
 import yaml
+
 from helm_chart import APP_VERSION, SYSTEM
 from installation import eventually
 from node import Node, free_port

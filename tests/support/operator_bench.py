@@ -16,15 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import helm_chart
 import yaml
+
+import helm_chart
 from operator_fork import OperatorFork
 from ports import free_port
 from simulacra.certificates import verify_certificate
+from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
 from simulacra_crds.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
+from simulacra_crds.registry import KINDS
 from simulacra_crds.tasks import TASK_ENV, TERMINATION_LIMIT, UPLOAD, TaskSpec, result_name
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
@@ -450,10 +453,9 @@ async def apply_crds(cluster: Cluster) -> None:
     """Create our CRDs and the system namespace; wait until the CRDs are served."""
     with suppress(kube.AlreadyExists):
         await cluster.create(kube.NAMESPACES, {"metadata": {"name": system_namespace()}})
-    for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
-        body = yaml.safe_load(path.read_text())
+    for kind in KINDS:
         with suppress(kube.AlreadyExists):
-            await cluster.create(kube.CRDS, body)
+            await cluster.create(kube.CRDS, crd(kind))
     for resource in kube.CUSTOM.values():
         for _ in range(100):
             try:

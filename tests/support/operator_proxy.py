@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
-
 import yaml
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
 HANG_S = 40.0
 """Longer than any of our programs waits for a response."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-
 import yaml
+
 from helm_chart import CHART, SYSTEM, render, require_program
 from installation import eventually
 from ports import free_port

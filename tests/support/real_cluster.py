@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
+import yaml
 
 import helm_chart
-import yaml
 from established import wait_for_kinds
 from installation import eventually
 from ports import free_port
 from simulacra import Client, Connection
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.registry import KINDS
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,8 +85,8 @@ class RealCluster:
 
     def install(self, *arguments: str) -> None:
         """Apply the CRDs, namespaces, admission policy, and both roles with ServiceAccounts."""
-        for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
-            self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(name))
+        definitions = yaml.safe_dump_all(crd(kind) for kind in KINDS)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=definitions)
         wait_for_kinds(self.kubectl)
         self.kubectl("create", "namespace", SYSTEM)
         shared = helm_chart.render(*arguments, only=SHARED)

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
 from starlette.requests import Request
 
-import yaml
 from simulacra_controlplane import errors
 from simulacra_controlplane.resources import Registry, Resource
 from simulacra_controlplane.state import WriteOptions
