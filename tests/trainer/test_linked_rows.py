@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -29,12 +28,11 @@ from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.families.forest import PENALTY, SCALE
-from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name
-from simulacra_trainer.linked.model import FIRST, SMOOTHED, SUBJECTS, fit_linked, load_linked
+from simulacra_trainer.linked.model import fit_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
-from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, START, STEP, linked_tables
+from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, STEP, linked_tables
 from simulacra_trainer.linked.time_axis import find_axis
 from simulacra_trainer.pipeline import linked_rows
 from simulacra_trainer.pipeline.fit import fit_model
@@ -135,37 +133,6 @@ def test_rows_do_not_depend_on_the_shards_and_persons_stay_whole(
     assert pa.concat_tables(parts).equals(pa.concat_tables(generate_rows(model, plan)))
     people = [set(part.column("customer_id").to_pylist()) for part in parts]
     assert sum(map(len, people)) == len(set().union(*people)) == 40
-
-
-def test_linked_models_are_read_with_the_numbers_they_were_fit_to(
-    model: TrainedModel, tmp_path: Path
-) -> None:
-    save_model(model, tmp_path)
-    assert load_linked(tmp_path, model.table, model.schema).is_smoothed
-    outline = tmp_path / f"{SUBJECTS}{OUTLINE}"
-    old = json.loads(outline.read_text())
-    del old[SMOOTHED]  # as written before numbers were smoothed
-    outline.write_text(json.dumps(old))
-    loaded = load_linked(tmp_path, model.table, model.schema)
-    raw, smoothed = loaded.tables.subjects, model.linked.subject_forest.data
-    learned = loaded.subject_forest.data
-    at = next(j for j, codec in enumerate(learned.codecs) if codec.name == START)
-    assert np.array_equal(learned.values[at], as_floats(raw.column(START)))
-    assert not np.array_equal(learned.values[at], smoothed.values[at])
-    loaded.save(tmp_path)
-    assert SMOOTHED not in json.loads(outline.read_text())
-
-
-def test_models_without_a_forest_of_first_rows_draw_them_as_later_ones(
-    model: TrainedModel, tmp_path: Path
-) -> None:
-    save_model(model, tmp_path)
-    for file in tmp_path.glob(f"{FIRST}*"):
-        file.unlink()
-    loaded = load_linked(tmp_path, model.table, model.schema)
-    assert loaded.first_forest is loaded.event_forest
-    rows, _ = loaded.histories(model.linked.tables.subjects, np.random.default_rng(0))
-    assert rows.num_rows == model.table.num_rows
 
 
 def test_pods_write_the_persons_of_their_shard(model: TrainedModel, tmp_path: Path) -> None:

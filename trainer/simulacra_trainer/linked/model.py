@@ -21,7 +21,6 @@ from simulacra_trainer.families.base import FittedModel, ModelFileError
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
 from simulacra_trainer.families.forest.growth.grow import Method
-from simulacra_trainer.families.forest.model.store import read_outline
 from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import MARK, Ints, Running
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
@@ -38,9 +37,7 @@ from simulacra_trainer.linked.tables import (
 from simulacra_trainer.relations.plan import with_relations
 
 SUBJECTS, FIRST, EVENTS = "subjects-", "first-", "events-"
-"""Begin the names of the files of each forest; models of before have no forest of first events."""
-SMOOTHED = "smoothed"
-"""Mark of subject forests of smoothed numbers; models of before this have codecs of the table."""
+"""Begin the names of the files of each forest."""
 Methods = tuple[Mapping[str, Method], Mapping[str, Method], Mapping[str, Method]]
 Do = Mapping[str, float | str]
 
@@ -53,7 +50,6 @@ class LinkedModel:
     subject_forest: ForestModel
     event_forest: ForestModel
     first_forest: ForestModel
-    is_smoothed: bool = True
 
     @property
     def subjects(self) -> FittedModel:
@@ -74,7 +70,6 @@ class LinkedModel:
             self.subject_forest.with_strength(penalty, scale),
             self.event_forest.with_strength(penalty, scale),
             self.first_forest.with_strength(penalty, scale),
-            self.is_smoothed,
         )
 
     def rows_of(self, subjects: pa.Table) -> Ints:
@@ -128,8 +123,7 @@ class LinkedModel:
 
     def save(self, directory: Path) -> None:
         """Write the files of all forests into an existing directory."""
-        marks = {SMOOTHED: True} if self.is_smoothed else {}
-        self.subject_forest.save(directory, SUBJECTS, marks)
+        self.subject_forest.save(directory, SUBJECTS)
         self.event_forest.save(directory, EVENTS)
         self.first_forest.save(directory, FIRST)
 
@@ -188,18 +182,11 @@ def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> Linked
     tables = linked_tables(table, schema)
     if tables is None:
         raise ModelFileError("the model has linked rows, but its schema has no subject")
-    is_smoothed = bool(read_outline(directory, SUBJECTS).get(SMOOTHED))
-    subjects = _smoothed(tables) if is_smoothed else tables.subjects
-    of_events = FOREST.load(directory, tables.events, tables.event_schema, EVENTS)
-    of_first = of_events
-    if (directory / f"{FIRST}{OUTLINE}").exists():
-        of_first = FOREST.load(directory, _first_of(tables), tables.event_schema, FIRST)
     return LinkedModel(
         tables,
-        FOREST.load(directory, subjects, tables.subject_schema, SUBJECTS),
-        of_events,
-        of_first,
-        is_smoothed,
+        FOREST.load(directory, _smoothed(tables), tables.subject_schema, SUBJECTS),
+        FOREST.load(directory, tables.events, tables.event_schema, EVENTS),
+        FOREST.load(directory, _first_of(tables), tables.event_schema, FIRST),
     )
 
 

@@ -181,15 +181,9 @@ def _tells(column: Mapping[str, Any]) -> bool:
 
 
 def _rare_words(left_out: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns whose generated rows carry words of few respondents, and their shares.
-
-    Reports of earlier versions count words of one respondent.
-    """
-    of = "few" if "few_rows" in left_out else "single"
-    shares = {one["column"]: one[f"{of}_rows"] for one in left_out["columns"]}
-    who = "one to four respondents" if of == "few" else "exactly one respondent"
-    rows = left_out.get(f"{of}_rows", 0.0)
-    return {"columns": [one for one in shares.items() if one[1]], "rows": rows, "who": who}
+    """Return the columns whose generated rows carry words of few respondents, and their shares."""
+    shares = [(one["column"], one["few_rows"]) for one in left_out["columns"] if one["few_rows"]]
+    return {"columns": shares, "rows": left_out.get("few_rows", 0.0)}
 
 
 def _by_loss(pair: Mapping[str, Any]) -> int:

@@ -204,16 +204,10 @@ class ForestModel:
             total += np.log(self.samplers[j].probabilities(grid, context, rows, cells))
         return total
 
-    def save(
-        self, directory: Path, prefix: str = "", marks: Mapping[str, bool] | None = None
-    ) -> None:
-        """Write the samplers, penalty, scale and column order into the directory.
-
-        prefix: of the names of the files; marks: about the training table, for `read_outline`.
-        """
+    def save(self, directory: Path, prefix: str = "") -> None:
+        """Write samplers, penalty, scale and column order; prefix: of the names of the files."""
         header = {PENALTY: self.data.penalty, SCALE: self.data.scale, "order": self.order}
         header |= {INDEPENDENT: True} if self.data.independent else {}
-        header |= dict(marks or {})
         save_samplers(self.samplers, header, directory, prefix, self.data.codecs)
 
     @classmethod

@@ -59,24 +59,6 @@ def save_samplers(
     (directory / f"{prefix}{OUTLINE}").write_text(json.dumps(outline, separators=(",", ":")))
 
 
-def read_outline(directory: Path, prefix: str = "") -> Outline:
-    """Return the JSON outline that `save_samplers` wrote, unchecked.
-
-    Raises:
-        ModelFileError: if the file is missing, too large or no JSON object.
-    """
-    file = directory / f"{prefix}{OUTLINE}"
-    try:
-        if file.stat().st_size > MAX_OUTLINE_BYTES:
-            raise _too_large(file, MAX_OUTLINE_BYTES)
-        outline = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise unsound(type(error).__name__) from None
-    if not isinstance(outline, dict):
-        raise unsound("the outline is no object")
-    return outline
-
-
 def load_samplers(
     directory: Path, columns: Sequence[ColumnSchema], prefix: str = ""
 ) -> tuple[dict[int, Sampler], list[ColumnCodec] | None, Outline]:
@@ -88,7 +70,12 @@ def load_samplers(
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
     """
     try:
-        outline = read_outline(directory, prefix)
+        outline_file = directory / f"{prefix}{OUTLINE}"
+        if outline_file.stat().st_size > MAX_OUTLINE_BYTES:
+            raise _too_large(outline_file, MAX_OUTLINE_BYTES)
+        outline = json.loads(outline_file.read_bytes())
+        if not isinstance(outline, dict):
+            raise unsound("the outline is no object")
         tensors_file = directory / f"{prefix}{TENSORS}"
         if tensors_file.stat().st_size > MAX_TENSOR_BYTES:
             raise _too_large(tensors_file, MAX_TENSOR_BYTES)
