@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,28 @@ def level_values(codes: npt.NDArray[np.integer], levels: Sequence[str]) -> pa.Di
     """Return levels by code [n], in which -1 is missing."""
     indices = pa.array(codes.astype(np.int32, copy=False), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
+
+
+def as_coded(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
+    """Return a column in one chunk, with a dictionary of its values."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+
+
+def codes_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64]:
+    """Return the place of each value in the dictionary of `as_coded`, int64 [n]; -1 is missing."""
+    codes = as_coded(column).indices.cast(pa.int64()).fill_null(-1)
+    copy: npt.NDArray[np.int64] = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+    return copy
+
+
+def places_of(
+    column: pa.ChunkedArray | pa.Array, place: Mapping[str, int], unknown: int, missing: int
+) -> npt.NDArray[np.int64]:
+    """Return the place of each level, int64 [n]."""
+    coded = as_coded(column)
+    of = [place.get(level, unknown) for level in coded.dictionary.to_pylist()]
+    return np.array([*of, missing], np.int64)[codes_of(coded)]
 
 
 def words_of(column: pa.ChunkedArray | pa.Array) -> pa.Array:

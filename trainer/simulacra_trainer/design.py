@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import stdtrit  # scipy.stats takes most of a second to import
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.replicate_weights import replicates_in
 from simulacra_intake.rows_of_persons import Ints, is_constant_within, persons_in
 from simulacra_intake.survey_design import clusters_in, crossed
@@ -275,8 +275,7 @@ def answer_codes(table: pa.Table, column: ColumnSchema) -> tuple[Ints, int]:
     """
     values = table.column(column.name).combine_chunks()
     if pa.types.is_dictionary(values.type):
-        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        return codes, len(values.dictionary)
+        return codes_of(values), len(values.dictionary)
     numbers = as_floats(values)
     known = ~np.isnan(numbers)
     steps = np.arange(1, CLASSES) / CLASSES

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import level_values
+from simulacra_intake.arrow_values import level_values, places_of
 from simulacra_intake.columns.answer_sets import by_stem
 from simulacra_intake.columns.build import CleanColumn, integer_column
 from simulacra_intake.columns.specials import codes_taken, without_codes
@@ -61,10 +61,8 @@ def _codes(
 ) -> pa.DictionaryArray | None:
     """Return the code of each gap, null elsewhere; None where the gaps are of one kind."""
     levels = list(dict.fromkeys(one.value for one in column.specials))
-    held = codes.dictionary_encode()
-    words = held.dictionary.to_pylist()
-    at = np.array([*(levels.index(w) if w in levels else len(levels) for w in words), len(levels)])
-    kind = at[held.indices.fill_null(len(held.dictionary)).to_numpy(zero_copy_only=False)]
+    place = {level: at for at, level in enumerate(levels)}
+    kind = places_of(codes, place, unknown=len(levels), missing=len(levels))
     is_gap = gaps.to_numpy(zero_copy_only=False)
     who = None if persons is None else persons[is_gap]
     counts = persons_a_group(kind[is_gap], who, len(levels) + 1)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import is_text, one_chunk, parse_type
+from simulacra_intake.arrow_values import as_coded, is_text, one_chunk, parse_type
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.distinct_values import split_words
 from simulacra_intake.raw_table import RawTable
@@ -141,10 +141,7 @@ def codes_of(values: pa.Array | None, cells: Cells | None, rows: int) -> Ints:
         return positions(cells.indices.slice(0, rows))
     if values is None or pa.types.is_struct(values.type):
         return np.zeros(rows, np.int64)
-    head = values.slice(0, rows)
-    return positions(
-        head.indices if pa.types.is_dictionary(head.type) else head.dictionary_encode().indices
-    )
+    return positions(as_coded(values.slice(0, rows)).indices)
 
 
 def large_numbers(words: Sequence[str]) -> list[str]:

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
 
+from simulacra_intake.arrow_values import places_of
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -43,10 +45,7 @@ class ShareCondition:
         rest = len(self.levels)
         if pa.types.is_dictionary(values.type):
             classes = {level: i for i, level in enumerate(self.levels)}
-            found = [classes.get(v, rest) for v in values.dictionary.to_pylist()]
-            lookup = np.array([*found, rest], dtype=np.int64)
-            codes = values.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
-            return lookup[codes]
+            return places_of(values, classes, unknown=rest, missing=rest)
         return self._classify_integers(values)
 
     def _classify_integers(self, values: pa.Array) -> IntArray:

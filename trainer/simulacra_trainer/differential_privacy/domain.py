@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats, level_values
+from simulacra_intake.arrow_values import as_floats, level_values, places_of
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import nearest
 
@@ -50,8 +50,7 @@ class Domain:
         whole = values.combine_chunks()
         if self.is_category:
             places = {level: i + 1 for i, level in enumerate(self.column.level_values())}
-            lookup = np.array([*(places[v] for v in whole.dictionary.to_pylist()), 0], np.int64)
-            return lookup[whole.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)]
+            return places_of(whole, places, unknown=0, missing=0)
         numbers = _numbers(whole)
         known = np.nan_to_num(numbers)
         if self.exact.size:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import chdtrc  # scipy.stats takes half a second to import
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.columns.specials import are_special
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
@@ -126,5 +126,4 @@ def _unanswered(values: pa.ChunkedArray, column: ColumnSchema) -> BoolMatrix:
         for i, word in enumerate(words)
     ]
     is_empty = np.array([*(not found for found in is_answer), True])
-    index = whole.indices.cast(pa.int64()).fill_null(len(words))
-    return is_empty[index.to_numpy(zero_copy_only=False)]
+    return is_empty[codes_of(whole)]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import with_words, words_of
+from simulacra_intake.arrow_values import codes_of, with_words, words_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import spread_rows
@@ -113,15 +113,6 @@ def has_levels(column: ColumnSchema) -> bool:
 def with_levels(schema: TableSchema, computed: Collection[str]) -> list[ColumnSchema]:
     """Return the learned columns that have levels, without those that other relations give."""
     return [c for c in schema.learned() if has_levels(c) and c.name not in computed]
-
-
-def codes_of(column: pa.ChunkedArray) -> Ints:
-    """Return a number for each value from 0 on, -1 for missing, int64 [n]."""
-    encoded = column.combine_chunks()
-    if not pa.types.is_dictionary(encoded.type):
-        encoded = encoded.dictionary_encode()
-    codes: Ints = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes
 
 
 def _as_bools(values: pa.Array) -> Bools:

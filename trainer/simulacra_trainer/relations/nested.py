@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import words_of
+from simulacra_intake.arrow_values import codes_of, words_of
 from simulacra_intake.columns.recognizers.postcodes import masked
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
@@ -22,7 +22,6 @@ from simulacra_trainer.relations.decided import (
     FIRST_LOOK_ROWS,
     LOOK_ROWS,
     Bools,
-    codes_of,
     with_levels,
 )
 from simulacra_trainer.relations.numbers import spread_rows

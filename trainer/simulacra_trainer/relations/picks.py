@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import words_of
+from simulacra_intake.arrow_values import codes_of, places_of, words_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import DecidedCase, RelationSchema, TableSchema
-from simulacra_trainer.relations.decided import codes_of, has_levels
+from simulacra_trainer.relations.decided import has_levels
 from simulacra_trainer.relations.numbers import Floats, Numbers
 
 MAX_LEVELS = 30
@@ -62,11 +62,8 @@ def picked_values(
 ) -> Floats:
     """Return what the relation gives, float64 [n]; missing where no level picks a column."""
     words = words_of(table.column(relation.of[0]))
-    levels = pa.array([case.of[0] for case in relation.cases], pa.string())
-    place = words.dictionary_encode()
-    of_level = {word: i for i, word in enumerate(levels.to_pylist())}
-    remap = np.array([*(of_level.get(word, -1) for word in place.dictionary.to_pylist()), -1])
-    picked = remap[place.indices.fill_null(len(place.dictionary)).to_numpy(zero_copy_only=False)]
+    place = {case.of[0]: i for i, case in enumerate(relation.cases)}
+    picked = places_of(words, place, unknown=-1, missing=-1)
     out = np.full(picked.size, np.nan)
     for i, case in enumerate(relation.cases):
         out[picked == i] = columns[str(case.value)][picked == i]

@@ -15,12 +15,12 @@ from itertools import combinations
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_coded, as_floats, codes_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
-from simulacra_trainer.relations.decided import KINDS, codes_of
+from simulacra_trainer.relations.decided import KINDS
 from simulacra_trainer.relations.numbers import Floats, spread_rows
 
 MAX_COLUMNS = 60
@@ -70,7 +70,7 @@ def _never_together(
     columns = [c for c in schema.learned() if c.kind in KINDS and 2 <= len(c.levels) <= MAX_LEVELS]
     tied = [{one.column, *one.of} for one in schema.relations]
     codes = {c.name: codes_of(table.column(c.name)) for c in columns[:MAX_COLUMNS]}
-    words = {c.name: _words(table.column(c.name)) for c in columns[:MAX_COLUMNS]}
+    words = {name: as_coded(table.column(name)).dictionary.to_pylist() for name in codes}
     for one, two in combinations(codes, 2):
         if any({one, two} <= names for names in tied):
             continue
@@ -83,12 +83,6 @@ def _never_together(
         for at in np.argwhere((counts == 0) & (expected >= EXPECTED_VIOLATIONS)):
             cell = {one: words[one][at[0]], two: words[two][at[1]]}
             yield float(expected[tuple(at)]), Rule.model_validate({"forbidden": cell})
-
-
-def _words(column: pa.ChunkedArray) -> list[str]:
-    values = column.combine_chunks()
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    return [str(word) for word in encoded.dictionary.to_pylist()]
 
 
 def _bounded(schema: TableSchema) -> Collection[tuple[str, str]]:

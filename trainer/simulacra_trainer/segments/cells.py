@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import places_of, words_of
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import TableSchema
@@ -171,8 +172,5 @@ def in_steps(share: Floats) -> Floats:
 
 def level_codes(table: pa.Table, name: str, levels: Sequence[str]) -> Ints:
     """Return the position of each row's level, int64 [n]; -1 where it is missing."""
-    coded = table.column(name).cast(pa.string()).combine_chunks().dictionary_encode()
     position = {level: at for at, level in enumerate(levels)}
-    found = np.array([position.get(value, -1) for value in coded.dictionary.to_pylist()] + [-1])
-    codes = coded.indices.fill_null(found.size - 1).to_numpy(zero_copy_only=False)
-    return found[codes].astype(np.int64)
+    return places_of(words_of(table.column(name)), position, unknown=-1, missing=-1)

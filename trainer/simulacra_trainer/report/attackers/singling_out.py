@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import codes_of
 from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -35,7 +36,7 @@ def singling_out(table: pa.Table, schema: TableSchema) -> dict[str, Any] | None:
         return None
     combined = np.zeros(table.num_rows, np.int64)
     for column, _ in known:
-        codes = _codes(table.column(column.name))
+        codes = codes_of(table.column(column.name)) + 1
         combined = np.unique(combined * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
     share = _share_alone(combined.reshape(-1), persons_in(table, schema))
     if share <= REPORTED_SHARE:
@@ -58,13 +59,6 @@ def _kind(column: ColumnSchema) -> str | None:
 
 def _coarser(column: ColumnSchema, kind: str) -> str:
     return "the year alone" if column.kind == "datetime" else COARSER[kind]
-
-
-def _codes(column: pa.ChunkedArray) -> Ints:
-    values = column.combine_chunks()
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    codes: Ints = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes + 1
 
 
 def _share_alone(groups: Ints, persons: Ints | None) -> float:

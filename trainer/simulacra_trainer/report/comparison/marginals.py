@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import places_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_intake.survey_weights import Floats, effective_rows
 from simulacra_schema.table import ColumnSchema
@@ -128,10 +129,7 @@ def _levels(real: pa.Table, column: ColumnSchema) -> list[str]:
 def _level_codes(table: pa.Table, name: str, names: list[str]) -> IntArray:
     """Return the place of each row's level, int64 [n]; -1 for missing, the last for unknown."""
     place = {level: at for at, level in enumerate(names)}
-    chunk = table.column(name).combine_chunks()
-    of = [-1 if v is None else place.get(str(v), len(names)) for v in chunk.dictionary.to_pylist()]
-    lookup = np.array([*of, -1], dtype=np.int64)
-    return lookup[chunk.indices.fill_null(len(of)).to_numpy(zero_copy_only=False)]
+    return places_of(table.column(name), place, unknown=len(names), missing=-1)
 
 
 def _few_values(values: FloatArray) -> FloatArray | None:
