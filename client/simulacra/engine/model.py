@@ -12,7 +12,7 @@ from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
 from simulacra.models import Document, Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
-from simulacra.operations.questions import asked_of_segments
+from simulacra.operations.questions import asked_of_segments, asked_order
 from simulacra.pair_lines import Pairs, stated_pairs
 from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
@@ -105,18 +105,8 @@ class Model:
     ) -> Completed:
         """Fill in the gaps of given rows m times, and return the completed tables.
 
-        Args:
-            source: path of a file, or a pandas, polars or Arrow table, as for `Client.complete`.
-            columns: as for `Client.complete`.
-            implicates: as for `Client.complete`.
-            fill_codes: as for `Client.complete`.
-            unknown: as for `Client.complete`.
-            pairs: as for `Client.complete`.
-            independent: as for `Client.complete`.
-            sign: as for `Client.complete`.
-            impossible: as for `Client.complete`.
-            seed: of the random numbers.
-            on_progress: called with `percent`, `eta_seconds` and `step`.
+        The arguments are those of `Client.complete`, but `on_progress`, which is called with
+        `percent`, `eta_seconds` and `step`.
 
         Raises:
             ValueError: the rows cannot be read or completed.
@@ -200,10 +190,7 @@ class Model:
             "outcome": outcome if outcome_level is None else f"{outcome}={outcome_level}",
             "segment": segment,
             "by": list(by),
-            "before": list(before),
-            "after": list(after),
-            "dont_know": list(dont_know),
-            "blocks": [list(block) for block in blocks],
+            **asked_order(before, after, dont_know, blocks),
             "population": population,
             "negative_controls": list(negative_controls),
         }
@@ -239,10 +226,7 @@ class Model:
         """
         question: Json = {
             "outcome": outcome if outcome_level is None else f"{outcome}={outcome_level}",
-            "before": list(before),
-            "after": list(after),
-            "dont_know": list(dont_know),
-            "blocks": [list(block) for block in blocks],
+            **asked_order(before, after, dont_know, blocks),
             "population": population,
         }
         with plain_errors():

@@ -79,24 +79,11 @@ def complete(
 ) -> Steps[Completed]:
     """Fill in the gaps of given rows m times, wait, and return the completed tables.
 
-    The rows are uploaded first, for their own retention, unless they are the very file that the
-    dataset was uploaded from. The service returns filled cells only; they are joined here.
-
-    Args:
-        dataset_id: whose model fills.
-        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or a pandas, polars or Arrow
-            table.
-        columns: as for `start_completion`.
-        implicates: as for `start_completion`.
-        fill_codes: as for `start_completion`.
-        unknown: as for `start_completion`.
-        pairs: as for `start_completion`; `Completed.pairs` has what may be said of them.
-        independent: as for `start_completion`.
-        sign: as for `start_completion`.
-        impossible: as for `start_completion`.
-        seed: as for `start_completion`.
-        retention_seconds: of the completion and of the uploaded rows.
-        key: Idempotency-Key of the completion; a new one when absent.
+    The rows are `source`, the path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or a pandas,
+    polars or Arrow table. They are uploaded first, for `retention_seconds` as well, unless they
+    are the very file that the dataset was uploaded from. The service returns filled cells only;
+    they are joined here. All else is as for `start_completion`; `Completed.pairs` has what may be
+    said of the pairs.
 
     Raises:
         ValueError: the rows cannot be read here, or the service read others.

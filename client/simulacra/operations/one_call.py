@@ -69,15 +69,9 @@ def generate_rows(
 ) -> Steps[Rows]:
     """Generate rows, wait, and return them.
 
-    Args:
-        dataset_id: from upload.
-        row_count: number of rows.
-        shares: as for `simulacra.Model.generate`.
-        ranges: as for `simulacra.Model.generate`.
-        quotas: as for `simulacra.Model.generate`.
-        conditions: as for `Client.generate`.
-        options: persons (instead of row_count), do, interventions, counterfactual, evidence, seed
-            and key, as for `Client.generate`.
+    `shares`, `ranges` and `quotas` are those of `simulacra.Model.generate`; `conditions` and the
+    `options` (persons instead of row_count, do, interventions, counterfactual, evidence, seed and
+    key) those of `Client.generate`.
     """
     cells = None
     if quotas is not None:

@@ -68,16 +68,24 @@ def estimate(
         outcome_level=outcome_level,
         segment=segment,
         by=list(by),
-        before=list(before),
-        after=list(after),
-        dont_know=list(dont_know),
-        blocks=[list(block) for block in blocks],
+        **asked_order(before, after, dont_know, blocks),
         negative_controls=list(negative_controls),
         population=population,
         instrument=instrument,
         parallel_trends=parallel_trends,
     )
     return start(Effect, dataset_id, body, key)
+
+
+def asked_order(
+    before: Sequence[str],
+    after: Sequence[str],
+    dont_know: Sequence[str],
+    blocks: Sequence[Sequence[str]],
+) -> Json:
+    """Return what a question states of the order of the columns, as a body has it."""
+    lists = {"before": list(before), "after": list(after), "dont_know": list(dont_know)}
+    return {**lists, "blocks": [list(block) for block in blocks]}
 
 
 def effects(**filters: str) -> Steps[list[Effect]]:
@@ -129,10 +137,7 @@ def ask_sheet(
     body |= given(
         outcome_level=outcome_level,
         levers=[{"column": one} if isinstance(one, str) else dict(one) for one in levers],
-        before=list(before),
-        after=list(after),
-        dont_know=list(dont_know),
-        blocks=[list(block) for block in blocks],
+        **asked_order(before, after, dont_know, blocks),
         population=population,
     )
     return start(Sheet, dataset_id, body, key)
