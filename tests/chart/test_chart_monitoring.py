@@ -18,7 +18,8 @@ from simulacra_crds.reasons import Reason
 from simulacra_operator import metrics as _operator
 
 ALERTS = CHART / "files" / "alerts.yaml"
-DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
+DASHBOARD = ("--set", "monitoring.dashboard.enabled=true")
+PANELS: list[dict[str, Any]] = yaml.safe_load((CHART / "files" / "panels.yaml").read_text())
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 HEALTHY = {
     "simulacra_sweep_age_seconds": "5x90",
@@ -171,14 +172,26 @@ def test_alert_on_failing_jobs_names_exactly_the_faults_of_the_installation() ->
     assert named.split("|") == [str(one) for one in _operator.INSTALLATION_FAULTS]
 
 
-@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
 def test_panel_queries_existing_metrics_with_unit_and_description(
     panel: dict[str, Any],
 ) -> None:
     assert panel["description"]
-    assert panel["fieldConfig"]["defaults"]["unit"]
-    for target in panel["targets"]:
-        assert _queried(target["expr"]) <= _known_series()
+    assert panel["unit"]
+    for query in panel["queries"]:
+        assert _queried(query["expr"]) <= _known_series()
+
+
+def test_dashboard_lays_out_its_panels_three_in_a_row() -> None:
+    maps = [one for one in render(*DASHBOARD) if one["kind"] == "ConfigMap"]
+    (text,) = (one["data"]["simulacra.json"] for one in maps if "simulacra.json" in one["data"])
+    shown = json.loads(text)["panels"]
+    assert [one["title"] for one in shown] == [panel["title"] for panel in PANELS]
+    assert [one["id"] for one in shown] == [*range(1, len(PANELS) + 1)]
+    assert shown[4]["gridPos"] == {"h": 8, "w": 8, "x": 8, "y": 8}
+    queries = [[(one["legendFormat"], one["expr"]) for one in panel["targets"]] for panel in shown]
+    assert queries == [[(one["legend"], one["expr"]) for one in p["queries"]] for p in PANELS]
+    assert {one["refId"] for panel in shown for one in panel["targets"]} == {"A", "B"}
 
 
 def test_metrics_reference_names_every_metric_of_the_product() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from helm_chart import CHART, SYSTEM, require_program
@@ -205,8 +206,8 @@ def test_fit_survives_a_kubelet_restart(release: Node, customer: Customer) -> No
 
 
 def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus) -> None:
-    panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
-    asked = {target["expr"]: panel["title"] for panel in panels for target in panel["targets"]}
+    panels = yaml.safe_load((CHART / "files" / "panels.yaml").read_text())
+    asked = {target["expr"]: panel["title"] for panel in panels for target in panel["queries"]}
     silent = [title for expression, title in asked.items() if not prometheus.query(expression)]
     assert silent == []
     rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
