@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-from installation import Installation, descendants
+from installation import Installation
 
 RESULT = Path(__file__).parent / "results" / "api.md"
 CLIENTS = (1, 16, 64)
@@ -203,13 +203,7 @@ def resident(pid: int, field: str = "VmRSS") -> float:
 
 def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     """Upload a GiB and return the API's memory growth; delete the dataset."""
-    assert installation.process is not None
-    below = descendants(installation.process.pid)
-    (api,) = [
-        pid
-        for pid in below
-        if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    ]
+    api = installation.pid("api")
     patch = '{"spec": {"quotas": {"maxUploadBytes": 2147483648}}}'
     installation.kubectl("patch", "tenants", "default", "--type", "merge", "-p", patch)
     # The API's list of tenants is at most 3 s old.

@@ -23,8 +23,9 @@ from pathlib import Path
 from api import Connection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-from installation import SURVEY, Installation, descendants, served
+from installation import SURVEY, Installation, own_environment, served
 from simulacra import Client
+from simulacra_custody.wiring import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
 
 RESULT = Path(__file__).parent / "results" / "reads.md"
 SERVE = "from simulacra_api.__main__ import main; main(['--port', '0'])"
@@ -38,14 +39,15 @@ VARIANTS = {
 
 
 def environment(installation: Installation) -> dict[str, str]:
-    """Return the environment of the installation's API, whose tokens the others take."""
-    assert installation.process is not None
-    for pid in descendants(installation.process.pid):
-        if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-            lines = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-            found = dict(line.split("=", 1) for line in lines if line)
-            return found | {"SIMULACRA_PUBLIC_URL": installation.connection["api_url"]}
-    raise RuntimeError("the installation has no API")
+    """Return an environment like that of the installation's API, whose tokens the others take."""
+    root, known = installation.data_dir, installation.connection
+    return own_environment() | {
+        "KUBECONFIG": known["kubeconfig"],
+        "SIMULACRA_PUBLIC_URL": known["api_url"],
+        STORE_VARIABLE: f"file://{root}/objects",
+        KEYS_VARIABLE: f"local://{root}/keyring.json",
+        AUDIT_VARIABLE: f"file://{root}/audit",
+    }
 
 
 async def measure(urls: list[str], path: str, headers: dict[str, str], n: int) -> list[list[float]]:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 from pathlib import Path
 
 from simulacra_crds.kube.client import ClusterError
+from simulacra_embedded.processes import fork_server
+from simulacra_embedded.processes.forks import Forks
 from simulacra_embedded.supervisor import UpError
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.supervise import Supervisor, say
 
 
-async def _up(data_dir: Path, port: int | None) -> None:
-    await Supervisor(DataDir(data_dir), port).run()
+async def _up(data_dir: Path, port: int | None, forks: Forks) -> None:
+    await Supervisor(DataDir(data_dir), port, forks).run()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,9 +37,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.port is not None and not 1 <= args.port <= 65535:
         parser.error(f"--port {args.port}: a port must be 1 to 65535")
+    forks = Forks(fork_server.__name__, os.environ, fork_server.begin())
     logging.basicConfig(level=logging.WARNING)
     try:
-        asyncio.run(_up(args.data_dir, args.port))
+        asyncio.run(_up(args.data_dir, args.port, forks))
     except BaseExceptionGroup as group:
         known, unknown = group.split((UpError, ClusterError))
         if unknown or not known:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from installation import SURVEY, Installation, descendants, eventually
+from installation import SURVEY, Installation, eventually
 from simulacra import ApiError, Client, JobFailed
 from simulacra.certificates import verify_certificate
 from simulacra_custody.errors import CustodyError
@@ -174,14 +174,6 @@ def hostile_files() -> Iterator[tuple[str, bytes]]:
     )
 
 
-def api_process(one: Installation) -> int:
-    assert one.process
-    for pid in descendants(one.process.pid):
-        if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    raise AssertionError("the API does not run")
-
-
 def resident(pid: int) -> int:
     line = next(
         line
@@ -224,7 +216,7 @@ def test_hostile_uploads_neither_grow_stall_nor_restart_the_api(
 ) -> None:
     """Each upload is rejected, or its job fails, with the right code."""
     one = shared_installation
-    pid = api_process(one)
+    pid = one.pid("api")
     names: list[str] = []
     client.datasets()
     before = resident(pid)
@@ -236,7 +228,7 @@ def test_hostile_uploads_neither_grow_stall_nor_restart_the_api(
         assert error_code(client, path, names) == "simio_upload_invalid", name
     health.over.set()
     health.join(60)
-    assert api_process(one) == pid, "it was not restarted"
+    assert one.pid("api") == pid, "it was not restarted"
     assert resident(pid) - before < 100 * MIB
     assert health.answers > 5
     assert health.longest < 30.0  # parsing inside the API would take longer

@@ -24,10 +24,12 @@ class Bench:
         self.folder, self.output = folder, b""
         self.env = of_imports(user_cache()) | {TERMINATION_PATH_ENV: str(folder / "end")}
         self.forks = Forks("simulacra_embedded.node.preloaded", of_imports(user_cache()))
-        self.server = 0
+        self.package, self.server = "simulacra_trainer", 0
 
     async def start(self, *arguments: str) -> tuple[int, asyncio.Task[int], asyncio.Task[None]]:
-        fork, fed = await self.forks.start(arguments, self.env, self.folder, self._take)
+        fork, fed = await self.forks.start(
+            self.package, arguments, self.env, self.folder, self._take
+        )
         self.server = _stat(fork.pid, 1)
         assert _stat(fork.pid, 3) == fork.pid  # a session of its own
         return fork.pid, asyncio.create_task(fork.wait()), fed
@@ -91,7 +93,16 @@ async def test_imports_that_fail_are_an_error_of_the_start(bench: Bench) -> None
     bench.forks = Forks("simulacra_embedded.node.absent", bench.env)
     with pytest.raises(OSError) as found:
         await bench.run("run")
-    assert found.value.strerror == "the process that starts pods has ended"  # the pod's message
+    assert found.value.strerror == "the process that starts programs has ended"  # the pod's message
+
+
+async def test_program_that_cannot_be_imported_says_so_in_its_own_output(bench: Bench) -> None:
+    bench.forks = Forks("simulacra_embedded.processes.fork_server", bench.env)
+    bench.package = "simulacra_embedded.absent"
+    for _ in range(2):  # the process that forks goes on
+        bench.output = b""
+        assert await bench.run() == 1
+        assert b"ModuleNotFoundError: No module named 'simulacra_embedded.absent'" in bench.output
 
 
 def _state(pid: int) -> str:

@@ -71,6 +71,17 @@ def lives(pid: int) -> bool:
     return stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def works(one: Up) -> bool:
+    try:
+        return bool(one.token())
+    except (httpx2.TransportError, AssertionError):
+        return False
+
+
 def compilers(up: int) -> list[int]:
     """Return the processes below `up` that compile the engine ahead."""
     children = Path(f"/proc/{up}/task/{up}/children").read_text().split()
@@ -142,14 +153,21 @@ def test_killed_program_is_restarted(up: Callable[[], Up], program: str) -> None
     pid = one.pid(program)
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: one.pid(program) != pid and lives(one.pid(program)))
+    eventually(lambda: works(one))
 
-    def works() -> bool:
-        try:
-            return bool(one.token())
-        except (httpx2.TransportError, AssertionError):
-            return False
 
-    eventually(works)
+def test_programs_are_restarted_after_the_process_that_forks_them(up: Callable[[], Up]) -> None:
+    one = up()
+    pids = [one.pid(program) for program in PROGRAMS]
+    (server,) = {parent(pid) for pid in pids}
+    assert parent(server) == one.process.pid
+    assert [os.getsid(pid) for pid in pids] == pids
+    threads = [path for path in Path(f"/proc/{server}/task").iterdir() if path.name != str(server)]
+    names = {(path / "comm").read_text().strip() for path in threads}
+    assert names <= {"jemalloc_bg_thd"}  # Arrow's, which is made for forks
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: all(one.pid(name) not in pids and lives(one.pid(name)) for name in PROGRAMS))
+    eventually(lambda: works(one))
 
 
 async def crd_versions(cluster: Cluster) -> dict[str, str]:

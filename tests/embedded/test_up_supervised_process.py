@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from simulacra_embedded.processes.child import spawn
 from simulacra_embedded.supervisor import UpError
 from simulacra_embedded.supervisor import supervised_process as module
 from simulacra_embedded.supervisor.supervised_process import SupervisedProcess
@@ -26,8 +29,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     def build(code: str) -> SupervisedProcess:
         return SupervisedProcess(
             "thing",
-            ["-c", code],
-            os.environ,
+            partial(spawn, [sys.executable, "-c", code], os.environ, None),
             tmp_path / "thing.log",
             tmp_path / "pid.json",
             lambda text: None,

@@ -120,6 +120,10 @@ class Installation:
         assert self.process.stdout
         self.process.stdout.close()
 
+    def pid(self, program: str) -> int:
+        """Return the pid of a program: controlplane, jobs, node, operator or api."""
+        return int(json.loads((self.data_dir / "run" / f"{program}.json").read_text())["pid"])
+
     @property
     def connection(self) -> dict[str, str]:
         values: dict[str, str] = json.loads((self.data_dir / "connection.json").read_text())

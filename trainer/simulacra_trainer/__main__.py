@@ -11,9 +11,9 @@ USAGE = (
 )
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Run the task of the pod; return its exit code, 2 for a wrong command line."""
-    if arguments != ["run"]:
+    if sys.argv[1:] != ["run"]:
         sys.stderr.write(USAGE)
         return 2
     # A collection walks the objects of all libraries and finds next to nothing. With the defaults
@@ -30,4 +30,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

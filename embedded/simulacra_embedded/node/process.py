@@ -69,7 +69,8 @@ class ContainerProcess:
         try:
             if command[: len(TRAINER)] == TRAINER:
                 words = command[len(TRAINER) :]
-                process, feeding = await forks.start(words, env, folder, output.write)
+                package = TRAINER[-1]
+                process, feeding = await forks.start(package, words, env, folder, output.write)
             else:
                 process, feeding = await spawn(command, env, folder, output.write)
         except BaseException:

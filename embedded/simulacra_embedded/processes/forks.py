@@ -30,15 +30,22 @@ class Fork:
         """Return the exit code, negative for a signal."""
         return await asyncio.shield(self.end)
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self.end.result() if self.end.done() else None
+
 
 class Forks:
-    """Starts forks of `python -m MODULE`, which starts with the first of them.
+    """Starts forks of `python -m MODULE`, which starts with the first of them, or of `begun`.
 
     With that process its forks die: they end as killed, and the next one starts another.
     """
 
-    def __init__(self, module: str, env: Mapping[str, str]) -> None:
-        self._module, self._env = module, env
+    def __init__(
+        self, module: str, env: Mapping[str, str], begun: socket.socket | None = None
+    ) -> None:
+        self._module, self._env, self._begun = module, env, begun
         self._server: socket.socket | None = None
         self._starting = asyncio.Lock()
         self._asked: deque[asyncio.Future[Fork]] = deque()
@@ -46,12 +53,13 @@ class Forks:
 
     async def start(
         self,
+        package: str,
         arguments: Sequence[str],
         env: Mapping[str, str],
         folder: Path,
         sink: Callable[[bytes], None],
     ) -> tuple[Fork, asyncio.Task[None]]:
-        """Start a fork in its own session, as `child.spawn` starts a program.
+        """Start `python -m PACKAGE` as a fork in its own session, as `child.spawn` would.
 
         Raises:
             OSError: The process that forks has ended.
@@ -65,7 +73,7 @@ class Forks:
             os.lseek(request, 0, os.SEEK_SET)
 
             async def ask(output: int) -> Fork:
-                socket.send_fds(server, [b"."], [request, output])
+                socket.send_fds(server, [package.encode()], [request, output])
                 self._asked.append(asyncio.get_running_loop().create_future())
                 return await asyncio.shield(self._asked[-1])
 
@@ -74,12 +82,16 @@ class Forks:
             os.close(request)
 
     async def _connect(self) -> socket.socket:
+        ours, self._begun = self._begun or await self._spawn(), None
+        ours.setblocking(False)
+        asyncio.get_running_loop().add_reader(ours, self._hear, ours)
+        return ours
+
+    async def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-P", "-m", self._module, str(theirs.fileno())]
         with theirs:
             await spawn(command, self._env, None, _write, (theirs.fileno(),))
-        ours.setblocking(False)
-        asyncio.get_running_loop().add_reader(ours, self._hear, ours)
         return ours
 
     def _hear(self, server: socket.socket) -> None:
@@ -103,7 +115,7 @@ class Forks:
         server.close()
         self._server = None
         for asked in self._asked:
-            ended = "the process that starts pods has ended"
+            ended = "the process that starts programs has ended"
             asked.set_exception(ChildProcessError(errno.ECHILD, ended))
         for fork in self._running.values():
             fork.end.set_result(KILLED)

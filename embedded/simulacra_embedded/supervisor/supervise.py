@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -18,6 +19,7 @@ from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_embedded.processes import session
 from simulacra_embedded.processes.child import spawn
 from simulacra_embedded.processes.files import LogFile
+from simulacra_embedded.processes.forks import Forks
 from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
 from simulacra_embedded.supervisor.login import login_link
@@ -44,8 +46,8 @@ def say(text: str) -> None:
 class Supervisor:
     """The programs of one data directory."""
 
-    def __init__(self, data: DataDir, port: int | None) -> None:
-        self._data = data
+    def __init__(self, data: DataDir, port: int | None, forks: Forks) -> None:
+        self._data, self._forks = data, forks
         if killed := data.kill_survivors():
             say(f"killed {killed} processes of an earlier run")
         if swap := unencrypted_swap():
@@ -83,8 +85,7 @@ class Supervisor:
             "AWS_CONFIG_FILE": str(aws / "config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(aws / "credentials"),
         }
-        ours = self._data.environment | operator | {"PYTHONUNBUFFERED": "1"}
-        return defaults | os.environ | ours
+        return defaults | os.environ | self._data.environment | operator
 
     def _program(
         self, name: str, module: str, *arguments: str, probe: Probe | None = None
@@ -92,8 +93,8 @@ class Supervisor:
         short = module.removeprefix("simulacra_").removeprefix("embedded.")
         log = self._data.log(short)
         pid_file = self._data.pid_file(short)
-        command = ["-m", module, *arguments]
-        return SupervisedProcess(name, command, self._env, log, pid_file, say, probe)
+        begin = partial(self._forks.start, module, arguments, self._env, Path())
+        return SupervisedProcess(name, begin, log, pid_file, say, probe)
 
     async def run(self) -> None:
         """Run until SIGINT, SIGTERM or SIGHUP.

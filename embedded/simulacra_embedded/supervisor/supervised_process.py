@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from simulacra_embedded.processes import session
-from simulacra_embedded.processes.child import spawn
 from simulacra_embedded.processes.files import LogFile
+from simulacra_embedded.processes.forks import Fork
 from simulacra_embedded.supervisor import UpError
 
 QUICK_SECONDS = 10.0
@@ -24,34 +24,34 @@ READY_SECONDS = 60.0
 
 Say = Callable[[str], None]
 Probe = Callable[[], Awaitable[bool]]
+Process = asyncio.subprocess.Process | Fork
+Start = Callable[[Callable[[bytes], None]], Awaitable[tuple[Process, asyncio.Task[None]]]]
 
 
 class SupervisedProcess:
     """A program of `simulacra up`.
 
-    `arguments` come after `python`, `say` prints a line for the user, and `probe` returns whether
-    it is ready; without one, it prints a JSON line when it is.
+    `begin` starts it with a sink for its output, `say` prints a line for the user, and `probe`
+    returns whether it is ready; without one, it prints a JSON line when it is.
     """
 
     def __init__(
         self,
         name: str,
-        arguments: list[str],
-        env: Mapping[str, str],
+        begin: Start,
         log: Path,
         pid_file: Path,
         say: Say,
         probe: Probe | None = None,
     ) -> None:
         self.name = name
-        self._arguments = arguments
-        self._env = env
+        self._begin = begin
         self._log_path = log
         self._log = LogFile(log)
         self._pid_file = pid_file
         self._say = say
         self._probe = probe
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._announced = asyncio.Event()
         self._output: asyncio.Task[None] | None = None
         self._stopping = False
@@ -112,7 +112,7 @@ class SupervisedProcess:
         if process is None or process.returncode is not None:
             return
         with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
@@ -121,10 +121,12 @@ class SupervisedProcess:
         await process.wait()
         self._pid_file.unlink(missing_ok=True)
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self) -> Process:
         self._announced.clear()
-        command = [sys.executable, *self._arguments]
-        process, self._output = await spawn(command, self._env, None, self._receive)
+        try:
+            process, self._output = await self._begin(self._receive)
+        except OSError as error:
+            raise UpError(f"the {self.name} cannot be started: {error.strerror}") from error
         self._process = process
         session.record(self._pid_file, process.pid)
         return process
