@@ -13,6 +13,8 @@ INSTALLATION_KEYS = "installation-keys"
 and the ConfigMap (in `system_namespace`) with their public parts."""
 AUDIT_CHECK = "audit-check"
 """The ConfigMap (in `system_namespace`) with progress and verdict of the audit log's check."""
+STORE_CLAIM = "store-claim"
+"""The ConfigMap (in `system_namespace`) with the id of the installation that claimed its store."""
 
 CANARY = "canary"
 """The ConfigMap (in `system_namespace`) with the last results of the canary."""

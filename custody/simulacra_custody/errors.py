@@ -34,7 +34,7 @@ class StoreUnavailable(CustodyError):
 
 
 class StoreForeign(CustodyError):
-    """The object store belongs to another installation; the message names it and the remedy."""
+    """The store is another installation's or lost its mark; the message names the remedy."""
 
 
 class AuditUnavailable(CustodyError):

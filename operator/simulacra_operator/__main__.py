@@ -150,7 +150,7 @@ def main() -> int:
         log.warning("leadership lost")
         return 1
     except StoreForeign as error:
-        log.error("store lost to another installation", extra={"detail": str(error)})
+        log.error("store no longer this installation's", extra={"detail": str(error)})
         return 1
     except Exception:
         log.exception("operator failed")  # the formatter drops the exception's message

@@ -31,7 +31,7 @@ FOREIGN = Gauge(
 )
 STORE_FOREIGN = Gauge(
     "simulacra_store_foreign",
-    "1 when another installation owns the store and the operator does nothing.",
+    "1 when the store is another installation's or lost its mark: the operator does nothing.",
 )
 WEBHOOKS = Counter(
     "simulacra_webhook_messages_total", "Delivery attempts of webhook messages.", ["outcome"]

@@ -66,6 +66,27 @@ def test_store_of_an_older_release_is_claimed(any_store: ObjectStore) -> None:
     assert any_store.stat(RAW) is not None
 
 
+def test_store_that_lost_its_mark_is_claimed_again_by_order_only(any_store: ObjectStore) -> None:
+    running = StoreOwner(any_store, "ours")
+    running.confirm()
+    any_store.delete_prefix("installation/owner/")
+    for owner in (running, StoreOwner(any_store, "ours", "another", claimed=True)):
+        with pytest.raises(StoreForeign, match=r"mount the volume.*TAKE_OVER.* to ours$"):
+            owner.confirm()
+    assert any_store.stat(mark_key(1)) is None
+    StoreOwner(any_store, "ours", "ours", claimed=True).confirm()
+    running.confirm()
+
+
+def test_store_without_its_directory_is_unavailable(store: LocalStore) -> None:
+    owner = StoreOwner(store, "ours")
+    owner.confirm()
+    store.root.rename(store.root.with_name("away"))
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        owner.confirm()
+    assert not store.root.exists()
+
+
 def test_store_is_taken_over_from_the_named_owner_only(
     any_store: ObjectStore,
 ) -> None:

@@ -22,7 +22,7 @@ from operator_bench import (
 )
 from operator_proxy import KillingProxy
 from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, Cluster, ClusterError
-from simulacra_crds.names import AUDIT_CHECK, system_namespace
+from simulacra_crds.names import AUDIT_CHECK, STORE_CLAIM, system_namespace
 
 _tenants = itertools.count(1)
 PLANES = [
@@ -104,4 +104,5 @@ async def _clear(cluster: Cluster) -> None:
             with suppress(ClusterError):
                 await cluster.patch(resource, name, {"metadata": {"finalizers": None}}, namespace)
             await cluster.delete(resource, name, namespace)
-    await cluster.delete(CONFIGMAPS, AUDIT_CHECK, system_namespace())
+    for name in (AUDIT_CHECK, STORE_CLAIM):
+        await cluster.delete(CONFIGMAPS, name, system_namespace())

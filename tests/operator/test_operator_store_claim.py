@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -15,8 +15,14 @@ import pytest
 from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster
+from simulacra_crds.names import STORE_CLAIM, system_namespace
 from simulacra_custody.errors import StoreForeign
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
+from simulacra_custody.wiring import open_certificates
 from simulacra_operator.runtime import store_claim
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.settings import OperatorSettingsError, read_settings
@@ -99,6 +105,7 @@ async def test_a_store_without_owner_marks_is_adopted(world: World) -> None:
         if path.is_file():
             path.unlink()
     kept = world.objects()
+    await world.cluster.delete(kube.CONFIGMAPS, STORE_CLAIM, system_namespace())
     world.operator.start()
     await world.until(
         lambda: _answers(world, "/readyz", 200),
@@ -107,6 +114,43 @@ async def test_a_store_without_owner_marks_is_adopted(world: World) -> None:
     )
     assert world.objects() == kept
     assert len(list(world.operator.root.glob("store/installation/owner/*"))) == 1
+
+
+async def test_nothing_is_certified_in_an_empty_directory_in_place_of_the_store(
+    world: World,
+) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    dataset = await world.reaches(kube.DATASETS, "ds-1", ready)
+    store = world.operator.root / "store"
+    world.operator.end()
+    store.rename(world.operator.root / "mounted")
+    store.mkdir()
+    await world.cluster.delete(kube.DATASETS, "ds-1", dataset["metadata"]["namespace"])
+    world.operator.start()
+    told = await world.until(
+        lambda: _is_refused(world), 60, lambda: "an empty directory is claimed as the store"
+    )
+    assert "mount the volume" in told
+    assert not _certificates(world), "erasure found nothing there, and certified it"
+    assert not any(store.iterdir())
+
+    world.operator.end()
+    store.rmdir()
+    (world.operator.root / "mounted").rename(store)
+    world.operator.start()
+    await world.gone(kube.DATASETS, "ds-1")
+    assert not world.objects()
+    assert len(_certificates(world)) == 1
+
+    world.operator.end()
+    store.rename(world.operator.root / "lost")
+    uid = (await world.cluster.get(kube.NAMESPACES, "kube-system"))["metadata"]["uid"]
+    world.operator.extra[TAKE_OVER_VARIABLE] = uid
+    world.operator.start()
+    await world.until(
+        lambda: _answers(world, "/readyz", 200), 30, lambda: "a new store is refused for ever"
+    )
 
 
 def test_a_malformed_installation_to_take_over_is_named() -> None:
@@ -121,7 +165,7 @@ def test_a_malformed_installation_to_take_over_is_named() -> None:
 class _Silent:
     """Custody whose store never answers."""
 
-    async def claim_store(self, installation: str, take_over: str | None) -> None:
+    async def claim_store(self, installation: str, take_over: str | None, claimed: bool) -> None:
         await asyncio.Event().wait()
 
 
@@ -130,6 +174,9 @@ class _Named:
 
     async def get(self, resource: object, name: str) -> kube.Object:
         return {"metadata": {"uid": "ours"}}
+
+    async def find(self, resource: object, name: str, namespace: str) -> None:
+        return None
 
 
 async def test_a_store_that_does_not_answer_does_not_block_the_start(
@@ -145,7 +192,7 @@ async def test_a_store_that_does_not_answer_does_not_block_the_start(
 class _Taken:
     """Custody whose store another installation took over."""
 
-    async def claim_store(self, installation: str, take_over: str | None) -> None:
+    async def claim_store(self, installation: str, take_over: str | None, claimed: bool) -> None:
         raise StoreForeign("another installation")
 
 
@@ -153,6 +200,24 @@ async def test_a_store_that_was_taken_over_ends_the_claim() -> None:
     claim = store_claim.StoreClaim(cast(Cluster, _Named()), cast(CustodyClient, _Taken()), None)
     with pytest.raises(StoreForeign):
         await asyncio.wait_for(claim.hold(), 1)
+
+
+async def test_an_erasure_in_a_store_that_lost_its_mark_is_an_error(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    client = CustodyClient(
+        Custody(store, cast(KeyProvider, None)), cast(Any, None), cast(Any, None)
+    )
+    await client.claim_store("ours", None, claimed=False)
+    dataset = ResourceRef("acme", "datasets", "u1")
+    assert (await client.erase("erase", client.service.erase, dataset)).verified_empty
+    store.root.rename(tmp_path / "mounted")
+    store.root.mkdir()
+    with pytest.raises(StoreForeign, match="mount the volume"):
+        await client.erase("erase", client.service.erase, dataset)
+
+
+def _certificates(world: World) -> list[str]:
+    return list(open_certificates(world.operator.env).read_all())
 
 
 async def _is_refused(world: World) -> str | None:

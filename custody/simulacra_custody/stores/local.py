@@ -123,6 +123,7 @@ class LocalStore:
             try:
                 status = os.lstat(self.root / key)
             except FileNotFoundError:
+                self._check_root()
                 return None
         return ObjectInfo(key, status.st_size, status.st_mtime)
 

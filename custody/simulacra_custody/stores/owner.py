@@ -4,7 +4,8 @@ The sweep erases the artifacts of resources that its cluster does not have, and 
 by its name. In a store that two installations share, each would erase the other's data. Marks are
 numbered objects, created only if absent and never changed; the newest one counts. When two claim an
 empty store at once, one succeeds; a takeover keeps the earlier marks as a record. An older release
-without marks still works.
+without marks still works. A store without a mark is claimed once: later it is a volume that is not
+mounted or a bucket that was made again, where erasure would find nothing and certify it.
 
 See ``docs/adr/0040-a-store-has-one-owner.md``.
 """
@@ -34,26 +35,39 @@ class StoreOwner:
     """The claim of one installation to a store, safe for several threads.
 
     The id of the installation is the same for the life of its custom resources; `take_over` is that
-    of the installation whose store this one may take over, if any.
+    of the installation whose store this one may take over, if any; its own id allows it to claim a
+    store without a mark once more. `claimed` says that it has claimed one before.
     """
 
-    def __init__(self, store: ObjectStore, installation: str, take_over: str | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        installation: str,
+        take_over: str | None = None,
+        *,
+        claimed: bool = False,
+    ) -> None:
         self._store = store
         self._installation = installation
         self._take_over = take_over
+        self._claimed = claimed
 
     def confirm(self) -> None:
         """Check that the store is this installation's; claim one without a mark or to take over.
 
         Raises:
-            StoreForeign: another installation owns it; the message names it and the remedy.
+            StoreForeign: another installation owns it, or it lost the mark of this one; the message
+                names the remedy.
             StoreUnavailable: the store failed, or the claim was overtaken several times.
         """
         for _ in range(_TRIES):
             number = last_present(self._store, mark_key)
             mark = self._read(number) if number else None
             if mark is not None and mark.installation == self._installation:
+                self._claimed = True
                 return
+            if mark is None and self._claimed and self._take_over != self._installation:
+                raise StoreForeign(self._explain_loss())
             if mark is not None and mark.installation != self._take_over:
                 raise StoreForeign(self._explain(mark))
             claim = OwnerMark(installation=self._installation, since=datetime.now(UTC))
@@ -80,6 +94,14 @@ class StoreOwner:
             f"{mark.since:%Y-%m-%d}, and this is {self._installation}: use a store of its own. If "
             f"the other installation is deleted for good, set {TAKE_OVER_VARIABLE} "
             f"(store.takeOver) to {mark.installation}"
+        )
+
+    def _explain_loss(self) -> str:
+        return (
+            "SIMULACRA_STORE (store.url) has no owner's mark, and this installation has claimed "
+            "its store before: mount the volume, or set that store's address. If that store is "
+            f"lost and this one is new, set {TAKE_OVER_VARIABLE} (store.takeOver) to "
+            f"{self._installation}"
         )
 
 

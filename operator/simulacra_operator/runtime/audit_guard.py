@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 
 from simulacra_crds.kinds.base import GROUP
-from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, NotFound, Object
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster, Object
 from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState, LogCheck
 from simulacra_custody.audit.checkpoints import CheckpointSigner
@@ -23,6 +22,7 @@ from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.pruning import Pruner
 from simulacra_custody.errors import AuditCorrupt
 from simulacra_operator import metrics
+from simulacra_operator.runtime import configmap
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.signing_keys import SigningKeys
 
@@ -136,14 +136,7 @@ class AuditGuard:
 
     async def _save(self, keys: InstallationKeys, check: LogCheck) -> None:
         data = {"check": check.state.seal(keys.log_name, keys.checkpoint)}
-        namespace = system_namespace()
-        try:
-            await self._cluster.patch(CONFIGMAPS, AUDIT_CHECK, {"data": data}, namespace)
-        except NotFound:
-            metadata = {"name": AUDIT_CHECK}
-            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-            with suppress(AlreadyExists):
-                await self._cluster.create(CONFIGMAPS, body, namespace)
+        await configmap.save(self._cluster, AUDIT_CHECK, data)
         self._saved_at = time.monotonic()
 
     async def _find(self) -> Object | None:

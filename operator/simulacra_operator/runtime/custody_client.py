@@ -85,9 +85,11 @@ class CustodyClient:
         """The store of the audit log."""
         return self.audit.store
 
-    async def claim_store(self, installation: str, take_over: str | None) -> None:
-        """Claim the store for an installation. Raises `StoreForeign` if another one owns it."""
-        self._owner = StoreOwner(self.service.store, installation, take_over)
+    async def claim_store(self, installation: str, take_over: str | None, claimed: bool) -> None:
+        """Claim the store for an installation; see `StoreOwner`. Raises `StoreForeign`."""
+        if self._owner is None:
+            store = self.service.store
+            self._owner = StoreOwner(store, installation, take_over, claimed=claimed)
         await self.run("ownStore", self._owner.confirm)
 
     @property
@@ -104,12 +106,18 @@ class CustodyClient:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> ErasureReport:
-        """Return the report of an erasure. Raises `StoreUnavailable` if an object is left."""
+        """Return the report of an erasure.
+
+        Raises:
+            StoreUnavailable: an object is left.
+            StoreForeign: what was found empty is not this installation's store.
+        """
 
         def verified() -> ErasureReport:
             report = call(*args, **kwargs)
             if not report.verified_empty:
                 raise StoreUnavailable("Objects are left after the erasure. Retry.")
+            self.owner.confirm()
             return report
 
         return await self.run(verb, verified)  # which counts what is raised

@@ -1,5 +1,8 @@
 """Claim to the object store: nothing is started, swept or erased in another installation's store.
 
+A ConfigMap records the claim, so that after a restart an empty directory or bucket in the place of
+the store is not claimed as a new one: erasure would find nothing there, and certify it.
+
 The uid of the namespace `kube-system` names the installation. It lives as long as the cluster,
 which has one installation (ADR 0019), and only the cluster's own resources tell which objects are
 orphans. So the name survives upgrades, reinstallations and lost Secrets, and a cluster that is
@@ -12,9 +15,11 @@ import asyncio
 import logging
 from typing import Never
 
-from simulacra_crds.kube.client import NAMESPACES, Cluster, ClusterError
+from simulacra_crds.kube.client import CONFIGMAPS, NAMESPACES, Cluster, ClusterError
+from simulacra_crds.names import STORE_CLAIM, system_namespace
 from simulacra_custody.errors import CustodyError, StoreForeign
 from simulacra_operator import metrics
+from simulacra_operator.runtime import configmap
 from simulacra_operator.runtime.custody_client import CustodyClient
 
 log = logging.getLogger(__name__)
@@ -33,6 +38,7 @@ class StoreClaim:
         self._custody = custody
         self._take_over = take_over
         self._installation: str | None = None
+        self._recorded = False
         self.refused: str | None = "The owner of the store is not known yet."
         """Why nothing may be done, None while it may."""
 
@@ -59,7 +65,7 @@ class StoreClaim:
         """Confirm the claim every minute until cancelled.
 
         Raises:
-            StoreForeign: another installation took over the store.
+            StoreForeign: another installation took over the store, or it lost its mark.
         """
         while True:
             try:
@@ -73,8 +79,17 @@ class StoreClaim:
     async def _claim(self) -> None:
         if self._installation is None:
             namespace = await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE)
+            found = await self._cluster.find(CONFIGMAPS, STORE_CLAIM, system_namespace())
             self._installation = namespace["metadata"]["uid"]
-        await self._custody.claim_store(self._installation, self._take_over)
+            self._recorded = found is not None and found.get("data") == self._record
+        await self._custody.claim_store(self._installation, self._take_over, self._recorded)
+        if not self._recorded:
+            await configmap.save(self._cluster, STORE_CLAIM, self._record)
+            self._recorded = True
+
+    @property
+    def _record(self) -> dict[str, str]:
+        return {"installation": self._installation or ""}
 
     def _refuse(self, why: str) -> None:
         if self.refused != why:

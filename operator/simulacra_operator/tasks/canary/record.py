@@ -11,13 +11,14 @@ from pydantic import AwareDatetime, BaseModel
 
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import CANARY_CONDITION
-from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, AlreadyExists, Cluster, NotFound, Object
+from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, Cluster, Object
 from simulacra_crds.names import CANARY, system_namespace
 from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.signed_note import open_note, sign_note
 from simulacra_operator.observed.conditions import Finding, conditions
 from simulacra_operator.observed.custom_resource import parse
+from simulacra_operator.runtime import configmap
 from simulacra_operator.tasks.canary.places import Searched
 
 RUN_NOW = f"{GROUP}/run-canary"
@@ -152,10 +153,5 @@ class CanaryRecord:
         """Write the newest results."""
         text = _Results(results=results[:KEPT]).model_dump_json() + "\n"
         data = {"results": sign_note(text, keys.log_name, keys.checkpoint).decode()}
-        patch: Object = {"metadata": {"annotations": {RUN_NOW: None}}, "data": data}
-        try:
-            await self._cluster.patch(CONFIGMAPS, CANARY, patch, system_namespace())
-        except NotFound:
-            body: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CANARY}}
-            with suppress(AlreadyExists):
-                await self._cluster.create(CONFIGMAPS, body | {"data": data}, system_namespace())
+        answered = {"annotations": {RUN_NOW: None}}
+        await configmap.save(self._cluster, CANARY, data, metadata=answered)
