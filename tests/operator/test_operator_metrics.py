@@ -10,15 +10,25 @@ from prometheus_client import REGISTRY
 
 from operator_facts import NOW, SETTINGS, resource
 from simulacra_crds.kube.client import ClusterError
+from simulacra_custody.audit.event import EventType
+from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.errors import (
+    ArtifactCorrupt,
     ArtifactMissing,
+    ArtifactTooLarge,
+    AuditCorrupt,
     AuditUnavailable,
     CustodyError,
+    KeyCheckError,
+    KeyUnavailable,
+    ObjectExists,
+    StoreForeign,
     StoreUnavailable,
 )
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import ErasureReport
 from simulacra_operator.observed.custom_resource import Key, parse
+from simulacra_operator.observed.observe import Fault
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
@@ -77,16 +87,24 @@ async def test_failed_job_is_counted_by_kind_and_reason_from_zero_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "result"),
+    ("error", "result", "fault"),
     [
-        (StoreUnavailable("away"), "unavailable"),
-        (AuditUnavailable("away"), "unavailable"),
-        (ClusterError(403, "Forbidden", "no"), "failed"),
-        (KeyError("a bug"), "failed"),
+        (StoreUnavailable("away"), "unavailable", Fault.STORE),
+        (StoreForeign("theirs"), "unavailable", Fault.STORE),
+        (ArtifactMissing("none"), "unavailable", Fault.STORE),
+        (ArtifactCorrupt("cut off"), "unavailable", Fault.STORE),
+        (ArtifactTooLarge("long"), "unavailable", Fault.STORE),
+        (ObjectExists("there"), "unavailable", Fault.STORE),
+        (KeyUnavailable("sealed"), "unavailable", Fault.KEYS),
+        (KeyCheckError("decrypt", "refused"), "unavailable", Fault.KEYS),
+        (AuditUnavailable("away"), "unavailable", Fault.AUDIT),
+        (AuditCorrupt("changed"), "unavailable", Fault.AUDIT),
+        (ClusterError(403, "Forbidden", "no"), "failed", Fault.CLUSTER),
+        (KeyError("a bug"), "failed", Fault.INTERNAL),
     ],
 )
-async def test_an_outage_of_the_store_is_no_fault_of_a_pass(
-    error: Exception, result: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_failed_pass_names_the_dependency_that_failed(
+    error: Exception, result: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SimulacraCustodyErrors says it; SimulacraReconcileFaults would say it again."""
     controller = Controller(cast(Any, None), cast(Any, None), SETTINGS, lambda: NOW)
@@ -95,4 +113,19 @@ async def test_an_outage_of_the_store_is_no_fault_of_a_pass(
         raise error
 
     monkeypatch.setattr(controller, "_attempt", attempt)
-    assert await controller._pass(Key("Model", "tenant-acme", "mdl-1")) == result
+    key = Key("Model", "tenant-acme", "mdl-1")
+    assert await controller._pass(key) == result
+    assert controller._states.get(key).fault is fault
+
+
+async def test_a_log_that_cannot_be_read_is_a_fault_of_the_audit_log() -> None:
+    class Away:
+        """The store of a log, which is away."""
+
+        def stat(self, key: str) -> None:
+            raise StoreUnavailable("away")
+
+    log = SegmentedAuditLog(cast(Any, Away()))
+    client = CustodyClient(cast(Any, SimpleNamespace(keys=None)), log, cast(Any, None))
+    with pytest.raises(AuditUnavailable, match="away"):
+        await client.record_once(EventType.TENANT_ERASED, "id", NOW)

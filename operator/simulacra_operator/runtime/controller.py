@@ -16,7 +16,13 @@ from datetime import datetime
 from simulacra_crds.auth0 import Auth0, Auth0Error
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Object
-from simulacra_custody.errors import AuditUnavailable, CustodyError, KeyUnavailable
+from simulacra_custody.errors import (
+    AuditCorrupt,
+    AuditUnavailable,
+    CustodyError,
+    KeyCheckError,
+    KeyUnavailable,
+)
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.observed.custom_resource import Key
@@ -173,7 +179,7 @@ class Controller:
         except (kube.Conflict, kube.NotFound):
             await self._queue.retry(key, last=1.0)  # a stale read
             return "conflict"
-        except (AuditUnavailable, CustodyError, kube.ClusterError, Auth0Error) as error:
+        except (CustodyError, kube.ClusterError, Auth0Error) as error:
             fault, status = _fault(error), getattr(error, "status", type(error).__name__)
         except Exception as error:
             fault, status = Fault.INTERNAL, type(error).__name__
@@ -235,10 +241,12 @@ class Controller:
 
 
 def _fault(error: Exception) -> Fault | None:
-    if isinstance(error, AuditUnavailable):
+    if isinstance(error, AuditUnavailable | AuditCorrupt):
         return Fault.AUDIT
+    if isinstance(error, KeyUnavailable | KeyCheckError):
+        return Fault.KEYS
     if isinstance(error, CustodyError):
-        return Fault.KEYS if isinstance(error, KeyUnavailable) else Fault.STORE
+        return Fault.STORE
     return None if isinstance(error, kube.Unavailable | Auth0Error) else Fault.CLUSTER
 
 

@@ -28,7 +28,13 @@ from simulacra_custody.audit.event import (
 )
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
 from simulacra_custody.audit.reader import AuditReader
-from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
+from simulacra_custody.errors import (
+    ArtifactMissing,
+    AuditUnavailable,
+    KeyCheckError,
+    StoreForeign,
+    StoreUnavailable,
+)
 from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody, ErasureReport
@@ -244,7 +250,11 @@ class CustodyClient:
     ) -> None:
         """Write a record unless the log has one of this id since a time, as `record`."""
         has = AuditReader(self.audit).has
-        if not await self.run("findAudit", has, event_id, since - CLOCK_SKEW):
+        try:
+            found = await self.run("findAudit", has, event_id, since - CLOCK_SKEW)
+        except StoreUnavailable as error:
+            raise AuditUnavailable(f"the audit log was not read: {error}") from error
+        if not found:
             await self.record(event, event_id=event_id, **fields)
 
     def close(self) -> None:
