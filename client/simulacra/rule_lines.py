@@ -63,18 +63,36 @@ def rule_of(given: str | Mapping[str, Any], said: str) -> Json:
     raise ValueError(f"{said}: write {FORM}.")
 
 
-def listed(extension: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield state, text and remark of each rule of a completed description.
+def stating(rule: Mapping[str, Any]) -> str | None:
+    """Return the text that `rule_of` reads as this rule, or found relation; None if it is no rule.
+
+    It is the rule in words, or JSON where a name makes the words another rule, such as `a <= b`.
+    """
+    if "kind" in rule and rule["kind"] != "not_above":
+        return None
+    stated = {name: value for name, value in rule.items() if name != "text"}
+    if "kind" in rule:
+        stated = {"compare": [rule["column"], "<=", *rule["of"]]}
+    words = words_of(rule)
+    try:
+        is_same = rule_of(words, "") == stated
+    except ValueError:
+        is_same = False
+    return words if is_same else json.dumps(stated, ensure_ascii=False)
+
+
+def listed(extension: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield state, rule or found relation, and remark of each rule of a completed description.
 
     States: stated (by the user), found (in the upload; in use) and proposed (not in use).
     """
     evidence = extension.get("evidence") or {}
     for place, rule in enumerate(extension.get("rules") or ()):
-        yield "stated", words_of(rule), evidence.get(f"rules/{place}", "")
+        yield "stated", rule, evidence.get(f"rules/{place}", "")
     for relation in extension.get("relations") or ():
-        yield "found", words_of(relation), ""
+        yield "found", relation, ""
     for rule in extension.get("proposals") or ():
-        yield "proposed", words_of(rule), ""
+        yield "proposed", rule, ""
 
 
 def words_of(rule: Mapping[str, Any]) -> str:

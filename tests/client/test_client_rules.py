@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ def test_stated_found_and_proposed_rules_are_listed_apart() -> None:
     extension = {
         "rules": [{"unique": ["a"], "text": "a: unique together"}],
         "relations": [{"kind": "decided", "column": "district", "of": ["village"]}],
-        "proposals": [{"text": "education + 5 ≤ age"}],
+        "proposals": [Rule(compare=("education", "<=", "age"), plus=5.0).described()],
         "evidence": {"rules/0": "about 3 rows of the upload break it"},
     }
     lines = [*rules_listed({"schema": {"x-simulacra": extension}})]
@@ -114,6 +116,40 @@ def test_stated_found_and_proposed_rules_are_listed_apart() -> None:
         "  proposed  education + 5 ≤ age             confirm: --rule 'education + 5 ≤ age'",
     ]
     assert [*rules_listed({"schema": {}})] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", 'said "no"', '"all"', "a <= b", "if x=1 then y", "never", "unique a, b", "a + 5",
+     "x=y", "pay, net", "two and two", " edge ", "it's", "{a}", "a|b", "1..3", "5", "-x", "a\nb",
+     "multiple a of 5", "allowed a", "≤", "missing", "a + b = c", "$HOME", "é"],
+)  # fmt: skip
+def test_each_suggested_flag_states_the_rule_that_is_listed(name: str) -> None:
+    rules: list[dict[str, Any]] = [
+        {"compare": [name, "<=", "z"], "plus": 5.0},
+        {"compare": ["z", ">", name]},
+        {"sum": [name, "z"], "equals": "total"},
+        {"sum": ["y", "z"], "equals": name},
+        {"if": {name: {"levels": ["yes"]}}, "then": {"z": {"missing": True}}},
+        {"if": {"z": {"levels": [name]}}, "then": {name: {"levels": ["a", name]}}},
+        {"then": {name: {"min": 1.0, "max": 9.0}}},
+        {"forbidden": {name: {"levels": ["a"]}, "z": {"levels": [name, "b"]}}},
+        {"unique": [name, "z"]},
+        {"allowed": [name, "z"]},
+        {"multiple": name, "of": 0.05},
+    ]
+    extension = {
+        "relations": [{"kind": "not_above", "column": name, "of": ["z"]}],
+        "proposals": [Rule.model_validate(rule).described() for rule in rules],
+    }
+    listed = "\n".join(rules_listed({"schema": {"x-simulacra": extension}}))
+    suggested = [
+        shlex.split(one.partition("confirm: --rule ")[2])[0]
+        for one in re.split(r"\n  (?:found|proposed) ", listed)[1:]
+    ]
+    assert [rule_of(one, "") for one in suggested] == [{"compare": [name, "<=", "z"]}, *rules]
+    if name == "plain":
+        assert suggested[:2] == ["plain ≤ z", "plain + 5 ≤ z"], "words where they say it"
 
 
 def test_the_flag_states_a_rule_and_its_error_names_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulacra.commands.reading import flags_of
 from simulacra.models import read_as
-from simulacra.rule_lines import listed, rule_of
+from simulacra.rule_lines import listed, stating, words_of
 
 FLAGS = (
     "--subject COL, --key-column COL, --order COL, --wave COL, --cluster COL, --stratum COL,"
@@ -55,20 +55,19 @@ def columns_read(description: Mapping[str, Any], schema: Mapping[str, Any]) -> I
 def rules_listed(description: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each rule: stated, found or proposed, and what breaks it or confirms it."""
     found = [*listed(description["schema"].get("x-simulacra") or {})]
-    width = max((len(text) for _, text, _ in found), default=0)
+    width = max((len(words_of(rule)) for _, rule, _ in found), default=0)
     if found:
         yield "Rules (stated and found ones hold in every generated row, proposed ones do not):"
-    for state, text, remark in found:
-        yield f"  {state:8}  {text.ljust(width)}  {remark or _change(state, text)}".rstrip()
+    for state, rule, remark in found:
+        change = remark or ("" if state == "stated" else _change(rule))
+        yield f"  {state:8}  {words_of(rule).ljust(width)}  {change}".rstrip()
 
 
-def _change(state: str, text: str) -> str:
-    """Return the flag that confirms or removes a rule that was found, confirms a proposed one."""
-    try:
-        rule_of(text, "")
-    except ValueError:  # a found relation of a kind that is no rule, such as a ratio
-        return f"remove: --no-rule {shlex.quote(text)}" if state == "found" else ""
-    return f"confirm: --rule {shlex.quote(text)}" if state != "stated" else ""
+def _change(rule: Mapping[str, Any]) -> str:
+    """Return the flag that confirms a found or proposed rule, or removes a relation of no rule."""
+    if (text := stating(rule)) is not None:
+        return f"confirm: --rule {shlex.quote(text)}"
+    return f"remove: --no-rule {shlex.quote(words_of(rule))}"
 
 
 def next_steps(
