@@ -62,7 +62,7 @@ def dataset_gate(seen: Observed) -> Finding:
     if dataset.ready and not is_current(dataset):
         message = "The Dataset is being read again, with another description."
         return Finding("False", Reason.AWAITING_DATASET, message)
-    return _ancestor_gate(seen, dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
+    return _ancestor_gate(seen, dataset, Reason.AWAITING_DATASET, "Dataset")
 
 
 def model_gate(seen: Observed) -> Finding:
@@ -74,7 +74,7 @@ def model_gate(seen: Observed) -> Finding:
     if model is None or model.deleting:
         message = "spec.modelRef names no Model in this namespace."
         return Finding("False", Reason.AWAITING_MODEL, message)
-    return _ancestor_gate(seen, model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
+    return _ancestor_gate(seen, model, Reason.AWAITING_MODEL, "Model")
 
 
 def given_gate(seen: Observed) -> Finding:
@@ -90,13 +90,7 @@ def given_gate(seen: Observed) -> Finding:
         return Finding("False", Reason.AWAITING_GIVEN_ROWS, message)
     if given.spec is not None and given.spec.purpose != "Given":
         return Finding("False", Reason.REQUEST_INVALID, _NOT_GIVEN)
-    if given.finished and not given.ready:
-        message = "The Dataset of the given rows failed; see its conditions."
-        return Finding("False", Reason.DATASET_FAILED, message)
-    if not given.ready:
-        message = "The Model is Ready. The Dataset of the given rows is not read yet."
-        return Finding("False", Reason.AWAITING_GIVEN_ROWS, message)
-    return gate
+    return _ancestor_gate(seen, given, Reason.AWAITING_GIVEN_ROWS, "Dataset of the given rows")
 
 
 def is_own(seen: Observed) -> bool:
@@ -106,16 +100,15 @@ def is_own(seen: Observed) -> bool:
     return not name or (model is not None and model.dataset_ref.name == name)
 
 
-def _ancestor_gate(
-    seen: Observed, ancestor: CustomResource, failed: Reason, waiting: Reason
-) -> Finding:
-    if ancestor.ready and seen.misfit:
+def _ancestor_gate(seen: Observed, of: CustomResource, waiting: Reason, name: str) -> Finding:
+    if of.ready and seen.misfit:
         return Finding("False", Reason.REQUEST_INVALID, seen.misfit)
-    if ancestor.ready:
+    if of.ready:
         return Finding("True", Reason.READY)
-    if ancestor.finished:
-        return Finding("False", failed, f"The {ancestor.kind} failed; see its conditions.")
-    return Finding("False", waiting, f"The {ancestor.kind} is not Ready yet.")
+    if of.finished:
+        failed = Reason.MODEL_FAILED if of.kind == "Model" else Reason.DATASET_FAILED
+        return Finding("False", failed, f"The {name} failed; see its conditions.")
+    return Finding("False", waiting, f"The {name} is not Ready yet.")
 
 
 def owned_by_dataset(seen: Observed) -> Object:

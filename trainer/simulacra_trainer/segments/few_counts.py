@@ -65,10 +65,10 @@ def _agreeing(
     names, sizes = cells.columns, [len(known) for known in cells.levels]
     if len(names) > 2 and list(names) != sorted(names):
         # Scaling stops before the end, so that its order is felt: it is that of the names.
-        by, asked = of(*sorted(names))
-        positions = segmentation(table, schema, sorted(names)).groups
-        at = np.ravel_multi_index([positions[sorted(names).index(name)] for name in names], sizes)
-        back = np.argsort(at)
+        ordered = segmentation(table, schema, sorted(names))
+        by, asked = _agreeing(table, schema, ordered, answer, levels)
+        groups = [ordered.groups[ordered.columns.index(name)] for name in names]
+        back = np.argsort(np.ravel_multi_index(groups, sizes))
         return by[back], asked[back]
     every = range(len(names))
     singles = [of(name) for name in names]
