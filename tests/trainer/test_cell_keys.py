@@ -96,6 +96,17 @@ def test_noise_is_about_one_person() -> None:
     assert abs(noise.std() - np.sqrt(NOISE**2 + 1 / 12)) < 0.02
 
 
+def test_no_count_exceeds_the_rows_of_the_table() -> None:
+    clean = surveyed(1)
+    everyone = np.ones(clean.table.num_rows, np.bool_)
+    totals = []
+    for seed in range(30):
+        secret = with_secret(clean, seed)
+        cells = segmentation(secret.table, secret.schema, [])
+        totals.append(float(cells.noisy_counts(everyone, everyone)[1][0]))
+    assert max(totals) == everyone.size > min(totals)
+
+
 def test_hidden_cells_are_not_read_by_subtraction() -> None:
     exact, alone, nobody = [], [], []
     for seed in range(20):

@@ -84,6 +84,15 @@ def noise_of(keys: Keys) -> Floats:
     return found
 
 
+def noisy(counts: Floats, keys: Keys, rows: int) -> Floats:
+    """Return counts with the noise of their sets, float64, of at most this many rows.
+
+    rows: of the table, which are published beside the counts.
+    """
+    found: Floats = np.clip(counts + noise_of(keys), 0.0, rows)
+    return found
+
+
 def text_key(table: pa.Table, text: str) -> Keys:
     """Return a key that the table's secret and a text decide, uint64 [1].
 

@@ -14,7 +14,7 @@ from simulacra_intake.arrow_values import places_of, words_of
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
+from simulacra_trainer.cell_keys import Keys, mixed, noise_of, noisy, person_keys, summed
 
 if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.segments.pooling import Indices
@@ -124,7 +124,7 @@ class Segmentation:
             for of in self.groups
         ]
         of_cell = np.where(respondents > 0, asked, mixed(*levels))
-        total = np.maximum(np.rint(respondents) + noise_of(of_cell), 0.0)
+        total = noisy(np.rint(respondents), of_cell, self.cell.size)
         key = self._keys(said, self.cell, self.size)
         for none, others in ((successes <= 0, said), (successes >= respondents, unsaid)):
             apart = self._keys(others, np.minimum(self.cell, 0), 1)

@@ -18,7 +18,7 @@ from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.questions.segments import MoveVerdict
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.wave_summary import MOST_WAVES, SummaryWave, WaveSummary
-from simulacra_trainer.cell_keys import noise_of, summed
+from simulacra_trainer.cell_keys import noisy, summed
 from simulacra_trainer.design import answer_codes
 from simulacra_trainer.evidence import coarse, two_digits
 from simulacra_trainer.report.comparison.marginals import level_label
@@ -61,15 +61,15 @@ def waves_report(
     own = sample.rows()
     rows = np.append([one.rows for one in carried], own).astype(np.int64)
     shown = np.arange(len(rows))[-MOST_WAVES:]
-    noise = noise_of(summed(sample.keys, sample.wave, own.size))
-    noisy = rows + np.append(np.zeros(len(carried)), noise)
+    told = noisy(own, summed(sample.keys, sample.wave, own.size), table.num_rows)
+    told = np.append(rows[: len(carried)], told)
     tested = [int(at) for at in shown if rows[at] >= FEWEST_ROWS]
     levels = [*(one.label for one in carried), *sample.levels]
     column = getattr(schema.wave(), "name", None) or label_of(schema, earlier)[0]
     found: dict[str, Any] = {
         "column": str(column or ""),
         "waves": [
-            {"wave": levels[at], "rows": max(int(noisy[at]), 0), "tested": at in tested}
+            {"wave": levels[at], "rows": int(told[at]), "tested": at in tested}
             for at in map(int, shown)
         ],
         "newest": None,
