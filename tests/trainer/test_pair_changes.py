@@ -13,6 +13,7 @@ from simulacra_schema.formats.file_labels import KEY
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.rules import Rule, StatedRule
 from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.effects.change_fit import ChangeFit
 from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -105,6 +106,27 @@ def test_the_reliability_is_told_with_the_file_and_its_report(trained: TrainedMo
     report = report_generation(trained, ask(200), plan, drawn[0])
     assert report["identification"]["reliability"] == plan.identification.reliability
     assert "Every pair changes by the mean" in render_html(report)
+
+
+def test_a_mean_change_seldom_tells_who_is_in_the_table() -> None:
+    rng = np.random.default_rng(200)
+    a, noise = rng.normal(size=(2, 200))
+    t, half = rng.integers(0, 2, (2, 200))
+    y = 1.5 * t + 0.8 * a + noise
+
+    def mean_without(row: int) -> float:
+        kept = np.arange(200) != row
+        design = np.column_stack([np.ones(199), a[kept]])
+        left = (t - t.mean())[kept, None]
+        halves = [np.flatnonzero(half[kept] == one) for one in (0, 1)]
+        fit = ChangeFit(design, left, left * design[:, 1:], halves, None)
+        mean, _, reliability = fit.slopes(np.column_stack([y, y])[kept], np.ones((199, 1)))
+        assert reliability == 0
+        return float(mean[0, 0])
+
+    found = {mean_without(row) for row in range(60)}
+    assert len(found) < 12
+    assert 1.0 < min(found) < max(found) < 2.0
 
 
 def test_nothing_is_measured_where_nothing_may_be_claimed(trained: TrainedModel) -> None:

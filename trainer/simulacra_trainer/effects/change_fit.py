@@ -17,6 +17,7 @@ import numpy as np
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.evidence import coarse
 
 MAX_CROSSED = 100
 """Columns and levels that changes may differ by, those with the largest products in the half."""
@@ -47,6 +48,8 @@ class ChangeFit:
     def slopes(self, y: Floats, root: Floats) -> tuple[Floats, Floats, float]:
         """Return the slopes of the terms and of the products, [., targets], and the reliability.
 
+        Those of the terms are in steps of at most a fifth of their standard errors.
+
         Args:
             y: targets, float64 [n, targets + 1]; the last one decides how much differs.
             root: square root of each row's weight, float64 [n, 1]; 0 leaves it out.
@@ -57,8 +60,22 @@ class ChangeFit:
             rest[held] = y[held] - self.design[held] @ expected
         left, products, rest = (root * of for of in (self.left, self.products, rest))
         differing, reliability = self._differing(left, products, rest)
-        mean = ridge(left, rest[:, :-1] - products @ differing, RIDGE)
-        return mean, differing, reliability
+        rest = rest[:, :-1] - products @ differing
+        mean = ridge(left, rest, RIDGE)
+        # Where the reliability is 0, each pair shows this mean: in steps, as every other effect.
+        steps = np.vectorize(coarse, [float])(mean, self._errors(left, rest - left @ mean))
+        return steps, differing, reliability
+
+    def _errors(self, left: Floats, rest: Floats) -> Floats:
+        """Return the standard errors of slopes with these residuals, float64 [k, targets]."""
+        tells = left @ np.linalg.inv(left.T @ left + RIDGE * np.eye(left.shape[1]))
+        units = np.arange(len(left)) if self.units is None else self.units
+        squares = []
+        for of in tells.T:
+            sums = np.zeros((units.max() + 1, rest.shape[1]))
+            np.add.at(sums, units, of[:, None] * rest)
+            squares.append(np.sum(sums**2, axis=0))
+        return np.sqrt(np.array(squares))
 
     def _differing(self, left: Floats, products: Floats, rest: Floats) -> tuple[Floats, float]:
         """Return the slopes of the products, after shrinking, and the reliability."""
