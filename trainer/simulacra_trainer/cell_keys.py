@@ -84,7 +84,7 @@ def noise_of(keys: Keys) -> Floats:
     return found
 
 
-def noisy(counts: Floats, keys: Keys, rows: int) -> Floats:
+def noisy(counts: Floats | Ints, keys: Keys, rows: int) -> Floats:
     """Return counts with the noise of their sets, float64, of at most this many rows.
 
     rows: of the table, which are published beside the counts.

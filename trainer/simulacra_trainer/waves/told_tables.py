@@ -154,8 +154,8 @@ def _question(wave: WaveRows, name: str, banner: Sequence[str]) -> SummaryQuesti
     question, at = wave.questions[name], wave.at
     answered = question.wave == at
     keys = wave.sample.keys[question.known][answered]
-    told = noisy(np.array([keys.size]), key_of_all(keys), wave.sample.keys.size)
-    respondents = max(float(told[0]), 1.0)
+    noised = noisy(np.array([keys.size]), key_of_all(keys), wave.sample.keys.size)
+    respondents = max(float(noised[0]), 1.0)
     hits: list[float | None] = []
     effects: list[float | None] = []
     freedom: list[float | None] = []
