@@ -14,12 +14,13 @@ SPANNED: tuple[VerdictKind, ...] = (*POINTED, "suggested", "usual order", "open"
 def mask_unclaimed(answer: EffectResult) -> EffectResult:
     """Return an answer with only the figures that its verdict may claim.
 
-    assumed, instrument, parallel trends: all. suggested, usual order, open: intervals without
-    points, by segment too.
+    assumed, instrument, parallel trends: all. A weak instrument, suggested, usual order, open:
+    intervals without points, by segment too.
     contradicted, unanswerable: none but the plain difference of averages, which claims no effect.
     """
     kind = answer.verdict.kind
-    if kind in POINTED:
+    is_weak = any(one.name == "first stage" and one.outcome == "failed" for one in answer.checks)
+    if kind in POINTED and not is_weak:
         return answer
     hidden: dict[str, None] = {"effect": None, "robustness": None}
     changes: dict[str, object] = {"sensitivity": None}

@@ -249,11 +249,22 @@ def test_an_instrument_that_moves_nothing_has_no_interval() -> None:
     assert found.checks[0].outcome == "failed"
 
 
-def test_a_weak_instrument_says_that_only_the_interval_counts() -> None:
-    found = _instrument(_lottery(0.3))
-    assert found.verdict.kind == "instrument"
+@pytest.mark.parametrize("shift", [0.0, 20.0])
+def test_a_weak_instrument_has_its_interval_alone(shift: float) -> None:
+    table = _lottery(0.3)
+    moved = np.array(table.column("y")) + shift * (np.array(table.column("t")) == "true")
+    all_figures = _instrument(table.set_column(2, "y", pa.array(moved)))
+    found = mask_unclaimed(all_figures)
+    assert (found.verdict.kind, found.checks[0].outcome) == ("instrument", "failed")
     assert "only the interval counts" in found.verdict.text
-    assert found.checks[0].outcome == "failed"
+    assert found.union == all_figures.union
+    assert found.union is not None
+    assert (found.estimate.low, found.estimate.high) == (found.union.low, found.union.high)
+    assert (found.union.low > 0) is (shift > 0)
+    assert found.summary.effect is None
+    assert ["effect" in one.model_dump() for one in found.alternatives] == [False]
+    point = f"{all_figures.estimate.effect:.3g}"
+    assert point not in found.verdict.text
 
 
 def test_interval_has_the_effects_that_the_instrument_does_not_refute() -> None:

@@ -62,7 +62,7 @@ class EffectFigures(BaseModel):
     """
 
     effect: float | None = optional(
-        "Null unless the verdict is assumed, instrument or parallel trends."
+        "Null unless the verdict is assumed, parallel trends, or an instrument that is not weak."
     )
     low: float
     high: float
@@ -108,7 +108,7 @@ class AlternativeBody(BaseModel):
 
     adjustment: list[str]
     effect: float | None = optional(
-        "Null unless the verdict is assumed, instrument or parallel trends."
+        "Null unless the verdict is assumed, parallel trends, or an instrument that is not weak."
     )
     low: float
     high: float

@@ -198,15 +198,16 @@ class EffectQuestion(Question, Generic[V]):
 class Estimate(KubeModel):
     """The effect, without names.
 
-    Only what the verdict claims is there: effect if it is assumed, instrument or parallel trends,
-    robustness if it is assumed, low and high if it is one of these, suggested, usual order or open.
+    Only what the verdict claims is there: effect if it is assumed, parallel trends, or instrument,
+    unless that is weak; robustness if it is assumed; low and high if it is one of these, suggested,
+    usual order or open.
     The verdict and precision are absent in estimates made before verdicts.
     """
 
     effect: float | None = Field(
         default=None,
         description="The estimate, in the outcome's unit; absent unless the verdict is assumed, "
-        "instrument or parallel trends.",
+        "parallel trends, or an instrument that is not weak.",
     )
     low: float | None = Field(
         default=None,

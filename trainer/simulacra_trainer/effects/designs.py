@@ -221,7 +221,11 @@ def _findings(
         support=support,
         effective_rows=two_digits(rows),
     )
-    said = f"{figure(effect)} {interval(low, high)}" if low > 0 or high < 0 else beyond(low, high)
+    said = f"{figure(effect)} {interval(low, high)}"
+    if low <= 0 <= high:
+        said = beyond(low, high)
+    elif checked[0].check.outcome == "failed":  # a weak instrument
+        said = f"between {figure(low)} and {figure(high)}"
     everybody = People(used, None, np.zeros((2, used.size), np.bool_), support)
     estimator.method = "iv" if change is None else "did"
     return Findings(
