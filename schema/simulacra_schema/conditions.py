@@ -133,12 +133,9 @@ def wrong_value(name: str, value: Any, schema: TableSchema) -> Wrong | None:
     column = schema.column(name)
     if column.kind == "datetime":
         return _NO_DO_OF_DATES
-    if not column.is_numeric:
+    if value_in(value, column) is None:
         levels = column.level_values()
-        if level_in(value, levels) is None:
-            return no_level(level_of(value), levels)
-    elif not isinstance(value, int | float) or isinstance(value, bool):
-        return _NUMBER_NEEDED
+        return _NUMBER_NEEDED if column.is_numeric else no_level(level_of(value), levels)
     if operands := schema.following().get(name):
         of = ", ".join(f'"{operand}"' for operand in operands[:5])
         detail = f"The column is computed from others; set one of these: {of}."
@@ -147,10 +144,27 @@ def wrong_value(name: str, value: Any, schema: TableSchema) -> Wrong | None:
 
 
 def same_value(one: Any, other: Any, column: ColumnSchema | None) -> bool:
-    """Return whether two values of a column are one: equal, or the same level."""
-    levels = [] if column is None else column.level_values()
-    level = level_in(one, levels)
-    return bool(one == other) or (level is not None and level == level_in(other, levels))
+    """Return whether two values of a column are one: equal, or the same number or level."""
+    named = None if column is None else value_in(one, column)
+    return bool(one == other) or (
+        column is not None and named is not None and named == value_in(other, column)
+    )
+
+
+def value_in(value: Any, column: ColumnSchema) -> float | str | None:
+    """Return the number or level of a column that a JSON value names; None if it names none.
+
+    Not every door can tell the two apart, so a number may come as text, and a level as a number.
+    """
+    if not column.is_numeric:
+        return level_in(value, column.level_values())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def level_in(value: Any, levels: Sequence[str]) -> str | None:

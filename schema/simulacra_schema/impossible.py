@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from simulacra_schema.conditions import ConditionSet, level_in
+from simulacra_schema.conditions import ConditionSet, value_in
 from simulacra_schema.faults import Fault, Wrong
 from simulacra_schema.quota_checks import Values, is_apart, is_in, values_of
 from simulacra_schema.rules import Rule, RulePart
@@ -42,11 +42,10 @@ def impossible(
         if sum(shares.values()) >= 1 - CLOSE:
             known[name] = frozenset(level for level, share in shares.items() if share > 0)
             paths[name] = ("conditions", "categorical", name)
-    for name, value in interventions.items():
-        levels = schema.column(name).level_values()
-        is_number = schema.column(name).is_numeric
-        known[name] = (value, value) if is_number else frozenset([level_in(value, levels) or ""])
-        paths[name] = ("interventions", name)
+    for name, given in interventions.items():
+        if (value := value_in(given, schema.column(name))) is not None:
+            known[name] = frozenset([value]) if isinstance(value, str) else (value, value)
+            paths[name] = ("interventions", name)
     yield from _first(known, paths, schema)
     for at, quota in enumerate(conditions.quotas):
         if quota.bounds[0] * rows >= 1:

@@ -81,6 +81,8 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"parallel_trends": {"none": 3}}, ["/parallel_trends/none"]),
         ({"parallel_trends": {"region": "north"}}, ["/parallel_trends/region"]),
         ({"parallel_trends": {"loyalty": 0}}, ["/parallel_trends/loyalty"]),
+        ({"parallel_trends": {"loyalty": "soon"}}, ["/parallel_trends/loyalty"]),
+        ({"value": "5.0"}, ["/baseline"]),
         ({"parallel_trends": {"loyalty": 11}}, ["/parallel_trends/loyalty"]),
         ({"parallel_trends": {"loyalty": 3}, "instrument": "loyalty"}, ["/instrument"]),
         ({"parallel_trends": {"loyalty": 3, "region": "north"}}, ["/parallel_trends"]),
@@ -178,6 +180,18 @@ async def test_a_stated_design_is_stored_with_its_author_and_repeated(
         stored = [spec.get(name) for name in ("parallelTrends", "instrument")]
         assert stored == [[{"loyalty": {"number": 3}}, None], [None, "region=north"]][at]
         assert spec["statedBy"]
+
+
+async def test_numbers_as_text_are_numbers(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    asked = QUESTION | {"value": "9", "baseline": "5.0", "parallel_trends": {"loyalty": "3"}}
+    made = await _request(http, ready, key, asked)
+    assert made.status_code == 202, made.text
+    effect = made.json()["effect_id"]
+    spec = (await world.cluster.get(EFFECT_ESTIMATES, effect, "tenant-acme"))["spec"]
+    assert [spec["value"], spec["baseline"]] == [{"number": 9}, {"number": 5}]
+    assert spec["parallelTrends"] == {"loyalty": {"number": 3}}
 
 
 async def test_failed_effect_gives_the_reason(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.conditions import ConditionSet, same_value, value_in
 from simulacra_schema.faults import Fault, pointer
 from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.several_answers import expand_conditions
@@ -106,6 +106,18 @@ def test_invalid_interventions_are_named_by_their_pointers() -> None:
     assert [e.pointer for e in wrong] == [
         f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")
     ]
+
+
+def test_number_as_text_and_level_as_number_are_what_they_name() -> None:
+    price, code = SCHEMA.column("price"), SCHEMA.column("segment")
+    code = code.model_copy(update={"levels": [LevelSchema(value=v, share=0.5) for v in "12"]})
+    assert [value_in(one, price) for one in ("5.49", "-1", 5, "1e1")] == [5.49, -1, 5, 10]
+    assert [value_in(one, price) for one in ("", "dear", "nan", "inf", True, None)] == [None] * 6
+    assert [value_in(one, code) for one in ("1", 1, 1.0, "1.0", 3, True)] == ["1"] * 4 + [None] * 2
+    assert faults({}, {"price": "5.49"}) == []
+    assert same_value("5.490", 5.49, price)
+    assert same_value(2.0, "2", code)
+    assert not same_value("5", "6", price)
 
 
 def test_pointer_escapes_special_characters() -> None:

@@ -19,7 +19,7 @@ from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.in_process import generate_file
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
-from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, with_options
 
 ORDER = ["z", "x", "y", "g", "b", "k"]
 
@@ -199,6 +199,8 @@ def test_identification_names_assumptions_and_open_edges(trained) -> None:
     assert "Gumbel-max" in found.assumption
     beyond = plan_generation(trained, ask(x=50.0)).identification
     assert (beyond.identified, beyond.verdict.kind) == (False, "unanswerable")
+    assert plan_generation(trained, ask(x="50.0")).identification == beyond
+    assert with_options(ask(b=True, x="2"), trained.schema).interventions == {"b": "true", "x": 2.0}
     assert "'50' lies outside the observed values of x." in beyond.verdict.text
     assert "nothing says how reliable they are" in beyond.assumption
     assert plan_generation(trained, GenerateRequest(row_count=2)).identification is None

@@ -108,6 +108,8 @@ def test_parallel_trends_find_the_effect_and_test_the_waves_before() -> None:
     numbers = _trends(table, parallel_trends={"year": 2021})
     assert numbers.union == found.union
     assert "for g = north since year 2021." in numbers.verdict.text
+    for alike in ({"year": "2021"}, {"wave": 2021.0}):
+        assert _trends(table, parallel_trends=alike).union == found.union
 
 
 def test_groups_that_moved_apart_before_contradict_parallel_trends() -> None:
@@ -191,7 +193,8 @@ def test_rows_without_weight_do_not_make_a_wave() -> None:
         ({"parallel_trends": {"wav": "2021"}}, "/parallel_trends/wav", "wave"),
         ({"parallel_trends": {"wave": "2031"}}, "/parallel_trends/wave", "2021"),
         ({"parallel_trends": {"wave": "2019"}}, "/parallel_trends/wave", "No wave comes before"),
-        ({"parallel_trends": {"year": "2021"}}, "/parallel_trends/year", "are numbers"),
+        ({"parallel_trends": {"year": "soon"}}, "/parallel_trends/year", "are numbers"),
+        ({"parallel_trends": {"wave": 2019}}, "/parallel_trends/wave", "No wave comes before"),
         ({"parallel_trends": {"y": 1.0}}, "/parallel_trends/y", "treatment or the outcome"),
         ({"instrument": "year"}, "/instrument", "not both"),
         ({"by": ["wave"]}, "/by", "leave this out"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
+from simulacra_schema.conditions import value_in
 from simulacra_schema.questions.rows import MAX_PERSONS, MAX_ROWS
 from simulacra_schema.table import ColumnSchema
 
@@ -42,9 +43,10 @@ def is_finite(value: float) -> bool:
 
 def spec_value(given: float | str, column: ColumnSchema | None) -> dict[str, Any]:
     """Return a value of a column as a spec has it: a number, or a level."""
-    if column is not None and column.is_numeric and not isinstance(given, str):
-        return {"number": given}
-    return {"level": str(given)}
+    named = given if column is None else value_in(given, column)
+    if column is not None and column.is_numeric and not isinstance(named, str):
+        return {"number": named}
+    return {"level": str(named)}
 
 
 Status = Literal["queued", "running", "held", "ready", "partial", "failed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from simulacra_schema.conditions import level_in, wrong_column
+from simulacra_schema.conditions import level_in, value_in, wrong_column
 from simulacra_schema.faults import Fault, Wrong, no_level
 from simulacra_schema.questions.rows import plain
 from simulacra_schema.statements import split_outcome
@@ -109,15 +109,13 @@ def _wrong_instrument(
 
 def _wrong_wave(since: Any, column: ColumnSchema) -> Wrong | None:
     """Return why a wave cannot be the first one with the treatment, None if it can."""
-    if column.is_numeric:
-        if not isinstance(since, int | float):
-            return _NUMBER
-        if column.minimum is not None and since <= column.minimum:
-            return _FIRST
-        return _NONE_SINCE if column.maximum is not None and since > column.maximum else None
-    if column.kind != "ordinal" and column.role != "wave":
+    if not column.is_numeric and column.kind != "ordinal" and column.role != "wave":
         return _NO_ORDER
-    level = level_in(since, column.level_values())
-    if level is None:
-        return no_level(str(since), column.level_values())
-    return _FIRST if level == column.level_values()[0] else None
+    levels, wave = column.level_values(), value_in(since, column)
+    if wave is None:
+        return _NUMBER if column.is_numeric else no_level(str(since), levels)
+    if isinstance(wave, str):
+        return _FIRST if wave == levels[0] else None
+    if column.minimum is not None and wave <= column.minimum:
+        return _FIRST
+    return _NONE_SINCE if column.maximum is not None and wave > column.maximum else None

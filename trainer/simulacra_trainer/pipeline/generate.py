@@ -21,6 +21,7 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
+from simulacra_schema.conditions import value_in
 from simulacra_schema.faults import Wrong
 from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.several_answers import expand_conditions
@@ -136,9 +137,13 @@ def _measured_changes(
 
 
 def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateRequest:
-    """Return the request with conditions on several answers as conditions on their options."""
+    """Return the request with conditions on several answers as conditions on their options.
+
+    Interventions are the numbers and levels that they name.
+    """
     conditions = expand_conditions(request.conditions, schema)
-    return request.model_copy(update={"conditions": conditions})
+    do = {name: value_in(one, schema.column(name)) for name, one in request.interventions.items()}
+    return request.model_copy(update={"conditions": conditions, "interventions": do})
 
 
 def _check_request(trained: TrainedModel, request: GenerateRequest) -> None:
