@@ -47,6 +47,7 @@ class ClientBase:
     knowledge = Operation(operations.datasets.knowledge)
     usual_order = Operation(operations.datasets.usual_order)
     refit = Operation(operations.datasets.refit)
+    kept_options = Operation(operations.datasets.kept_options)
     extend = Operation(operations.datasets.extend)
     generate = Operation(operations.generations.generate)
     generations = Operation(operations.generations.generations)

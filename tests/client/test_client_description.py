@@ -300,6 +300,9 @@ def test_refit_with_the_source_uploads_again(
     _, body = sent(handler, "POST", "/v1/datasets")
     assert b'name="retention_seconds"\r\n\r\n7200' in body
     assert b'{"tiers": [["a"]]}' in body
+    again = ("refit", "ds-111111111111111111111111", "--source", table, "--drop", "score")
+    assert run(*again, "--blocks", "b;c", "-c", connection).exit_code == 0
+    assert any(b'"tiers": [["b"], ["c"]]' in body for *_, body in handler.seen)
     assert (
         run("refit", "ds-111111111111111111111111", "--source", table, "-c", connection).exit_code
         == 2

@@ -75,6 +75,10 @@ class Service:
         self.asked.append(("refit", {"knowledge": knowledge, **options}))
         return Job(job_id="job-ds-1", status="queued")
 
+    async def kept_options(self, dataset_id: str, earlier: str | None) -> Json:
+        self.asked.append(("kept", {"dataset_id": dataset_id, "earlier": earlier}))
+        return {"retention_seconds": 7200, "knowledge": {"tiers": [["a"]]}, "earlier": earlier}
+
     async def boost(self, _: str, segment: Any, questions: Any, **more: Any) -> Segment:
         self.asked.append(("boost", {"segment": segment, "questions": questions, **more}))
         return Segment(segment_id="seg-1", job_id="job-seg-1", status="queued")
@@ -169,6 +173,27 @@ async def test_description_is_read_corrected_and_confirmed(
     ]
     assert confirmed["description"] == found
     assert background == {"knowledge": None, "background": "auto", "description": None}
+
+
+async def test_refit_with_the_source_uploads_again(
+    tools: Tools, service: Service, tmp_path: Path
+) -> None:
+    done = await tools.refit("ds-1", source="t.csv", earlier="q2.json", missing=["score=98"])
+    assert done["job_id"] == "job-ds-1"
+    (_, kept), (_, options) = service.asked
+    assert kept == {"dataset_id": "ds-1", "earlier": str(tmp_path / "q2.json")}
+    assert (options["retention_seconds"], options["earlier"]) == (7200, kept["earlier"])
+    assert options["knowledge"] == {"tiers": [["a"]]}
+    (field,) = options["description"]["schema"]["fields"]
+    assert field["x-simulacra"] == {"missing": ["98"]}
+    await tools.refit("ds-1", source="t.csv", drop=["score"], knowledge={"tiers": [["b"]]})
+    assert service.asked[-1][1]["knowledge"] == {"tiers": [["b"]]}
+    with pytest.raises(ToolError, match="source: goes with a description"):
+        await tools.refit("ds-1", source="t.csv")
+    with pytest.raises(ToolError, match="earlier: goes with source"):
+        await tools.refit("ds-1", earlier="q2.json", confirm=True)
+    with pytest.raises(ToolError, match="outside the folder"):
+        await tools.refit("ds-1", source="../t.csv", drop=["score"])
 
 
 async def test_report_has_verdicts_errors_and_a_page(tools: Tools, tmp_path: Path) -> None:

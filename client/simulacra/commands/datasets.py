@@ -27,7 +27,6 @@ from simulacra.commands.session import REFUSED, confirm, connected, errors_repor
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.commands.used_model import SavedModel, TableOrModel, used_model, without_service
 from simulacra.engine.fit import read
-from simulacra.errors import ApiError
 from simulacra.local_state import remember_table, source_of
 from simulacra.models import Document, Json
 from simulacra.operations.table_names import stated_name
@@ -182,7 +181,9 @@ def refit(
         description = corrections.into(stated or present, replacing=present is not None)
         with corrections.named_in_errors():
             if source is not None:
-                job = _upload_again(client, dataset_id, source, earlier, description or {})
+                job = _upload_again(
+                    client, dataset_id, source, earlier, description or {}, known, background
+                )
             else:
                 _confirm_loss(client, dataset_id, yes)
                 job = client.refit(
@@ -205,45 +206,21 @@ def _confirm_loss(client: Client, dataset_id: str, yes: bool) -> None:
 
 
 def _upload_again(
-    client: Client, dataset_id: str, source: Path, earlier: Path | None, description: Json
+    client: Client,
+    dataset_id: str,
+    source: Path,
+    earlier: Path | None,
+    description: Json,
+    known: Json | None,
+    background: str | None,
 ) -> Document:
-    before = client.dataset(dataset_id)
-    if earlier is None and (carried := _carried_waves(client, dataset_id)):
-        waves = f"{carried[0]} to {carried[-1]}" if len(carried) > 1 else carried[0]
-        raise typer.BadParameter(
-            f"the table was compared with a summary of earlier waves ({waves}), which is not kept "
-            "for another upload; add --earlier FILE. Without it: simulacra upload FILE.",
-            param_hint="--source",
-        )
-    try:
-        known: Json | None = client.knowledge(dataset_id)
-    except ApiError as error:
-        if error.code != "simio_dataset_failed":  # it has no model
-            raise
-        known = None
+    kept = client.kept_options(dataset_id, earlier, said="--earlier FILE")
+    kept |= {"background": background} | ({"knowledge": known} if known else {})
     name = stated_name(description) or source.name
-    made = client.upload(
-        source,
-        name=name,
-        description=description,
-        knowledge=known,
-        earlier=earlier,
-        retention_seconds=before.retention_seconds,
-        keep_source=bool(before.get("source_kept")),
-    )
+    made = client.upload(source, name=name, description=description, **kept)
     remember_table(client.api_url, made.dataset_id, name, source)
     note(f"{name} is {made.dataset_id} now. Erase the old: simulacra delete {dataset_id}")
     return made
-
-
-def _carried_waves(client: Client, dataset_id: str) -> list[str]:
-    """Return the waves of a summary that a report compares with; none where there is no report."""
-    try:
-        return list((client.report(dataset_id).get("waves") or {}).get("carried") or ())
-    except ApiError as error:
-        if error.status >= 500:
-            raise
-        return []
 
 
 @app.command(epilog="Example: simulacra extend survey --retention-hours 72")

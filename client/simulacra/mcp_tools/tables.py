@@ -25,6 +25,10 @@ from simulacra.mcp_tools.schemas import (
 from simulacra.models import Json
 from simulacra.operations import uploads
 
+Earlier = Annotated[
+    str | None,
+    Field(description="File of the summary of earlier waves; `report` says what moved."),
+]
 Background = Annotated[
     Literal["ask", "auto"] | None,
     Field(
@@ -53,10 +57,7 @@ class TableTools(ToolSet):
             bool,
             Field(description="Stop after reading (status held); `refit` confirms it and fits."),
         ] = False,
-        earlier: Annotated[
-            str | None,
-            Field(description="File of the summary of earlier waves; `report` says what moved."),
-        ] = None,
+        earlier: Earlier = None,
         keep_source: Annotated[
             bool, Field(description="Keep the table, encrypted, so that `refit` can read it again.")
         ] = False,
@@ -158,23 +159,50 @@ class TableTools(ToolSet):
         confirm: Annotated[
             bool, Field(description="Fit a held dataset with its description as it is.")
         ] = False,
+        source: Annotated[
+            str | None,
+            Field(
+                description="File of the table, uploaded again where it is erased, relative to the"
+                " folder of this server: another dataset, with knowledge and retention of this one."
+            ),
+        ] = None,
+        earlier: Earlier = None,
         **changes: Any,
     ) -> Json:
         """Fit again: a description or corrections of it, or other knowledge; wait for its job_id.
 
         Everything generated and estimated from the previous model is erased: ask the user first.
         Corrections without a description change the present one. Reading the table again needs its
-        source: status held, or uploaded with keep_source; otherwise upload the file again.
+        source: status held, or uploaded with keep_source; otherwise give the file as `source`, and
+        a summary of earlier waves again as `earlier`. That makes a new dataset and erases nothing.
         """
         with tool_errors():
+            if earlier is not None and source is None:
+                raise ValueError("earlier: goes with source; without it the present one stays.")
             corrections = Corrections(weights=weights, **changes)
             stated = description
             if stated is None and (corrections or confirm):
                 stated = await self._client.describe(dataset_id)
             stated = corrections.into(stated, replacing=description is None)
             with corrections.named_in_errors():
-                job = await self._client.refit(
-                    dataset_id, knowledge, background=background, description=stated
-                )
-            self._corrected[job["job_id"]] = corrections
-            return job
+                if source is not None:
+                    options = {"description": stated, "background": background}
+                    options |= {} if knowledge is None else {"knowledge": knowledge}
+                    done = await self._upload_again(dataset_id, source, earlier, options)
+                else:
+                    done = await self._client.refit(
+                        dataset_id, knowledge, background=background, description=stated
+                    )
+            if job_id := done.get("job_id"):
+                self._corrected[job_id] = corrections
+            return done
+
+    async def _upload_again(
+        self, dataset_id: str, source: str, earlier: str | None, options: Json
+    ) -> Json:
+        """Upload the table of a dataset again, with another description; raise without one."""
+        if options["description"] is None:
+            raise ValueError("source: goes with a description, or with corrections.")
+        summary = None if earlier is None else str(self._inside(earlier))
+        kept = await self._client.kept_options(dataset_id, summary)
+        return await self._send(source, kept | options, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from simulacra.core import Request, Steps, poll, send
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Description, Document, Graph, Job, Json, Schema
-from simulacra.operations.resources import delete_at, get_all, get_one
+from simulacra.operations.resources import delete_at, get_all, get_one, report
 
 
 def datasets(**filters: str) -> Steps[list[Dataset]]:
@@ -74,6 +74,49 @@ def earlier_waves(earlier: Json | str | Path | None) -> Json | None:
     if not isinstance(found, dict) or "summary" not in found:
         raise ValueError(f"{earlier}: no wave summary. Name a file of `simulacra summary`.")
     return found
+
+
+def kept_options(
+    dataset_id: str, earlier: Json | str | Path | None = None, said: str = "earlier"
+) -> Steps[Json]:
+    """Return what `upload` is to keep of a dataset whose table is uploaded again.
+
+    That is its knowledge and retention, and whether its source is kept.
+
+    Args:
+        dataset_id: the dataset.
+        earlier: summary of earlier waves, handed back; or its file.
+        said: what an error calls it.
+
+    Raises:
+        ValueError: there is such a summary, and it is not handed back.
+    """
+    if earlier is None and (carried := (yield from _carried_waves(dataset_id))):
+        waves = f"{carried[0]} to {carried[-1]}" if len(carried) > 1 else carried[0]
+        raise ValueError(
+            f"The table was compared with a summary of earlier waves ({waves}), which is not kept "
+            f"for another upload; add {said}. Without it, upload the table as a new one."
+        )
+    present = yield from dataset(dataset_id)
+    try:
+        known: Json | None = yield from knowledge(dataset_id)
+    except ApiError as error:
+        if error.code != "simio_dataset_failed":  # it has no model
+            raise
+        known = None
+    kept = {"retention_seconds": present.retention_seconds, "knowledge": known, "earlier": earlier}
+    return {**kept, "keep_source": bool(present.get("source_kept"))}
+
+
+def _carried_waves(dataset_id: str) -> Steps[list[str]]:
+    """Return the waves of a summary that a report compares with; none where there is no report."""
+    try:
+        found = yield from report(dataset_id)
+    except ApiError as error:
+        if error.status >= 500:
+            raise
+        return []
+    return list((found.get("waves") or {}).get("carried") or ())
 
 
 def describe(dataset_id: str) -> Steps[Description]:
