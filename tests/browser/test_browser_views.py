@@ -225,19 +225,31 @@ def test_usual_order_is_shown_and_accepted(console: Callable[..., MockedConsole]
     assert_accessible(one.tab, "usual-order-phone")
 
 
+@pytest.mark.parametrize("width", ["desk", "phone"])
 def test_a_design_is_stated_and_its_verdict_has_a_word(
-    console: Callable[..., MockedConsole],
+    console: Callable[..., MockedConsole], width: str
 ) -> None:
     found = effect("parallel trends")
     answers = views() | {"/v1/effects": listed(found), f"/v1/effects/{found['effect_id']}": found}
-    one = console(answers, "phone")
+    one = console(answers, width)
     one.show(f"datasets/{DATASET}/effects")
     expect(one.page.locator(".status.parallel-trends")).to_have_text("Parallel trends")
     one.page.get_by_text("Or state an instrument or parallel trends").click()
     one.page.get_by_label("Waves").select_option("how_much_do_you_agree_3")
     expect(one.page.get_by_label("First wave with the treatment")).to_be_visible()
-    one.page.get_by_label("Instrument").select_option("how_much_do_you_agree_4")
-    assert_accessible(one.tab, "designs-phone")
+    one.page.get_by_label("Waves").select_option("No waves")
+    instrument = one.page.get_by_label("Instrument", exact=True)
+    instrument.select_option("how_much_do_you_agree_4")
+    level = one.page.get_by_label("Level of the instrument")
+    expect(level).to_have_count(0)  # of a number
+    instrument.select_option("how_much_do_you_agree_5")
+    level.select_option("answer number 3")
+    assert_accessible(one.tab, f"designs-{width}")
+    with one.page.expect_request(lambda asked: asked.method == "POST") as sent:
+        one.page.get_by_role("button", name="Estimate").click()
+    body = sent.value.post_data_json
+    assert body["instrument"] == "how_much_do_you_agree_5=answer number 3"
+    assert "parallel_trends" not in body
 
 
 def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedConsole]) -> None:
@@ -343,6 +355,39 @@ def test_a_price_question_is_asked_and_shown_as_curves(
     with one.page.expect_request(lambda asked: asked.method == "POST") as sent:
         one.page.get_by_role("button", name="Ask prices").click()
     assert sent.value.post_data_json == {"prices": question}
+
+
+@pytest.mark.parametrize("width", ["desk", "phone"])
+def test_gabor_granger_is_asked_of_columns_that_nobody_recognized(
+    console: Callable[..., MockedConsole], width: str
+) -> None:
+    one = console(views() | {f"{PATH}/schema": schema(12)}, width)
+    one.show(f"datasets/{DATASET}/segments")
+    ask = one.page.get_by_role("button", name="Ask prices")
+    form = one.page.locator("form", has=ask)
+    form.get_by_label("Prices", exact=True).select_option(
+        "Gabor and Granger: a column with the highest price"
+    )
+    form.get_by_label("Highest price").select_option("how_much_do_you_agree_4")
+    with one.page.expect_request(lambda asked: asked.method == "POST") as sent:
+        ask.click()
+    whole = {"method": "gabor_granger", "columns": ["how_much_do_you_agree_4"]}
+    assert sent.value.post_data_json == {"prices": whole}
+    form.get_by_label("Prices", exact=True).select_option(
+        "Gabor and Granger: a column for each price"
+    )
+    form.get_by_label("Prices asked about").fill("4")
+    form.get_by_label("Prices asked about").press("Tab")
+    form.get_by_label("Answers 2", exact=True).select_option("how_much_do_you_agree_11")
+    for at in range(4):
+        form.get_by_label(f"Price of answers {at + 1}").fill(str(5 * at + 5.5))
+    form.get_by_label("Answers that mean buying").select_option(["answer number 4"])
+    assert_accessible(one.tab, f"gabor-granger-{width}")
+    with one.page.expect_request(lambda asked: asked.method == "POST") as sent:
+        ask.click()
+    columns = [f"how_much_do_you_agree_{at}" for at in (1, 11, 5, 7)]
+    each = {"method": "gabor_granger", "columns": columns, "prices": [5.5, 10.5, 15.5, 20.5]}
+    assert sent.value.post_data_json == {"prices": each | {"buys": ["answer number 4"]}}
 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])

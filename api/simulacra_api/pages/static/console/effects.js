@@ -7,6 +7,8 @@ import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
+/** Whether a column counts by one of its levels. */
+const isCounted = (column) => column && !["integer", "numeric", "boolean"].includes(column.kind);
 const PLACES = [["", "Not stated"], ["before", "Before"], ["after", "After"], ["dont_know", "Don't know"]];
 const POPULATIONS = [["all", "All"], ["treated", "Those who have the value"], ["overlap", "Those who could have had either"]];
 
@@ -35,6 +37,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const [population, setPopulation] = useState("all");
   const [places, setPlaces] = useState({});
   const [instrument, setInstrument] = useState("");
+  const [moverLevel, setMoverLevel] = useState("");
   const [wave, setWave] = useState("");
   const [since, setSince] = useState();
   const column = (name) => usable.find((one) => one.name === name);
@@ -44,7 +47,9 @@ function Ask({ session, dataset, schema, onMade }) {
   const isOther = (name) => others.some((one) => one.name === name);
   const waves = others.filter((one) => one.role === "wave" || ["integer", "numeric", "ordinal"].includes(one.kind));
   const first = since ?? (column(wave)?.levels?.at(-1)?.value ?? column(wave)?.maximum);
-  const counts = shown && !["integer", "numeric", "boolean"].includes(shown.kind);
+  const counts = isCounted(shown);
+  const mover = others.find((one) => one.name === instrument);
+  const named = isCounted(mover) ? `${instrument}=${moverLevel || typical(mover)}` : instrument;
   const value = values.value ?? (treated && (treated.maximum ?? treated.levels[0].value));
   const baseline = values.baseline ?? (treated && (treated.minimum ?? treated.levels[1]?.value ?? typical(treated)));
   const order = [outcome, ...learned.filter((name) => name !== outcome && name !== treatment)];
@@ -52,7 +57,7 @@ function Ask({ session, dataset, schema, onMade }) {
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/effects`, {
     treatment, value, baseline, outcome, population, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), blocks: blocks.filter((block) => block.length),
     ...(counts && { outcome_level: level || typical(shown) }), by: by.filter((name, at) => name && by.indexOf(name) === at),
-    ...(isOther(instrument) && { instrument }), ...(isOther(wave) && { parallel_trends: { [wave]: first } }),
+    ...(mover && { instrument: named }), ...(isOther(wave) && { parallel_trends: { [wave]: first } }),
   })));
   if (usable.length < 2) return html`<p class="empty">An effect needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
@@ -65,9 +70,10 @@ function Ask({ session, dataset, schema, onMade }) {
     <div class="field"><label for="population">Whose effect</label><select id="population" value=${population} onChange=${(event) => setPopulation(event.target.value)}>${POPULATIONS.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
     <details class="order"><summary>Or state an instrument or parallel trends</summary>
       <p class="quiet">An instrument is as good as random given the columns before, and moves the outcome only through the treatment. Parallel trends: without the treatment the outcome of both groups, value and baseline, would have changed alike from wave to wave.</p>
-      <${ColumnSelect} id="instrument" label="Instrument" columns=${others.filter((one) => ["integer", "numeric", "boolean"].includes(one.kind))} value=${instrument} none="No instrument" onChange=${setInstrument} />
+      <div class="effect-form"><${ColumnSelect} id="instrument" label="Instrument" columns=${others} value=${instrument} none="No instrument" onChange=${(name) => { setInstrument(name); setMoverLevel(""); }} />
+      ${isCounted(mover) && html`<${Value} id="instrument-level" label="Level of the instrument" column=${mover} value=${moverLevel || typical(mover)} onChange=${setMoverLevel} />`}
       <${ColumnSelect} id="trend-wave" label="Waves" columns=${waves} value=${wave} none="No waves" onChange=${(name) => { setWave(name); setSince(undefined); }} />
-      ${wave && html`<${Value} id="since" label="First wave with the treatment" column=${column(wave)} value=${first} onChange=${setSince} />`}</details>
+      ${wave && html`<${Value} id="since" label="First wave with the treatment" column=${column(wave)} value=${first} onChange=${setSince} />`}</div></details>
     <${Order} treatment=${treatment} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
     <details class="order"><summary>Or place all columns in blocks</summary><${Blocks} id="blocks" columns=${learned} blocks=${blocks} usual=${usualOrder} onChange=${setBlocks} /></details>
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Estimate"}</button></div><${Failure} problem=${problem} /></form>`;

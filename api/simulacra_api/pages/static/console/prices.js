@@ -1,24 +1,50 @@
-// Price questions: ask one that the names of columns tell or four columns, and show curves and points.
+// Price questions: ask one that the names of columns tell or that of other columns, and show curves and points.
 import { Failure, number, percent, useAction } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { ColumnSelect, usableColumns } from "./controls.js";
 
 const METHODS = { van_westendorp: "van Westendorp", gabor_granger: "Gabor and Granger" };
 const STEPS = ["Too cheap", "Cheap", "Expensive", "Too expensive"];
+const OTHERS = { four: "van Westendorp: other columns", each: "Gabor and Granger: a column for each price", one: "Gabor and Granger: a column with the highest price" };
+const [FEWEST, MOST, MOST_LEVELS] = [3, 20, 11]; // prices of Gabor and Granger, and answers of a scale
 const [WIDTH, HEIGHT, PAD] = [320, 90, 4];
+const put = (list, at, one) => list.map((old, place) => place === at ? one : old);
+
+/** A column for each price, the prices where the names do not tell them, and the answers that mean buying. */
+function EachPrice({ columns, own, onChange }) {
+  const set = (change) => onChange({ ...own, ...change });
+  const most = Math.min(MOST, columns.length);
+  const resize = (asked) => {
+    const length = Math.min(Math.max(asked, FEWEST), most);
+    set({ each: Array.from({ length }, (_, at) => own.each[at] ?? columns[at].name), at: own.at.slice(0, length) });
+  };
+  const levels = columns.find((one) => one.name === own.each[0]).levels;
+  return html`<div class="field"><label for="price-count">Prices asked about</label><input id="price-count" type="number" min=${FEWEST} max=${most} value=${own.each.length} onChange=${(event) => resize(Number(event.target.value))} /></div>
+    ${own.each.map((name, at) => html`<${ColumnSelect} id=${`price-${at}`} label=${`Answers ${at + 1}`} columns=${columns} value=${name} onChange=${(next) => set({ each: put(own.each, at, next), buys: at ? own.buys : [] })} />
+      <div class="field"><label for=${`price-at-${at}`}>Price of answers ${at + 1}, if its name does not tell</label><input id=${`price-at-${at}`} type="number" min="0" step="any" required=${own.at.some(Boolean)} value=${own.at[at] ?? ""} onInput=${(event) => set({ at: own.each.map((_, place) => place === at ? event.target.value : own.at[place] ?? "") })} /></div>`)}
+    <div class="field"><label for="price-buys">Answers that mean buying; none chosen: the highest</label><select id="price-buys" multiple onChange=${(event) => set({ buys: [...event.target.selectedOptions].map((one) => one.value) })}>
+      ${levels.map((level) => html`<option value=${level.value} selected=${own.buys.includes(level.value)}>${level.label ?? level.value}</option>`)}</select></div>`;
+}
 
 export function AskPrices({ session, dataset, schema, onMade }) {
-  const columns = usableColumns(schema).filter((column) => column.kind === "integer" || column.kind === "numeric");
+  const usable = usableColumns(schema);
+  const columns = usable.filter((column) => column.kind === "integer" || column.kind === "numeric");
+  const scales = usable.filter((column) => column.levels.length > 1 && column.levels.length <= MOST_LEVELS);
   const found = schema.prices ?? [];
-  const [which, setWhich] = useState(found.length ? 0 : -1);
-  const [own, setOwn] = useState(columns.slice(0, 4).map((column) => column.name));
-  const asked = found[which] ?? { method: "van_westendorp", columns: own };
+  const others = [columns.length >= 4 && "four", scales.length >= FEWEST && "each", columns.length && "one"].filter(Boolean);
+  const first = (of, count) => of.slice(0, count).map((column) => column.name);
+  const [which, setWhich] = useState(found.length ? "0" : others[0]);
+  const [own, setOwn] = useState({ four: first(columns, 4), each: first(scales, FEWEST), one: first(columns, 1), at: [], buys: [] });
+  const prices = own.at.some(Boolean) ? own.each.map((_, at) => Number(own.at[at])) : [];
+  const asked = found[which] ?? { method: which === "four" ? "van_westendorp" : "gabor_granger", columns: own[which], ...(which === "each" && { prices, buys: own.buys }) };
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/segments`, { prices: asked })));
-  if (!found.length && columns.length < 4) return null;
+  if (!found.length && !others.length) return null;
+  const labels = { four: STEPS, one: ["Highest price"] }[which] ?? [];
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
-    <div class="field"><label for="price-question">Prices</label><select id="price-question" value=${which} onChange=${(event) => setWhich(Number(event.target.value))}>
-      ${found.map((one, at) => html`<option value=${at}>${METHODS[one.method]}: ${one.columns.join(", ")}</option>`)}${columns.length >= 4 && html`<option value=${-1}>van Westendorp: other columns</option>`}</select></div>
-    ${which < 0 && STEPS.map((step, at) => html`<${ColumnSelect} id=${`price-${at}`} label=${step} columns=${columns} value=${own[at]} onChange=${(name) => setOwn(own.map((one, place) => place === at ? name : one))} />`)}
+    <div class="field"><label for="price-question">Prices</label><select id="price-question" value=${which} onChange=${(event) => setWhich(event.target.value)}>
+      ${found.map((one, at) => html`<option value=${String(at)}>${METHODS[one.method]}: ${one.columns.join(", ")}</option>`)}${others.map((key) => html`<option value=${key}>${OTHERS[key]}</option>`)}</select></div>
+    ${labels.map((label, at) => html`<${ColumnSelect} id=${`price-${at}`} label=${label} columns=${columns} value=${own[which][at]} onChange=${(name) => setOwn({ ...own, [which]: put(own[which], at, name) })} />`)}
+    ${which === "each" && html`<${EachPrice} columns=${scales} own=${own} onChange=${setOwn} />`}
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Ask prices"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
