@@ -62,6 +62,13 @@ def test_a_column_keeps_its_name() -> None:
     assert 'Did you mean "row_count"?' in in_flags(error)
 
 
+def test_a_price_question_names_flags() -> None:
+    wrong = {"pointer": "/prices/buys", "detail": "Leave prices and buys out."}
+    assert in_flags(ApiError(400, {"detail": "1 invalid field(s).", "errors": [wrong]})).endswith(
+        "--buys: Leave --at and --buys out."
+    )
+
+
 def test_failed_job_names_flags() -> None:
     detail = "/conditions/numeric/age: no row meets it"
     failed = JobFailed({"job_id": "job-1", "error": {"code": "simio_infeasible", "detail": detail}})
@@ -75,6 +82,9 @@ def test_failed_job_names_flags() -> None:
         ("/levers/0/column", "--lever"),
         ("/dont_know/2", "--dont-know"),
         ("/segment/0/column", "--segment"),
+        ("/prices", "--method"),
+        ("/prices/columns/0", "--columns"),
+        ("/prices/prices", "--at"),
         ("/schema/fields/0/type", "/schema/fields/0/type"),  # of the file of --describe
         ("", ""),
     ],

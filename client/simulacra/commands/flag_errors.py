@@ -27,6 +27,8 @@ GIVEN_FLAGS = {
     "impossible": "--impossible",
 }
 """Fields of a completion, and the flags that set them; others are of the rows."""
+PRICES = {"columns": "--columns", "prices": "--at", "buys": "--buys"}
+"""Fields of a price question, and the flags that set them."""
 SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "by", "population"),
@@ -47,6 +49,8 @@ WORDS = {
     "outcome_level": "--outcome-level",
     "conditions.numeric with min and max": "--range",
     "conditions.categorical with shares": "--share",
+    "prices and buys": "--at and --buys",
+    "in buys": "in --buys",
 }
 """Names of fields in sentences. Names of the customer's columns are quoted there."""
 _WORD = re.compile(rf'(?<!["\w])(?:{"|".join(map(re.escape, WORDS))})(?!["\w])')
@@ -85,6 +89,8 @@ def flag_of(pointer: str) -> str:
         field = pointer.removeprefix(GIVEN).split("/")[0]
         return GIVEN_FLAGS.get(field, "--given")
     _, field, *rest = [*pointer.split("/"), ""]
+    if field == "prices":
+        return PRICES.get(rest[0], "--method")
     if field == "levers" and len(rest) > 1 and rest[1] in ("before", "after"):
         return f"--lever-{rest[1]}"
     return FIELDS.get(field, pointer)
