@@ -23,15 +23,14 @@ ROWS = (f"{number % 17},{'gold' if number % 3 else 'basic'}" for number in range
 TABLE = "\n".join(["visits,segment", *ROWS, ""])
 
 
-def trainers(installation: Installation) -> list[int]:
-    """Return the pids of the first process of each trainer pod."""
+def process_of_pods(installation: Installation) -> int:
+    """Return the pid of the process that trainer pods are forks of."""
     assert installation.process
-    found = []
-    for pid in descendants(installation.process.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if b"simulacra_trainer" in words and b"run" in words:
-            found.append(pid)
-    return found
+    return next(
+        pid
+        for pid in descendants(installation.process.pid)
+        if b"simulacra_embedded.node.preloaded" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
 
 
 def test_two_workers_of_an_indexed_job_fit_a_model(
@@ -89,8 +88,7 @@ def test_next_pod_resumes_the_fit_of_a_killed_pod(installation: Installation) ->
             ),
             400,
         )
-        (victim,) = trainers(installation)
-        os.kill(victim, signal.SIGKILL)
+        os.kill(process_of_pods(installation), signal.SIGKILL)
         pods = ("get", "pods", *INSIDE, "--field-selector=status.phase=Running", "-o", "name")
         said = "interrupted fit resumed"
 

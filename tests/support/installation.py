@@ -170,7 +170,11 @@ class Installation:
     def objects(self) -> list[str]:
         """Return the keys of everything stored for a tenant, finished or not."""
         root = self.data_dir / "objects"
-        found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        found = [
+            str((Path(folder) / name).relative_to(root))
+            for folder, _, names in os.walk(root)  # which bears folders that go meanwhile
+            for name in names
+        ]
         return [name for name in found if not name.startswith("installation/")]
 
     def add_tenant(self, name: str) -> Client:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from simulacra_embedded.processes.child import spawn, with_output
 
-KILLED = -9
+LOST = -signal.SIGTERM
+"""As if somebody ended them: SIGKILL would say that a pod needs more memory."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Fork:
 class Forks:
     """Starts forks of `python -m MODULE`, which starts with the first of them, or of `begun`.
 
-    With that process its forks die: they end as killed, and the next one starts another.
+    With that process its forks die: they end as terminated, and the next one starts another.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class Forks:
             ended = "the process that starts programs has ended"
             asked.set_exception(ChildProcessError(errno.ECHILD, ended))
         for fork in self._running.values():
-            fork.end.set_result(KILLED)
+            fork.end.set_result(LOST)
         self._asked.clear()
         self._running.clear()
 
