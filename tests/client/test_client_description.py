@@ -310,6 +310,33 @@ def test_refit_with_the_source_uploads_again(
     assert run("refit", "ds-111111111111111111111111", "-c", connection).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("told", "fields"),
+    [
+        ({"differential_privacy": {"epsilon": 2.0, "delta": 1e-7}}, {"epsilon": 2, "delta": 1e-7}),
+        ({"privacy": {"level": "strict"}, "made": {"family": "forest"}}, {"privacy": "strict"}),
+    ],
+)
+def test_refit_with_the_source_is_as_private_as_the_model_was(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict[str, Any],
+    fields: dict[str, Any],
+) -> None:
+    connection, handler = service
+    monkeypatch.setitem(ANSWERS, "/v1/datasets/ds-111111111111111111111111/report", told)
+    again = ("refit", "ds-111111111111111111111111", "--source", files[0], "-c", connection)
+    done = run(*again, "--drop", "score")
+    assert done.exit_code == 0, done.stderr
+    _, body = sent(handler, "POST", "/v1/datasets")
+    sent_fields = dict(re.findall(rb'name="(\w+)"\r\n\r\n([^\r]*)\r\n', body))
+    for name, value in fields.items():
+        found = sent_fields[name.encode()].decode()
+        assert found == value if isinstance(value, str) else float(found) == value
+    assert sent_fields.get(b"family") == (b"forest" if "made" in told else None)
+
+
 def test_refit_with_the_source_asks_for_the_summary_that_is_not_kept(
     service: tuple[Path, type[Service]], files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

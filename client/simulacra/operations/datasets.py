@@ -81,7 +81,8 @@ def kept_options(
 ) -> Steps[Json]:
     """Return what `upload` is to keep of a dataset whose table is uploaded again.
 
-    That is its knowledge and retention, and whether its source is kept.
+    That is its knowledge and retention, whether its source is kept, and how its model was fit:
+    family, differential privacy, and whether strictly.
 
     Args:
         dataset_id: the dataset.
@@ -91,7 +92,8 @@ def kept_options(
     Raises:
         ValueError: there is such a summary, and it is not handed back.
     """
-    if earlier is None and (carried := (yield from _carried_waves(dataset_id))):
+    told = yield from _report(dataset_id)
+    if earlier is None and (carried := (told.get("waves") or {}).get("carried")):
         waves = f"{carried[0]} to {carried[-1]}" if len(carried) > 1 else carried[0]
         raise ValueError(
             f"The table was compared with a summary of earlier waves ({waves}), which is not kept "
@@ -105,18 +107,27 @@ def kept_options(
             raise
         known = None
     kept = {"retention_seconds": present.retention_seconds, "knowledge": known, "earlier": earlier}
-    return {**kept, "keep_source": bool(present.get("source_kept"))}
+    return {**kept, "keep_source": bool(present.get("source_kept")), **_fit_of(told)}
 
 
-def _carried_waves(dataset_id: str) -> Steps[list[str]]:
-    """Return the waves of a summary that a report compares with; none where there is no report."""
+def _report(dataset_id: str) -> Steps[Json]:
+    """Return the report of a dataset's model; empty where there is none."""
     try:
-        found = yield from report(dataset_id)
+        return dict((yield from report(dataset_id)))
     except ApiError as error:
         if error.status >= 500:
             raise
-        return []
-    return list((found.get("waves") or {}).get("carried") or ())
+        return {}
+
+
+def _fit_of(told: Json) -> Json:
+    """Return how `upload` fits a model like that of a report; nothing without a model."""
+    private = told.get("differential_privacy")
+    if private:
+        fit = {name: private[name] for name in ("epsilon", "delta")}
+    else:
+        fit = {"privacy": (told.get("privacy") or {}).get("level")}
+    return fit | {"family": (told.get("made") or {}).get("family")}
 
 
 def describe(dataset_id: str) -> Steps[Description]:
