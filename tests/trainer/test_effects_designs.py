@@ -120,6 +120,18 @@ def test_groups_that_moved_apart_before_contradict_parallel_trends() -> None:
     )
 
 
+def test_groups_that_moved_apart_unseen_have_the_effect_in_the_wider_interval() -> None:
+    """The waves before see less than the .3 a wave by which the trends are broken."""
+    found = _trends(_tracker(slope=0.3, people=110))
+    assert (found.verdict.kind, found.checks[0].outcome) == ("parallel trends", "passed")
+    assert found.union is not None
+    assert found.union.low > 1.0
+    words = "by as much as earlier waves leave possible, the effect is in ["
+    ends = found.verdict.text.split(words)[1].split("]")[0].split(", ")
+    low, high = (float(end) for end in ends)
+    assert low < 1.0 < found.union.high < high
+
+
 def test_one_wave_before_says_that_the_trends_were_not_tested() -> None:
     found = _trends(_tracker(), parallel_trends={"wave": "2020"})
     assert found.verdict.kind == "parallel trends"

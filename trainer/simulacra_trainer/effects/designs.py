@@ -164,7 +164,12 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
 
 
 def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
-    """Return the test of the waves before, and what it says of the assumption."""
+    """Return the test of the waves before, and what it says of the assumption.
+
+    A test that fails seldom may have seen little (Roth, AER: Insights 4, 2022), so the effect is
+    also given for trends that go on to differ by what it leaves possible (as the relative
+    magnitudes of Rambachan & Roth, Review of Economic Studies 90, 2023).
+    """
     tests = trends.tests(MIN_ARM)
     if not tests:
         words = f"Fewer than two waves before {since} have enough of both groups: not tested."
@@ -177,12 +182,19 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     if found.low > 0 or found.high < 0:
         detail = f"{moved}: their trends were not parallel."
         return Checked(_check("earlier waves", "failed", detail), forbids=True), detail
-    least = min((one.change.interval for one in tests), key=lambda one: one.critical * one.error)
+    spans = [one.change.interval for one in tests]
+    least = min(spans, key=lambda one: one.critical * one.error)
     seen = coarse(least.critical * least.error, least.error)
+    main, apart = change.interval, max(max(-one.low, one.high) for one in spans)
+    wide = interval(coarse(main.low - apart, main.error), coarse(main.high + apart, main.error))
+    if_not = (
+        "If the groups moved apart later by as much as earlier waves leave possible, the effect is"
+        f" in {wide}."
+    )
     if seen > abs(change.interval.effect) / 2:
-        words = f"Earlier waves could only have seen {figure(seen)}: hardly a test."
+        words = f"Earlier waves could only have seen {figure(seen)}: hardly a test. {if_not}"
         return Checked(_check("earlier waves", "not checked", f"{moved}. {words}")), words
-    words = f"{moved}, which may be chance; {figure(seen)} would have been seen."
+    words = f"{moved}, which may be chance; {figure(seen)} would have been seen. {if_not}"
     return Checked(_check("earlier waves", "passed", words)), words
 
 
