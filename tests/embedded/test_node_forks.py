@@ -89,6 +89,17 @@ async def test_signal_of_a_fork_is_its_exit_code(bench: Bench) -> None:
     assert await asyncio.wait_for(end, 60) == -signal.SIGKILL
 
 
+async def test_signal_to_terminate_all_is_for_the_forks(bench: Bench) -> None:
+    """As systemd and logind send it: forks have time for their end."""
+    pid, end, _ = await bench.start("run")
+    before = bench.server
+    for one in (before, pid):
+        os.kill(one, signal.SIGTERM)
+    assert await asyncio.wait_for(end, 60) == -signal.SIGTERM
+    assert await bench.run() == 2
+    assert bench.server == before
+
+
 async def test_imports_that_fail_are_an_error_of_the_start(bench: Bench) -> None:
     bench.forks = Forks("simulacra_embedded.node.absent", bench.env)
     with pytest.raises(OSError) as found:

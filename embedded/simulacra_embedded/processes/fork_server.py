@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import selectors
+import signal
 import socket
 import sys
 import tempfile
@@ -42,7 +43,11 @@ def begin() -> socket.socket:
 
 
 def serve(descriptor: int) -> int | None:
-    """Serve until the other end closes; in a fork, return the exit code of its program."""
+    """Serve until the other end closes; in a fork, return the exit code of its program.
+
+    A SIGTERM to the whole group is for the programs: with this process they would die at once.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as asked, selectors.DefaultSelector() as ready:
         ready.register(asked, selectors.EVENT_READ)
         while True:
@@ -98,6 +103,7 @@ def _fork(asked: socket.socket, files: list[int]) -> int:
             os.close(file)
         return pid
     _lead_session(server)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.close(reader)
     os.close(writer)
     return 0
