@@ -96,7 +96,14 @@ def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path:
     assert "--set store.change=true" in helm(
         cluster, "upgrade", "simulacra", str(CHART), "--set", OWN, ok=False
     )
+    variable = ".spec.template.spec.containers[0].env[?(@.name=='SIMULACRA_STORE_TAKE_OVER')]"
+    taken = f"jsonpath={{{variable}.value}}"
+    own = cluster.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+    operator = ("get", "deployment", "simulacra-operator", "-n", SYSTEM, "-o", taken)
     helm(cluster, "upgrade", "simulacra", str(CHART), *quick, "--set", f"{OWN},store.change=true")
+    assert cluster.kubectl(*operator) == own
+    helm(cluster, "upgrade", "simulacra", str(CHART), *quick, "--set", OWN)
+    assert cluster.kubectl(*operator) == ""
     helm(cluster, "rollback", "simulacra", "1")
     helm(cluster, "uninstall", "simulacra")
     left = cluster.kubectl("get", "crds", "-o", "name")

@@ -70,11 +70,15 @@ def test_store_that_lost_its_mark_is_claimed_again_by_order_only(any_store: Obje
     running = StoreOwner(any_store, "ours")
     running.confirm()
     any_store.delete_prefix("installation/owner/")
-    for owner in (running, StoreOwner(any_store, "ours", "another", claimed=True)):
+    later = StoreOwner(any_store, "ours", "another")
+    later.claimed = True
+    for owner in (running, later):
         with pytest.raises(StoreForeign, match=r"mount the volume.*TAKE_OVER.* to ours$"):
             owner.confirm()
     assert any_store.stat(mark_key(1)) is None
-    StoreOwner(any_store, "ours", "ours", claimed=True).confirm()
+    by_order = StoreOwner(any_store, "ours", "ours")
+    by_order.claimed = True
+    by_order.confirm()
     running.confirm()
 
 

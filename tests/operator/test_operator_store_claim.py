@@ -16,7 +16,7 @@ from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster
 from simulacra_crds.names import STORE_CLAIM, system_namespace
-from simulacra_custody.errors import StoreForeign
+from simulacra_custody.errors import StoreForeign, StoreUnavailable
 from simulacra_custody.keys.base import KeyProvider
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
@@ -214,6 +214,19 @@ async def test_an_erasure_in_a_store_that_lost_its_mark_is_an_error(tmp_path: Pa
     store.root.mkdir()
     with pytest.raises(StoreForeign, match="mount the volume"):
         await client.erase("erase", client.service.erase, dataset)
+
+
+async def test_a_standby_hears_of_a_claim_that_was_recorded_after_its_start(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    client = CustodyClient(
+        Custody(store, cast(KeyProvider, None)), cast(Any, None), cast(Any, None)
+    )
+    store.root.rmdir()
+    with pytest.raises(StoreUnavailable):
+        await client.claim_store("ours", None, claimed=False)
+    store.root.mkdir()
+    with pytest.raises(StoreForeign, match="mount the volume"):
+        await client.claim_store("ours", None, claimed=True)
 
 
 def _certificates(world: World) -> list[str]:

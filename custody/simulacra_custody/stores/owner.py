@@ -39,18 +39,11 @@ class StoreOwner:
     store without a mark once more. `claimed` says that it has claimed one before.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        installation: str,
-        take_over: str | None = None,
-        *,
-        claimed: bool = False,
-    ) -> None:
+    def __init__(self, store: ObjectStore, installation: str, take_over: str | None = None) -> None:
         self._store = store
         self._installation = installation
         self._take_over = take_over
-        self._claimed = claimed
+        self.claimed = False
 
     def confirm(self) -> None:
         """Check that the store is this installation's; claim one without a mark or to take over.
@@ -64,9 +57,9 @@ class StoreOwner:
             number = last_present(self._store, mark_key)
             mark = self._read(number) if number else None
             if mark is not None and mark.installation == self._installation:
-                self._claimed = True
+                self.claimed = True
                 return
-            if mark is None and self._claimed and self._take_over != self._installation:
+            if mark is None and self.claimed and self._take_over != self._installation:
                 raise StoreForeign(self._explain_loss())
             if mark is not None and mark.installation != self._take_over:
                 raise StoreForeign(self._explain(mark))
@@ -99,9 +92,9 @@ class StoreOwner:
     def _explain_loss(self) -> str:
         return (
             "SIMULACRA_STORE (store.url) has no owner's mark, and this installation has claimed "
-            "its store before: mount the volume, or set that store's address. If that store is "
-            f"lost and this one is new, set {TAKE_OVER_VARIABLE} (store.takeOver) to "
-            f"{self._installation}"
+            "its store before: mount the volume, or set that store's address. If the mark was "
+            "left behind, or that store is lost and this one is new, set "
+            f"{TAKE_OVER_VARIABLE} (store.takeOver) to {self._installation}"
         )
 
 

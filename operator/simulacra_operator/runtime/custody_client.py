@@ -95,7 +95,8 @@ class CustodyClient:
         """Claim the store for an installation; see `StoreOwner`. Raises `StoreForeign`."""
         if self._owner is None:
             store = self.service.store
-            self._owner = StoreOwner(store, installation, take_over, claimed=claimed)
+            self._owner = StoreOwner(store, installation, take_over)
+        self._owner.claimed |= claimed
         await self.run("ownStore", self._owner.confirm)
 
     @property

@@ -51,7 +51,8 @@ class StoreClaim:
             except StoreForeign as error:
                 self._refuse(str(error))
             except ClusterError as error:
-                log.warning("cluster id not read", extra={"status": error.status})
+                what = "cluster id or claim not read or recorded"
+                log.warning(what, extra={"status": error.status})
             except (CustodyError, TimeoutError) as error:
                 log.warning("store owner not read", extra={"error": type(error).__name__})
                 break
@@ -79,17 +80,17 @@ class StoreClaim:
     async def _claim(self) -> None:
         if self._installation is None:
             namespace = await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE)
-            found = await self._cluster.find(CONFIGMAPS, STORE_CLAIM, system_namespace())
             self._installation = namespace["metadata"]["uid"]
-            self._recorded = found is not None and found.get("data") == self._record
+            if self._installation == self._take_over:
+                log.warning("an empty store counts as new: takeOver is this installation")
+        if not self._recorded:  # another replica may have done it since
+            found = await self._cluster.find(CONFIGMAPS, STORE_CLAIM, system_namespace()) or {}
+            self._recorded = (found.get("data") or {}).get("installation") == self._installation
         await self._custody.claim_store(self._installation, self._take_over, self._recorded)
         if not self._recorded:
-            await configmap.save(self._cluster, STORE_CLAIM, self._record)
+            record = {"installation": self._installation}
+            await configmap.save(self._cluster, STORE_CLAIM, record)
             self._recorded = True
-
-    @property
-    def _record(self) -> dict[str, str]:
-        return {"installation": self._installation or ""}
 
     def _refuse(self, why: str) -> None:
         if self.refused != why:
