@@ -13,6 +13,7 @@ from simulacra_schema.formats.file_labels import KEY
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.rules import Rule, StatedRule
 from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.effects import change_fit
 from simulacra_trainer.effects.change_fit import ChangeFit
 from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
 from simulacra_trainer.pipeline.fit import fit_model
@@ -127,6 +128,28 @@ def test_a_mean_change_seldom_tells_who_is_in_the_table() -> None:
     found = {mean_without(row) for row in range(60)}
     assert len(found) < 12
     assert 1.0 < min(found) < max(found) < 2.0
+
+
+def test_steps_cost_the_move_of_a_number_little_though_its_terms_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(7)
+    n = 600
+    t, y = rng.uniform(size=n), rng.normal(size=n)
+    halves = np.array_split(np.arange(n), 2)
+    knots = (0.0, 1 / 3, 2 / 3)
+    terms, moved = (
+        np.column_stack([np.maximum(at - k, 0) for k in knots]) for at in (t, np.ones(1))
+    )
+    left = terms - terms.mean(axis=0)
+    fit = ChangeFit(np.ones((n, 1)), left, left[:, :0], halves, None)
+    targets = np.column_stack([*rng.normal(size=(40, n)), y])
+    mean, _, _ = fit.slopes(targets, np.ones((n, 1)))
+    monkeypatch.setattr(change_fit, "coarse", lambda value, error: value)
+    exact, _, _ = fit.slopes(targets, np.ones((n, 1)))
+    error = np.sqrt((moved @ np.linalg.inv(left.T @ left) @ moved.T).item())
+    off = moved @ (mean - exact) / error
+    assert 0.0 < float(np.sqrt(np.mean(off**2))) < 0.05
 
 
 def test_nothing_is_measured_where_nothing_may_be_claimed(trained: TrainedModel) -> None:

@@ -48,7 +48,7 @@ class ChangeFit:
     def slopes(self, y: Floats, root: Floats) -> tuple[Floats, Floats, float]:
         """Return the slopes of the terms and of the products, [., targets], and the reliability.
 
-        Those of the terms are in steps of at most a fifth of their standard errors.
+        Those of the terms are sums of steps, each of at most a fifth of its standard error.
 
         Args:
             y: targets, float64 [n, targets + 1]; the last one decides how much differs.
@@ -63,13 +63,15 @@ class ChangeFit:
         rest = rest[:, :-1] - products @ differing
         mean = ridge(left, rest, RIDGE)
         # Where the reliability is 0, each pair shows this mean: in steps, as every other effect.
-        steps = np.vectorize(coarse, [float])(mean, self._errors(left, rest - left @ mean))
-        return steps, differing, reliability
+        # The terms of a number overlap; of combinations that err alone, the steps do not add up.
+        turn = np.linalg.cholesky(left.T @ left + RIDGE * np.eye(left.shape[1]))
+        errors = self._errors(np.linalg.solve(turn, left.T).T, rest - left @ mean)
+        steps = np.vectorize(coarse, [float])(turn.T @ mean, errors)
+        return np.linalg.solve(turn.T, steps), differing, reliability
 
-    def _errors(self, left: Floats, rest: Floats) -> Floats:
-        """Return the standard errors of slopes with these residuals, float64 [k, targets]."""
-        tells = left @ np.linalg.inv(left.T @ left + RIDGE * np.eye(left.shape[1]))
-        units = np.arange(len(left)) if self.units is None else self.units
+    def _errors(self, tells: Floats, rest: Floats) -> Floats:
+        """Return the standard errors of slopes from what each row tells of them, [k, targets]."""
+        units = np.arange(len(tells)) if self.units is None else self.units
         squares = []
         for of in tells.T:
             sums = np.zeros((units.max() + 1, rest.shape[1]))
