@@ -7,6 +7,7 @@ same words: a name that is not known is answered with the nearest one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from simulacra.models import Json, Schema, nearest
@@ -55,10 +56,15 @@ def known_name(name: str, columns: Json, said: str) -> str:
 
 
 def level_named(level: str, name: str, columns: Json, said: str) -> str:
-    """Return a level of a column as it is, or raise a ValueError with the nearest one."""
+    """Return a level of a column, or raise a ValueError with the nearest one.
+
+    It may be written as the same number, 1.0 for 1.
+    """
     levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
     if not levels or level in levels:
         return level
+    if len(same := [one for one in levels if _is_same_number(one, level)]) == 1:
+        return same[0]
     near = nearest(level, levels)
     shown = ", ".join(levels[:6]) + (" and more" if len(levels) > 6 else "")
     hint = f"Did you mean {near}?" if near else f"It has {shown}."
@@ -87,12 +93,19 @@ def _assignment(text: str, columns: Json, said: str) -> tuple[str, Any]:
     return column, _value(value, column, columns, said)
 
 
+def _is_same_number(one: str, other: str) -> bool:
+    with suppress(ValueError):
+        return float(one) == float(other)
+    return False
+
+
 def _value(value: Any, name: str, columns: Json, said: str) -> Any:
     """Return a value that an intervention may set its column to."""
     known_name(name, columns, said)
     if columns.get(name, {}).get("kind") in NUMERIC:
         return number_of(value, said, f"{name}={value}") if isinstance(value, str) else value
-    is_yes_no = columns.get(name, {}).get("kind") == "boolean"
-    level = str(value).lower() if is_yes_no else str(value)
-    level_named(level, name, columns, said)
-    return level if is_yes_no else value
+    levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
+    level = str(value)
+    if columns.get(name, {}).get("kind") == "boolean" and level not in levels:
+        level = level.lower()  # True, as Python and pandas write it
+    return level_named(level, name, columns, said)

@@ -161,7 +161,8 @@ def value_in(value: Any, column: ColumnSchema) -> float | str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     try:
-        number = float(value) if isinstance(value, str) else math.nan
+        is_number = isinstance(value, str) and "_" not in value  # which Python reads over
+        number = float(value) if is_number else math.nan
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -36,6 +36,7 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
         ({"levers": [{"column": "price", "value": 5}]}, "/levers/0/value"),
         ({"levers": [{"column": "region", "value": "west", "baseline": "x"}]}, "/levers/0/value"),
         ({"levers": [{"column": "region", "value": "x" * 513}]}, "/levers/0/value"),
+        ({"levers": [LEVER, LEVER | {"value": str(LEVER["value"])}]}, "/levers/1"),
         ({"before": ["price"]}, "/before/0"),
         ({"color": 1}, "/color"),
     ],

@@ -70,7 +70,11 @@ def test_python_refuses_interventions_in_the_words_of_the_command(text: str, wor
 
 def test_a_mapping_is_checked_like_a_text() -> None:
     mapping = {"price": "5", "plan": 1, "happy": True}
-    assert interventions_of(mapping, SCHEMA) == {"price": 5.0, "plan": 1, "happy": "true"}
+    assert interventions_of(mapping, SCHEMA) == {"price": 5.0, "plan": "1", "happy": "true"}
+    assert interventions_of({"plan": 1.0}, SCHEMA) == {"plan": "1"}  # as pandas reads it
+    yes_no = {"name": "happy", "kind": "boolean", "levels": [{"value": "Ja"}, {"value": "Nein"}]}
+    of_words = Schema({"columns": [yes_no]})
+    assert interventions_of({"happy": "Ja"}, of_words) == {"happy": "Ja"}
     with pytest.raises(ValueError, match=r"no column prise\. Did you mean price"):
         interventions_of({"prise": 5}, SCHEMA)
     with pytest.raises(ValueError, match="plan has no level 2"):

@@ -62,7 +62,7 @@ async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Obje
 
 
 def _asked(effect: EffectEstimate) -> Object:
-    """Return the waves of a question as the client gave them."""
+    """Return the waves of a question as REST writes them."""
     waves = effect.spec.parallel_trends
     return {"parallel_trends": {name: plain(since) for name, since in waves.items()} or None}
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import ConfigDict, Field
 
 from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules, no_default
+from simulacra_schema.conditions import value_in
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, several_answers
 from simulacra_schema.questions.effect import (
     Outcome,
@@ -144,7 +145,10 @@ class SheetQuestion(Question, Generic[L]):
             found += _contradictions(at, lever, self.levers)
             own = {"before": lever.before, "after": lever.after}
             found += check_places(self.blocks, own, lever.column, "levers", at)
-            contrast = (lever.column, plain(lever.value), plain(lever.baseline))
+            ends = [plain(lever.value), plain(lever.baseline)]
+            if column := schema.find(lever.column):  # 16 and "16" are one number
+                ends = [None if one is None else value_in(one, column) for one in ends]
+            contrast = (lever.column, *ends)
             if contrast in asked:
                 found.append(_LEVER_TWICE.at("levers", at))
             asked.add(contrast)

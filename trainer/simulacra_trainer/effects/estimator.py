@@ -12,6 +12,7 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import Method
+from simulacra_schema.conditions import value_in
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, Predictions, aipw_scores, predict
@@ -44,6 +45,7 @@ class Estimator:
         Raises:
             InputError: as `read_contrast`.
         """
+        request = _as_named(request, schema)
         self.contrast: Contrast = read_contrast(table, schema, request)
         self.table = table.take(self.contrast.rows)
         self.schema = schema
@@ -141,3 +143,13 @@ class Estimator:
         dealt = table.column(name).take(rng.permutation(table.num_rows))
         table = table.set_column(table.column_names.index(name), table.field(name), dealt)
         return Estimator(table, self.schema, self.request, seed)
+
+
+def _as_named(request: EstimateRequest, schema: TableSchema) -> EstimateRequest:
+    """Return a question with the numbers or levels that value and baseline name."""
+    column = schema.find(request.treatment)
+    if column is None:
+        return request
+    given = {"value": request.value, "baseline": request.baseline}
+    named = {field: value_in(one, column) for field, one in given.items()}
+    return request.model_copy(update={f: one for f, one in named.items() if one is not None})
