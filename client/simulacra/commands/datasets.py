@@ -215,7 +215,7 @@ def _upload_again(
     background: str | None,
 ) -> Document:
     kept = client.kept_options(dataset_id, earlier, said="--earlier FILE")
-    kept |= {"background": background} | ({"knowledge": known} if known else {})
+    kept |= {"background": background} | ({} if known is None else {"knowledge": known})
     name = stated_name(description) or source.name
     made = client.upload(source, name=name, description=description, **kept)
     remember_table(client.api_url, made.dataset_id, name, source)

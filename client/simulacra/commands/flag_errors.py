@@ -50,6 +50,7 @@ WORDS = {
     "conditions.numeric with min and max": "--range",
     "conditions.categorical with shares": "--share",
     "prices and buys": "--at and --buys",
+    "method and columns": "--method and --columns",
     "in buys": "in --buys",
 }
 """Names of fields in sentences. Names of the customer's columns are quoted there."""

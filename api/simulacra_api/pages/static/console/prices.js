@@ -22,7 +22,7 @@ function EachPrice({ columns, own, onChange }) {
   return html`<div class="field"><label for="price-count">Prices asked about</label><input id="price-count" type="number" min=${FEWEST} max=${most} value=${own.each.length} onChange=${(event) => resize(Number(event.target.value))} /></div>
     ${own.each.map((name, at) => html`<${ColumnSelect} id=${`price-${at}`} label=${`Answers ${at + 1}`} columns=${columns} value=${name} onChange=${(next) => set({ each: put(own.each, at, next), buys: at ? own.buys : [] })} />
       <div class="field"><label for=${`price-at-${at}`}>Price of answers ${at + 1}, if its name does not tell</label><input id=${`price-at-${at}`} type="number" min="0" step="any" required=${own.at.some(Boolean)} value=${own.at[at] ?? ""} onInput=${(event) => set({ at: own.each.map((_, place) => place === at ? event.target.value : own.at[place] ?? "") })} /></div>`)}
-    <div class="field"><label for="price-buys">Answers that mean buying; none chosen: the highest</label><select id="price-buys" multiple onChange=${(event) => set({ buys: [...event.target.selectedOptions].map((one) => one.value) })}>
+    <div class="field"><label for="price-buys">Answers that mean buying; none chosen: yes, or the two highest (of three, the highest)</label><select id="price-buys" multiple onChange=${(event) => set({ buys: [...event.target.selectedOptions].map((one) => one.value) })}>
       ${levels.map((level) => html`<option value=${level.value} selected=${own.buys.includes(level.value)}>${level.label ?? level.value}</option>`)}</select></div>`;
 }
 
