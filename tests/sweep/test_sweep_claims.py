@@ -56,6 +56,12 @@ ASSUMED = {
     "verdict": {"kind": "assumed", "text": "If x comes first: 1."},
     "ace": {"effect": 1.0},
     "union": {"low": 0.5, "high": 2.0},
+    "checks": [],
+}
+WEAK = {
+    "verdict": {"kind": "instrument", "text": "Between 0.5 and 2."},
+    "ace": {"effect": None},
+    "checks": [{"name": "first stage", "outcome": "failed"}],
 }
 USUAL = ASSUMED | {
     "treatment": "x",
@@ -196,6 +202,11 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         lambda kind: claims.effect(ASSUMED | {"verdict": {"kind": kind, "text": "1."}}, UPLOAD),
         "parallel trends",
         "suggested",
+    ),
+    "weak instrument": (
+        lambda ace: claims.effect(ASSUMED | WEAK | {"ace": {"effect": ace}}, UPLOAD),
+        None,
+        1.0,
     ),
     "groups": (claims.groups, GROUPS, GROUPS | {"segments": [GROUP, GROUP | {"rows": 123}]}),
     "usual order": (

@@ -373,8 +373,8 @@ def test_a_number_that_few_have_takes_its_nearest_respondents() -> None:
     graph = CausalGraph(order=["x", "z"], parent_lists={"x": [], "z": []}, edges=[])
     found = [support_of_do(table, schema, graph, {"x": x}, seed=0) for x in (50.0, 80.0, 500.0)]
     respondents = [one.respondents for one in found]
-    # A tenth of the rows, in whole blocks of ten.
-    assert respondents[:2] == pytest.approx([205, 205], rel=0.03)
+    # Those within 1.84 * 10 * 2000 ** -0.2 = 4.03, or a tenth of the rows, in blocks of ten.
+    assert respondents[:2] == pytest.approx([2000 * 0.313, 205], rel=0.03)
     assert respondents[2] is None
     assert found[2].missing == "'500' lies outside the observed values of x."
 
