@@ -28,7 +28,8 @@ def keys_of(tenant: str, root: hvac.Client) -> list[str]:
 
 @pytest.mark.usefixtures("servers")
 def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
-    node.apply("install", *set_arguments(BY_ACCOUNT))
+    # The cluster's earlier installation claimed another store.
+    node.apply("install", *set_arguments(BY_ACCOUNT | {"store.change": "true"}))
     with node.api():
         client, tenant = node.sign_up("Vaulted")
         uploaded = client.upload(SURVEY, family="forest")
