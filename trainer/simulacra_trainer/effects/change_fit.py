@@ -17,6 +17,7 @@ import numpy as np
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.effects.scores import by_unit
 from simulacra_trainer.evidence import coarse
 
 MAX_CROSSED = 100
@@ -71,13 +72,8 @@ class ChangeFit:
 
     def _errors(self, tells: Floats, rest: Floats) -> Floats:
         """Return the standard errors of slopes from what each row tells of them, [k, targets]."""
-        units = np.arange(len(tells)) if self.units is None else self.units
-        squares = []
-        for of in tells.T:
-            sums = np.zeros((units.max() + 1, rest.shape[1]))
-            np.add.at(sums, units, of[:, None] * rest)
-            squares.append(np.sum(sums**2, axis=0))
-        return np.sqrt(np.array(squares))
+        sums = [[by_unit(of * left, self.units) for left in rest.T] for of in tells.T]
+        return np.sqrt(np.sum(np.square(sums), axis=2))
 
     def _differing(self, left: Floats, products: Floats, rest: Floats) -> tuple[Floats, float]:
         """Return the slopes of the products, after shrinking, and the reliability."""

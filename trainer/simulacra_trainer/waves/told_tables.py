@@ -11,7 +11,7 @@ from simulacra_intake.matching.likeness import cramers_v
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.wave_summary import BannerCells, SummaryQuestion, SummaryWave, digest_of
-from simulacra_trainer.cell_keys import key_of_all, noise_of, noisy, summed
+from simulacra_trainer.cell_keys import Keys, key_of_all, noise_of, noisy, summed
 from simulacra_trainer.report.comparison.marginals import level_label
 from simulacra_trainer.waves.disclosure import Cells
 from simulacra_trainer.waves.shares import Bools, Question, Sample, band_names
@@ -138,10 +138,9 @@ def told_wave(wave: WaveRows, banner: Sequence[str], found: float) -> SummaryWav
     questions = [_question(wave, name, banner) for name in wave.questions]
     sample, rows = wave.sample, wave.rows
     clusters = np.unique(sample.clusters[rows]).size
-    told = noisy(np.array([rows.size]), key_of_all(sample.keys[rows]), sample.keys.size)
     return SummaryWave(
         label=sample.levels[wave.at],
-        rows=float(told[0]),
+        rows=_told(wave, sample.keys[rows]),
         clusters=None if clusters == rows.size else clusters,
         fingerprint=fingerprint_of(questions),
         attack=round(found, 3),
@@ -150,12 +149,16 @@ def told_wave(wave: WaveRows, banner: Sequence[str], found: float) -> SummaryWav
     )
 
 
+def _told(wave: WaveRows, keys: Keys) -> float:
+    """Return the number of rows with these keys, as it may be told."""
+    return float(noisy(np.array([keys.size]), key_of_all(keys), wave.sample.keys.size)[0])
+
+
 def _question(wave: WaveRows, name: str, banner: Sequence[str]) -> SummaryQuestion:
     question, at = wave.questions[name], wave.at
     answered = question.wave == at
     keys = wave.sample.keys[question.known][answered]
-    noised = noisy(np.array([keys.size]), key_of_all(keys), wave.sample.keys.size)
-    respondents = max(float(noised[0]), 1.0)
+    respondents = max(_told(wave, keys), 1.0)
     hits: list[float | None] = []
     effects: list[float | None] = []
     freedom: list[float | None] = []

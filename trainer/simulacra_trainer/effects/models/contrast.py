@@ -187,7 +187,7 @@ def window_reach(blocks: Floats, at: float) -> float:
     size = min(max(int(WINDOW_SHARE * blocks.size), MIN_WINDOW), blocks.size)
     if not size:
         return 0.0
-    quarters = np.quantile(blocks, (0.25, 0.75))
+    quarters = np.quantile(blocks, (0.25, 0.75))  # of a normal 1.349 deviations apart
     spread = min(float(blocks.std()), float(quarters[1] - quarters[0]) / 1.349)
     least = float(np.partition(np.abs(blocks - at), size - 1)[size - 1])
     return max(BANDWIDTH * spread * float(blocks.size) ** -0.2, least)
