@@ -60,7 +60,7 @@ def level_named(level: str, name: str, columns: Json, said: str) -> str:
 
     It may be written as the same number, 1.0 for 1.
     """
-    levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
+    levels = _levels(name, columns)
     if not levels or level in levels:
         return level
     if len(same := [one for one in levels if _is_same_number(one, level)]) == 1:
@@ -93,6 +93,10 @@ def _assignment(text: str, columns: Json, said: str) -> tuple[str, Any]:
     return column, _value(value, column, columns, said)
 
 
+def _levels(name: str, columns: Json) -> list[str]:
+    return [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
+
+
 def _is_same_number(one: str, other: str) -> bool:
     with suppress(ValueError):
         return float(one) == float(other)
@@ -104,8 +108,8 @@ def _value(value: Any, name: str, columns: Json, said: str) -> Any:
     known_name(name, columns, said)
     if columns.get(name, {}).get("kind") in NUMERIC:
         return number_of(value, said, f"{name}={value}") if isinstance(value, str) else value
-    levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
     level = str(value)
-    if columns.get(name, {}).get("kind") == "boolean" and level not in levels:
+    is_yes_no = columns.get(name, {}).get("kind") == "boolean"
+    if is_yes_no and level not in _levels(name, columns):
         level = level.lower()  # True, as Python and pandas write it
     return level_named(level, name, columns, said)

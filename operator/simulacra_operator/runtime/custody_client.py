@@ -94,8 +94,7 @@ class CustodyClient:
     async def claim_store(self, installation: str, take_over: str | None, claimed: bool) -> None:
         """Claim the store for an installation; see `StoreOwner`. Raises `StoreForeign`."""
         if self._owner is None:
-            store = self.service.store
-            self._owner = StoreOwner(store, installation, take_over)
+            self._owner = StoreOwner(self.service.store, installation, take_over)
         self._owner.claimed |= claimed
         await self.run("ownStore", self._owner.confirm)
 
