@@ -295,17 +295,27 @@ def test_a_placed_negative_control_costs_nothing_and_sees_a_hidden_cause(
     assert result.verdict.kind == ("suggested" if is_open else kind)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("z", "contradicted"), ("siblings", "open")])
-def test_graph_without_a_path_is_held_against_the_data(name: str, kind: str) -> None:
-    """Where background is proposed, the search kept an order, and its graph proves nothing."""
+@pytest.mark.parametrize(("name", "outcome"), [("z", "failed"), ("siblings", "not checked")])
+def test_graph_without_a_path_forbids_no_answer_and_0_stays_in_it(name: str, outcome: str) -> None:
+    """A search that misses an edge says nothing of the effect; where background is proposed, it
+    kept an order and is not even asked.
+    """
     table = TABLE.select(["z", "g", "t", "y"]).rename_columns([name, "g", "t", "y"])
     graph = CausalGraph(
         order=[name, "g", "t", "y"], parent_lists={name: [], "g": [], "t": [name], "y": ["g"]}
     )
+    assert graph.is_apart("t", "y")
+    assert not graph.leads("t", "y")
     result = _ask(table, graph, before=[name, "g"])
-    assert result.verdict.kind == kind
-    said = "learned graph says no effect, the same data show" in result.verdict.text
-    assert said == (kind == "contradicted")
+    assert result.verdict.kind == "open"
+    assert "or none, if y causes t." in result.verdict.text
+    assert result.union.low <= 0.0 < 1.5 < result.union.high
+    [check] = [one for one in result.checks if one.name == "graph against itself"]
+    assert check.outcome == outcome
+    assert ("no path between treatment and outcome" in check.detail) == (outcome == "failed")
+    # Who states the order has the better verdict, as before.
+    stated = _ask(table, graph, before=[name, "g"], after=["y"])
+    assert stated.verdict.kind == "assumed"
 
 
 def test_effects_on_the_treated_and_on_the_overlap_have_their_own_truths() -> None:

@@ -34,6 +34,11 @@ class Checked:
 def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Interval]) -> Checked:
     """Check the learned graph against the effect that the same data show.
 
+    A failure speaks against the graph alone and forbids nothing: where a search finds no path, an
+    edge is missing more often than the effect is. The answer does not rest on the graph either: it
+    has every set that nobody ruled out, and 0, because no arrow says that the treatment comes
+    first.
+
     Args:
         is_apart: whether no graph of the class has a path between treatment and outcome.
         is_ordered: whether the search kept an order, stated or of proposed background; then a
@@ -48,8 +53,11 @@ def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Inter
     z = _critical(len(learned))
     worst = max(learned, key=lambda i: abs(i.effect) / max(i.error, 1e-300))
     if abs(worst.effect) > z * worst.error:
-        detail = f"the learned graph says no effect, the same data show {figure(worst.effect)}"
-        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
+        detail = (
+            "The learned graph has no path between treatment and outcome, but the same data show an"
+            " effect given its causes: the graph lacks an edge."
+        )
+        return Checked(Check(name=name, outcome="failed", detail=detail))
     detail = f"No path and no effect; {figure(z * worst.error)} would have been seen."
     return Checked(Check(name=name, outcome="passed", detail=detail))
 
