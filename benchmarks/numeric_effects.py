@@ -2,13 +2,15 @@
 
     python benchmarks/numeric_effects.py --rows 500 --draws 100 --seconds 480
     python benchmarks/numeric_effects.py --rows 1500 --draws 100 --grammars linear curved
+    python benchmarks/numeric_effects.py --rows 1500 --draws 40 --grammars poisson heaped
     python benchmarks/numeric_effects.py --rows 1000 --draws 60 --elasticity
 
 Confounded tables with a numeric treatment, every place stated. The contrast is the 75th against the
-25th percentile of the treatment, as sheets ask. The oracle is least squares with the true
-confounders in their true form and the true form of the treatment, with a heteroscedasticity
-consistent error. The product's interval is that of its main adjustment set, before the checks,
-which do not move it. Where the product answers for some people only, the truth is theirs.
+25th percentile of the treatment, as sheets ask, or what `count_grammars.py` says. The oracle is
+least squares with the true confounders in their true form and the true form of the treatment, with
+a heteroscedasticity consistent error. The product's interval is that of its main adjustment set,
+before the checks, which do not move it. Where the product answers for some people only, the truth
+is theirs.
 
 Prints a line for each grammar: draws, answers, coverage with its standard error, bias in standard
 deviations of the estimates, mean width over the oracle's, the oracle's coverage, CPU seconds.
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from count_grammars import COUNTS
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.questions.knowledge import Knowledge
@@ -53,7 +56,8 @@ class Grammar:
         noise: deviation of the outcome's noise from treatment and z1; by default 1.
         draw: noise of unit scale; by default normal.
         idle: columns that move nothing.
-        whole: whether the treatment is rounded to whole numbers.
+        binary: whether the outcome is yes or no, with the regression as its share.
+        asked: value and baseline; by default the 75th and the 25th percentile of the treatment.
     """
 
     treat: Callable[[Array, Array, Array, np.random.Generator], Array]
@@ -63,6 +67,7 @@ class Grammar:
     draw: Callable[[np.random.Generator, int], Array] = lambda rng, n: rng.normal(size=n)
     idle: int = 0
     binary: bool = False
+    asked: tuple[float, float] | None = None
 
     def causes(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
         """Return z1, z2, z3 and the treatment."""
@@ -186,6 +191,10 @@ GRAMMARS: dict[str, Grammar] = {
         idle=4,
     ),
 }
+GRAMMARS |= {
+    name: Grammar(treat, form, weights, asked=asked)
+    for name, (treat, form, weights, asked) in COUNTS.items()
+}
 
 
 def drawn(grammar: Grammar, n: int, seed: int) -> tuple[dict[str, Array], tuple[Array, ...]]:
@@ -253,7 +262,8 @@ def run(name: str, rows: int, draws: int, first: int, deadline: float) -> str:
     grammar = GRAMMARS[name]
     rng = np.random.default_rng(1)
     *z, t = grammar.causes(TRUTH_ROWS, rng)
-    a, b = (float(np.round(np.quantile(t, q), 1)) for q in (0.75, 0.25))
+    quartiles = (float(np.round(np.quantile(t, q), 1)) for q in (0.75, 0.25))
+    a, b = grammar.asked or quartiles
     whole = grammar.effects((z[0], z[1], z[2]), a, b)
     found = []
     started = time.process_time()
