@@ -19,12 +19,11 @@ from simulacra_schema.answers import Elasticity
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings
 from simulacra_trainer.effects.models.contrast import Flags
+from simulacra_trainer.effects.models.exact_arms import SCALE_STEPS
 from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.evidence import coarse
 
 TINY = 1e-300
-SCALE_STEPS = 11
-"""Whole numbers up to which a column may be a rating scale, of which a percent means nothing."""
 
 
 def elasticity(estimator: Estimator, found: Findings) -> Elasticity | None:

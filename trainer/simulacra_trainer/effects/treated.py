@@ -27,10 +27,10 @@ from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.contrast import (
     Flags,
-    are_enough,
     is_observed,
     window_reach,
 )
+from simulacra_trainer.effects.models.exact_arms import are_enough
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,

@@ -24,7 +24,8 @@ from simulacra_trainer.effects.aipw import CLIP, FOLDS
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.blocks import around
-from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags, are_enough
+from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags
+from simulacra_trainer.effects.models.exact_arms import are_enough
 from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.models.fold_models import (
     Fold,

@@ -22,6 +22,7 @@ from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.design import replicate_shifts, units_in
 from simulacra_trainer.effects.models.blocks import in_blocks
+from simulacra_trainer.effects.models.exact_arms import are_exact
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,
@@ -29,9 +30,6 @@ from simulacra_trainer.effects.models.features import (
     levels_of,
 )
 
-MIN_EXACT = 50
-EXACT_SHARE = 0.05
-"""Minimum rows, and share of all rows, with exactly the number of an arm; else it has a window."""
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
 """Minimum rows in a window around a number."""
@@ -133,7 +131,12 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     else:
         value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
         blocks = in_blocks(values, persons_in(table, schema))
-        design, arms = _number_arms(values[rows], blocks[rows], value, baseline, treatment)
+        asked, numbers = (value, baseline), values[rows]
+        # Parallel trends compare groups, whatever their codes: no curve joins them.
+        if are_exact(numbers, asked, groups=bool(request.parallel_trends)):
+            design, arms = "levels", [Arm(numbers == own, None) for own in asked]
+        else:
+            design, arms = "window", _windows(numbers, blocks[rows], asked, treatment)
     if value == baseline:
         message = "The baseline must differ from the treatment value."
         raise _invalid("/baseline", message, "Name two values.")
@@ -147,20 +150,17 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     return Contrast(rows, arm, other, outcome[rows], name, level, design, own, who, units, shifts)
 
 
-def _number_arms(
-    values: Floats, blocks: Floats, value: float, baseline: float, column: ColumnSchema
-) -> tuple[Design, list[Arm]]:
-    """Return exact arms if enough rows have both numbers, else windows of the nearest blocks."""
-    exact = [values == value, values == baseline]
-    if all(are_enough(rows) for rows in exact):
-        return "levels", [Arm(rows, None) for rows in exact]
+def _windows(
+    values: Floats, blocks: Floats, asked: tuple[float, float], column: ColumnSchema
+) -> list[Arm]:
+    """Return the nearest blocks of both numbers as arms."""
     spread = max(float(values.std()), 1e-300) if values.size else 1.0
     arms = []
-    for own, other in ((value, baseline), (baseline, value)):
+    for own, other in (asked, asked[::-1]):
         distance = np.abs(blocks - own)
         rows = (distance <= window_reach(blocks, own)) & (distance < np.abs(blocks - other))
         arms.append(Arm(rows, (blocks - own) / spread, is_observed(column, blocks, own)))
-    return "window", arms
+    return arms
 
 
 def is_observed(column: ColumnSchema, blocks: Floats, value: float) -> bool:
@@ -169,11 +169,6 @@ def is_observed(column: ColumnSchema, blocks: Floats, value: float) -> bool:
     if low is None or high is None:
         low, high = (float(blocks.min()), float(blocks.max())) if blocks.size else (1.0, 0.0)
     return low <= value <= high
-
-
-def are_enough(rows: Flags) -> bool:
-    """Return whether the rows with exactly a number suffice without a window."""
-    return int(rows.sum()) >= max(MIN_EXACT, EXACT_SHARE * rows.size)
 
 
 def window_reach(blocks: Floats, at: float) -> float:
