@@ -1,14 +1,15 @@
 """Every door of a running service, asked about many people at once: who was in the table?
 
-    python tests/support/door_attack.py [--persons 200] [--seconds 2400] [--threads 4]
+    python tests/support/door_attack.py [--persons 200] [--requests 10000] [--seconds 2400]
 
 Starts a service in a temporary folder, uploads 700 people, and attacks 200 who are alone with age,
 sex and ward, half of them sick, beside 200 such people who are not in the table. Requests answer as
-many questions as they can: a probe has a share for each ward, a sheet the windows of twelve people,
+many questions as they can: a probe has a share for each ward, a sheet the windows of four people,
 a segment all wards, and a request that is refused before a Job costs milliseconds. Later requests
 follow from earlier answers. For each door a line says how many requests, Jobs and questions there
-were, and the AUC of the figures of members against those of others: how much more they point at
-the true illness, or at a person's presence. Without a leak it is 0.5, with an error of 0.03.
+were, the CPU seconds of the service, and the AUC of the figures of members against those of others:
+how much more they point at the true illness, or at a person's presence. Without a leak it is 0.5,
+with an error of 0.03. The door without Jobs comes last, and fills up the requests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import tempfile
 import threading
 import time
@@ -30,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 import counting_attack as attacks
-from installation import Installation
+from installation import Installation, descendants
 from service_attack import OfService
 from simulacra import ApiError, Client, JobFailed
 
@@ -38,10 +40,10 @@ Json = Mapping[str, Any]
 HEALTHY = "none"
 BANDS, BAND_ROWS = 20, 20_000
 REPORT_ROWS = 400
-LEVERS = 24
+LEVERS = 8
 REACH = 2_500
 FORMS: tuple[Callable[[str], str], ...] = (str, str.upper, str.strip, lambda word: word + " ")
-EXACT = (0.0, 0.25, 0.5, 1.0, 5.0, 20.0, 50.0, 500.0)
+EXACT = (0.0, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0, 50.0, 100.0, 500.0)
 """Distances around a person's income within which a refused request asks for rows."""
 
 
@@ -56,15 +58,31 @@ def people(seed: int) -> pd.DataFrame:
     return table
 
 
+def cpu_seconds(service: int) -> float:
+    """Return the CPU seconds of a process, of those below it, and of those that have ended."""
+    ticks = 0
+    for pid in (service, *descendants(service)):
+        with suppress(OSError):  # it has ended meanwhile, and counts for its parent
+            of = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, of[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Doors:
     """A service, the people whom it is asked about, and the requests so far."""
 
     def __init__(
-        self, client: Client, dataset: str, persons: int, until: float, pool: Any, seed: int
+        self,
+        client: Client,
+        dataset: str,
+        asked: argparse.Namespace,
+        pool: Any,
+        until: float,
+        most: int,
     ) -> None:
         table, others = people(4), people(5)
         self.client, self.dataset, self.until, self.pool = client, dataset, until, pool
-        self.seed = seed
+        self.seed, self.most, persons = asked.seed, most, asked.persons
         self.groups = {
             "members": attacks.singled_out(table, persons),
             "others": attacks.singled_out(others, persons),
@@ -81,10 +99,10 @@ class Doors:
             self.asked.update(kinds)
 
     def each(self, ask: Callable[[Any], Any], questions: Iterable[Any]) -> dict[Any, Any]:
-        """Ask several questions at once until the time is over; return the answers by question."""
+        """Ask several questions at once until time or requests are over; return their answers."""
 
         def one(question: Any) -> Any:
-            if time.monotonic() > self.until:
+            if time.monotonic() > self.until or self.asked["requests"] >= self.most:
                 return None
             with suppress(ApiError, JobFailed, TimeoutError):
                 return ask(question)
@@ -215,7 +233,7 @@ def segments(doors: Doors) -> Scores:
 
 
 def sheets(doors: Doors) -> Scores:
-    """Sheets of windows just above and just below the incomes of twelve people."""
+    """Sheets of windows just above and just below the incomes of four people."""
     answers = OfService(doors.client, doors.dataset)
 
     def ask(incomes: tuple[int, ...]) -> dict[int, float]:
@@ -342,7 +360,7 @@ def refusals(doors: Doors) -> Scores:
     return {"presence": lambda p: found.get(place[p.age, p.sex, p.ward, p.income])}
 
 
-DOORS = (refusals, segments, ranges, sheets, reports, probes, effects)
+DOORS = (segments, ranges, reports, sheets, probes, effects, refusals)
 
 
 def measured(doors: Doors, score: Callable[[Any], float | None]) -> Json:
@@ -369,29 +387,37 @@ def main() -> None:
     """Start a service, go through its doors and print what each tells."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--persons", type=int, default=200, help="of each kind, an even number")
-    parser.add_argument("--seconds", type=float, default=2_400.0, help="of all doors, at most")
+    parser.add_argument("--seconds", type=float, default=2_400.0, help="of the doors with Jobs")
+    parser.add_argument("--refusals", type=float, default=1_200.0, help="seconds of refusals")
+    parser.add_argument("--requests", type=int, default=10_000, help="of all doors, at most")
     parser.add_argument("--threads", type=int, default=4, help="requests at once")
     parser.add_argument("--doors", nargs="+", choices=[one.__name__ for one in DOORS])
     parser.add_argument("--seed", type=int, default=0, help="of the order of the people")
     asked = parser.parse_args()
     by_name = {one.__name__: one for one in DOORS}
-    chosen = [by_name[name] for name in asked.doors or by_name]
+    chosen = [by_name[name] for name in by_name if name in (asked.doors or by_name)]
     totals: Counter[str] = Counter()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        client = stack.enter_context(Installation(Path(folder) / "data").serving())
+        service = Installation(Path(folder) / "data")
+        client = stack.enter_context(service.serving())
         pool = stack.enter_context(ThreadPoolExecutor(asked.threads))
         dataset = client.fit(people(4)).dataset_id
-        end = time.monotonic() + asked.seconds
-        for left, door in zip(range(len(chosen), 0, -1), chosen, strict=True):
-            began = time.monotonic()
-            until = began + max(end - began, 0.0) / left
-            doors = Doors(client, dataset, asked.persons, until, pool, asked.seed)
+        assert service.process
+        pid, end = service.process.pid, time.monotonic() + asked.seconds
+        with_jobs = sum(door is not refusals for door in chosen)
+        for left, door in zip(range(with_jobs, -1, -1), chosen, strict=False):
+            began, used = time.monotonic(), cpu_seconds(pid)
+            share = max(end - began, 0.0) / max(left, 1)
+            until = began + (asked.refusals if door is refusals else share)
+            doors = Doors(client, dataset, asked, pool, until, asked.requests - totals["requests"])
             scores = door(doors)
+            used = cpu_seconds(pid) - used
             totals += doors.asked
             for of, score in scores.items():
                 line = {"door": door.__name__, "reads": of, **measured(doors, score)}
-                line |= doors.asked | {"seconds": round(time.monotonic() - began)}
+                line |= doors.asked | {"cpu_s": round(used, 1)}
+                line |= {"seconds": round(time.monotonic() - began)}
                 print(json.dumps(line), flush=True)  # noqa: T201
     print(json.dumps({"door": "all", **totals}))  # noqa: T201
 

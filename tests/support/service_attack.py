@@ -81,13 +81,14 @@ class OfService:
         return None if found is None else float(found)
 
     def sheet(self, levers: list[Json], level: str) -> Json:
-        """Return the answer sheet of an illness."""
+        """Return the answer sheet of an illness, with its levers as the trainer has them."""
         self.asked += 1
         made = self.client.ask_sheet(
             self.dataset, outcome="illness", outcome_level=level, levers=levers
         )
         self.client.wait(made["job_id"])
-        return dict(self.client.sheet(made["sheet_id"]))
+        found = dict(self.client.sheet(made["sheet_id"]))
+        return found | {"levers": [{**one, "answer": one} for one in found["levers"]]}
 
 
 def one_window(answers: Any, person: Any) -> dict[str, float]:
