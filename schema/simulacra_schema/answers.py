@@ -17,6 +17,7 @@ from simulacra_schema.base import (
     Timestamp,
     VerdictKind,
     is_none,
+    optional,
 )
 from simulacra_schema.questions.effect import Estimate, Population, Precision
 
@@ -165,15 +166,11 @@ class Yardstick(AnswerPart):
         description="Share of what is left of treatment and outcome that a cause must explain to"
         " move the effect as far (0..1)."
     )
-    of_outcome: float | None = Field(
-        default=None, description="Share of what is left of the outcome that it explains (0..1)."
+    of_outcome: float | None = optional(
+        "Share of what is left of the outcome that it explains (0..1)."
     )
-    of_weights: float | None = Field(
-        default=None, description="Share of the weights' variance that it explains (0..1)."
-    )
-    move: float | None = Field(
-        default=None, description="How far an unseen cause as strong could move the effect."
-    )
+    of_weights: float | None = optional("Share of the weights' variance that it explains (0..1).")
+    move: float | None = optional("How far an unseen cause as strong could move the effect.")
 
 
 class Sensitivity(AnswerPart):
@@ -188,19 +185,17 @@ class Sensitivity(AnswerPart):
     yardsticks: list[Yardstick] = Field(
         default=[], description="Stated columns, each left out, the farthest move first."
     )
-    unseen: Span | None = Field(
-        default=None,
-        description="The interval even with an unseen cause as strong as the first of these.",
+    unseen: Span | None = optional(
+        "The interval even with an unseen cause as strong as the first of these."
     )
 
 
 class Elasticity(AnswerPart):
     """The elasticity with its 95 % interval, or why there is none."""
 
-    value: float | None = Field(
-        default=None,
-        description="Percent of the outcome, of a yes/no outcome percentage points, for 1 % more "
-        "of the treatment. Null unless the verdict is assumed.",
+    value: float | None = optional(
+        "Percent of the outcome, of a yes/no outcome percentage points, for 1 % more "
+        "of the treatment. Null unless the verdict is assumed."
     )
     low: float | None = None
     high: float | None = None
@@ -222,7 +217,7 @@ class GroupsDiffer(AnswerPart):
 class SegmentDifference(AnswerPart):
     """The effect in a segment minus that in the first one: 95 % for all differences together."""
 
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
+    effect: float | None = optional("Null unless the verdict is assumed.")
     low: float
     high: float
 
@@ -235,25 +230,21 @@ class SegmentEffect(AnswerPart):
     """
 
     level: str = Field(description="With two columns: the levels of both, with a comma between.")
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
+    effect: float | None = optional("Null unless the verdict is assumed.")
     low: float
     high: float
-    alone: Span | None = Field(
-        default=None,
-        description="The interval for who looks at this segment alone, and chose it beforehand. "
-        "Null in answers made before it was given.",
+    alone: Span | None = optional(
+        "The interval for who looks at this segment alone, and chose it beforehand. "
+        "Null in answers made before it was given."
     )
     rows: int
     support: float
-    effective_rows: float | None = Field(
-        default=None,
-        description="Rows that the smaller arm's weights are worth (Kish), a person's rows counted"
-        " as one. Null in answers made before the intervals held for all segments together.",
+    effective_rows: float | None = optional(
+        "Rows that the smaller arm's weights are worth (Kish), a person's rows counted"
+        " as one. Null in answers made before the intervals held for all segments together."
     )
     thin_support: bool = Field(default=False, description="Fewer than 50 effective rows.")
-    difference: SegmentDifference | None = Field(
-        default=None, description="From the first segment. Null for the first."
-    )
+    difference: SegmentDifference | None = optional("From the first segment. Null for the first.")
 
 
 class EffectResult(KubeModel):

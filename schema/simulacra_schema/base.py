@@ -40,6 +40,11 @@ def optional(description: str, **limits: Any) -> Any:
     return Field(default=None, description=description, **limits)
 
 
+def optional_list(description: str, **limits: Any) -> Any:
+    """Return a field whose list is empty when absent, with its description and limits."""
+    return Field(default_factory=list, description=description, **limits)
+
+
 def no_default(schema: dict[str, Any]) -> None:
     """Leave the default out of the CRD, for a field that an earlier release does not know.
 

@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from simulacra_schema.base import (
     AnswerPart,
     ColumnName,
     KubeModel,
     Level,
-    cel_rules,
     no_default,
+    optional,
+    ruled,
 )
 
 VERSION = 1
@@ -47,11 +48,7 @@ class Pair(KubeModel):
     Not x and y: kubectl reads a key `y` of YAML as true.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("self.first != self.second", "a pair has two columns; name another")
-        )
-    )
+    model_config = ruled(("self.first != self.second", "a pair has two columns; name another"))
 
     first: ColumnName = Field(description="A column of the given rows, or of the model.")
     second: ColumnName = Field(description="The other column.")
@@ -71,23 +68,19 @@ class SignedPair(Pair):
     sign: Literal["positive", "negative"] = Field(
         description="Whether two answers meet more or less often than by chance."
     )
-    levels: list[Level] | None = Field(
-        default=None,
+    levels: list[Level] | None = optional(
+        "Answers of both that the sign is about. Without them, larger numbers or later "
+        "levels of the first go with larger ones of the second (positive), or with smaller ones.",
         min_length=2,
         max_length=2,
-        description="Answers of both that the sign is about. Without them, larger numbers or later "
-        "levels of the first go with larger ones of the second (positive), or with smaller ones.",
     )
 
 
 class GivenOptions(KubeModel):
     """What to fill in the given rows."""
 
-    columns: list[ColumnName] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=4096,
-        description="Columns to fill. Without it, all that can be filled.",
+    columns: list[ColumnName] | None = optional(
+        "Columns to fill. Without it, all that can be filled.", min_length=1, max_length=4096
     )
     implicates: int = Field(
         default=DEFAULT_IMPLICATES,
@@ -108,30 +101,24 @@ class GivenOptions(KubeModel):
         " these answers as missing.",
         json_schema_extra=no_default,
     )
-    pairs: list[Pair] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_PAIRS,
-        description="Pairs of a column of the given rows and one of the model, of which bounds are "
+    pairs: list[Pair] | None = optional(
+        "Pairs of a column of the given rows and one of the model, of which bounds are "
         "wanted. Pairs of a statement below need no mention here.",
-    )
-    independent: list[Pair] | None = Field(
-        default=None,
         min_length=1,
         max_length=MAX_PAIRS,
-        description="Pairs that nothing but the common columns connects, as you state.",
     )
-    sign: list[SignedPair] | None = Field(
-        default=None,
+    independent: list[Pair] | None = optional(
+        "Pairs that nothing but the common columns connects, as you state.",
         min_length=1,
         max_length=MAX_PAIRS,
-        description="Signs of dependence given the common columns, as you state them.",
     )
-    impossible: list[ImpossibleCell] | None = Field(
-        default=None,
+    sign: list[SignedPair] | None = optional(
+        "Signs of dependence given the common columns, as you state them.",
         min_length=1,
         max_length=MAX_PAIRS,
-        description="Answers that never meet, as you state.",
+    )
+    impossible: list[ImpossibleCell] | None = optional(
+        "Answers that never meet, as you state.", min_length=1, max_length=MAX_PAIRS
     )
 
     def all_pairs(self) -> Iterator[tuple[str, int, Pair]]:
@@ -241,12 +228,9 @@ class CompletionFigures(KubeModel):
     implicates: int = Field(description="How often each gap was filled.")
     gaps: int = Field(description="Cells with a gap.")
     filled: int = Field(description="Of these, cells that were filled in every implicate.")
-    least_worth: float | None = Field(
-        default=None, description="Respondents that the least informed column is worth."
-    )
-    pairs: dict[str, int] | None = Field(
-        default=None,
-        description="Pairs by verdict: measured, assumed, open or contradicted.",
+    least_worth: float | None = optional("Respondents that the least informed column is worth.")
+    pairs: dict[str, int] | None = optional(
+        "Pairs by verdict: measured, assumed, open or contradicted.",
         json_schema_extra={"maxProperties": 4},
     )
 

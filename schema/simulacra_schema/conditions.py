@@ -17,9 +17,17 @@ from datetime import UTC, datetime
 from operator import not_
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, level_of, no_default
+from simulacra_schema.base import (
+    ColumnName,
+    KubeModel,
+    Level,
+    level_of,
+    no_default,
+    optional_list,
+    ruled,
+)
 from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, no_level, several_answers
 from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
 from simulacra_schema.ranges import Finite as Finite
@@ -58,13 +66,11 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 class ConditionSet(KubeModel):
     """All conditions of a generation; they must hold together."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "!has(self.categorical) || !has(self.numeric) || "
-                "!self.categorical.exists(c, c in self.numeric)",
-                "a column is in categorical and in numeric; set one of the two",
-            )
+    model_config = ruled(
+        (
+            "!has(self.categorical) || !has(self.numeric) || "
+            "!self.categorical.exists(c, c in self.numeric)",
+            "a column is in categorical and in numeric; set one of the two",
         )
     )
 
@@ -80,10 +86,9 @@ class ConditionSet(KubeModel):
         max_length=MAX_CONDITIONS,
         description="A closed range for every row, by column; min equal to max fixes the value.",
     )
-    quotas: list[Quota] = Field(
-        default_factory=list,
+    quotas: list[Quota] = optional_list(
+        "Shares of cells: rows with a range, a level, or several at once.",
         max_length=MAX_QUOTAS,
-        description="Shares of cells: rows with a range, a level, or several at once.",
         json_schema_extra=no_default,
         exclude_if=not_,  # an earlier release does not know the field
     )

@@ -36,16 +36,14 @@ SCHEMA_URL = "https://datapackage.org/profiles/2.0/tableschema.json"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 M = TypeVar("M", bound=BaseModel)
 MATCHES = ("exact", "equal", "subset", "superset", "partial")
-DescriptionProblem = FieldError
-"""One fault: `pointer` (RFC 6901) into the document as it was sent, and `detail`."""
 
 
 class DescriptionInvalid(ValueError):
     """The document is not a valid description; errors: all faults, MAX_PROBLEMS at most."""
 
-    def __init__(self, errors: Sequence[DescriptionProblem]) -> None:
+    def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__(f"The description has {len(errors)} errors.")
-        self.errors: tuple[DescriptionProblem, ...] = tuple(errors[:MAX_PROBLEMS])
+        self.errors: tuple[FieldError, ...] = tuple(errors[:MAX_PROBLEMS])
 
 
 class Description(BaseModel):
@@ -115,12 +113,12 @@ def parse_description(document: object) -> Description:
         raise _invalid((), detail)
     prefix = _prefix(document)
     resource, schema = _parts(document, prefix)
-    problems: list[DescriptionProblem] = []
+    problems: list[FieldError] = []
     problems += _check_resource(resource, prefix[:-1])
     table = _validated(TableSchemaPart, schema, prefix, problems)
     dialect = _validated(Dialect, resource.get("dialect", {}), (*prefix[:-1], "dialect"), problems)
     problems += [
-        DescriptionProblem(pointer=pointer(*prefix, *path), detail=detail)
+        FieldError(pointer=pointer(*prefix, *path), detail=detail)
         for path, detail in _rules(schema, table)
     ]
     if problems or table is None or dialect is None:
@@ -142,7 +140,7 @@ def property_path(name: str) -> tuple[str, ...]:
 
 
 def _invalid(path: tuple[str | int, ...], detail: str) -> DescriptionInvalid:
-    return DescriptionInvalid([DescriptionProblem(pointer=pointer(*path), detail=detail)])
+    return DescriptionInvalid([FieldError(pointer=pointer(*path), detail=detail)])
 
 
 def _is_shallow(value: object, depth: int) -> bool:
@@ -189,24 +187,22 @@ def _parts(document: Any, prefix: tuple[str | int, ...]) -> tuple[dict[str, Any]
     return resource, schema
 
 
-def _check_resource(
-    resource: dict[str, Any], path: tuple[str | int, ...]
-) -> Iterator[DescriptionProblem]:
+def _check_resource(resource: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[FieldError]:
     for key, limit in (("name", 256), ("path", 1024), ("encoding", 32)):
         value = resource.get(key)
         if value is not None and not (isinstance(value, str) and len(value) <= limit):
             if key == "path" and isinstance(value, list) and len(value) == 1:
                 continue
             detail = f"This must be a text of at most {limit} characters."
-            yield DescriptionProblem(pointer=pointer(*path, key), detail=detail)
+            yield FieldError(pointer=pointer(*path, key), detail=detail)
     dialect = resource.get("dialect")
     for key, needed in UNREAD_DIALECT.items():
         if isinstance(dialect, dict) and dialect.get(key, needed) != needed:
             where = pointer(*path, "dialect", key)
-            yield DescriptionProblem(pointer=where, detail=LATER)
+            yield FieldError(pointer=where, detail=LATER)
     encoding = resource.get("encoding")
     if isinstance(encoding, str) and _codec(encoding) is None:
-        yield DescriptionProblem(
+        yield FieldError(
             pointer=pointer(*path, "encoding"),
             detail=f"This encoding is not known. Use one of {', '.join(sorted(ENCODINGS))}.",
         )
@@ -238,7 +234,7 @@ def _codec(encoding: str) -> str | None:
 
 
 def _validated(
-    kind: type[M], content: object, path: tuple[str | int, ...], problems: list[DescriptionProblem]
+    kind: type[M], content: object, path: tuple[str | int, ...], problems: list[FieldError]
 ) -> M | None:
     try:
         return kind.model_validate(content)
@@ -246,7 +242,7 @@ def _validated(
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             where = pointer(*path, *fault["loc"])
             detail = _plain(fault["type"], fault["msg"])
-            problems.append(DescriptionProblem(pointer=where, detail=detail))
+            problems.append(FieldError(pointer=where, detail=detail))
         return None
 
 

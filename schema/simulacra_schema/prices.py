@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, Level
+from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, Level, optional, optional_list
 
 PriceMethod = Literal["van_westendorp", "gabor_granger"]
 STEPS = ("too cheap", "cheap", "expensive", "too expensive")
@@ -20,25 +20,20 @@ MOST_PRICES = 20
 class PriceQuestion(KubeModel):
     """Columns with the answers to one price question; found by their names where none are given."""
 
-    method: PriceMethod | None = Field(
-        default=None, description="Of several price questions the one to answer."
-    )
-    columns: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=MOST_PRICES,
-        description="van_westendorp: the prices too cheap, cheap, expensive, too expensive, in this"
+    method: PriceMethod | None = optional("Of several price questions the one to answer.")
+    columns: list[ColumnName] = optional_list(
+        "van_westendorp: the prices too cheap, cheap, expensive, too expensive, in this"
         " order. gabor_granger: a column for each price, or one with the highest price accepted.",
-    )
-    prices: list[Annotated[float, Field(ge=0.0)]] = Field(
-        default_factory=list,
         max_length=MOST_PRICES,
-        description="gabor_granger: the price of each column; read from the names when empty.",
     )
-    buys: list[Level] = Field(
-        default_factory=list,
-        max_length=10,
-        description="gabor_granger: answers that mean buying; of yes/no the yes, of a scale of four"
+    prices: list[Annotated[float, Field(ge=0.0)]] = optional_list(
+        "gabor_granger: the price of each column; read from the names when empty.",
+        max_length=MOST_PRICES,
+    )
+    buys: list[Level] = optional_list(
+        "gabor_granger: answers that mean buying; of yes/no the yes, of a scale of four"
         " or more its two highest when empty.",
+        max_length=10,
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from simulacra_schema.base import ColumnName, Level, Sparse, cel_rules, level_of
+from simulacra_schema.base import ColumnName, Level, Sparse, level_of, optional, ruled
 from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange
 
 MAX_QUOTAS = 200
@@ -27,24 +27,21 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class CellPart(Sparse, NumericRange):
     """What a cell asks of one column: one of several levels, or a range."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "[has(self.levels), has(self.min) || has(self.max), "
-                "has(self.earliest) || has(self.latest)].filter(one, one).size() == 1",
-                "give levels, or min and max of a number, or earliest and latest of a date",
-            ),
-            IN_ORDER,
-            DATES_IN_ORDER,
-        )
+    model_config = ruled(
+        (
+            "[has(self.levels), has(self.min) || has(self.max), "
+            "has(self.earliest) || has(self.latest)].filter(one, one).size() == 1",
+            "give levels, or min and max of a number, or earliest and latest of a date",
+        ),
+        IN_ORDER,
+        DATES_IN_ORDER,
     )
 
-    levels: list[Level] | None = Field(
-        default=None,
+    levels: list[Level] | None = optional(
+        "Levels, of which a row of the cell has one. Of a column of several answers, "
+        "one option that the row has.",
         min_length=1,
         max_length=MAX_LEVELS,
-        description="Levels, of which a row of the cell has one. Of a column of several answers, "
-        "one option that the row has.",
     )
 
     def words(self) -> str:
@@ -59,17 +56,15 @@ class CellPart(Sparse, NumericRange):
 class Quota(Sparse):
     """The share of the rows that a cell has: exactly, or at least and at most."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "has(self.share) != (has(self.min) || has(self.max))",
-                "give the share, or its min, max or both",
-            ),
-            (
-                "!has(self.min) || !has(self.max) || self.min <= self.max",
-                "min is above max, so no table can meet the quota; exchange them",
-            ),
-        )
+    model_config = ruled(
+        (
+            "has(self.share) != (has(self.min) || has(self.max))",
+            "give the share, or its min, max or both",
+        ),
+        (
+            "!has(self.min) || !has(self.max) || self.min <= self.max",
+            "min is above max, so no table can meet the quota; exchange them",
+        ),
     )
 
     where: dict[ColumnName, CellPart] = Field(
@@ -77,9 +72,9 @@ class Quota(Sparse):
         max_length=MAX_COLUMNS,
         description="The cell, by column: levels, or a range. Rows of the cell meet all of them.",
     )
-    share: Share | None = Field(default=None, description="Share of all rows, 0..1. Or min, max.")
-    min: Share | None = Field(default=None, description="Least share of all rows, 0..1.")
-    max: Share | None = Field(default=None, description="Largest share of all rows, 0..1.")
+    share: Share | None = optional("Share of all rows, 0..1. Or min, max.")
+    min: Share | None = optional("Least share of all rows, 0..1.")
+    max: Share | None = optional("Largest share of all rows, 0..1.")
 
     @field_validator("where", mode="before")
     @classmethod

@@ -6,9 +6,9 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import KubeModel, cel_rules, is_none
+from simulacra_schema.base import KubeModel, is_none, optional, ruled
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Day = Annotated[
@@ -30,29 +30,23 @@ DATES_IN_ORDER = (
 class NumericRange(KubeModel):
     """A closed range; an absent end is open. min == max fixes the value."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "(has(self.min) || has(self.max)) != (has(self.earliest) || has(self.latest))",
-                "give min, max or both; of a date, earliest, latest or both",
-            ),
-            IN_ORDER,
-            DATES_IN_ORDER,
-        )
+    model_config = ruled(
+        (
+            "(has(self.min) || has(self.max)) != (has(self.earliest) || has(self.latest))",
+            "give min, max or both; of a date, earliest, latest or both",
+        ),
+        IN_ORDER,
+        DATES_IN_ORDER,
     )
 
-    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
-    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
+    min: Finite | None = optional("Lower end, included; open when absent.")
+    max: Finite | None = optional("Upper end, included; open when absent.")
     # Readers of an earlier release know no dates.
-    earliest: Day | None = Field(
-        default=None,
-        description="Of a date: first day (2024-01-31) or moment, included.",
-        exclude_if=is_none,
+    earliest: Day | None = optional(
+        "Of a date: first day (2024-01-31) or moment, included.", exclude_if=is_none
     )
-    latest: Day | None = Field(
-        default=None,
-        description="Of a date: last day (2024-03-31) or moment, included.",
-        exclude_if=is_none,
+    latest: Day | None = optional(
+        "Of a date: last day (2024-03-31) or moment, included.", exclude_if=is_none
     )
 
     @property

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, Sparse, level_of
+from simulacra_schema.base import ColumnName, KubeModel, Level, Sparse, level_of, optional
 from simulacra_schema.quotas import CellPart, short_part
 from simulacra_schema.ranges import Finite
 
@@ -49,9 +49,7 @@ class RulePart(CellPart):
 
     model_config = ConfigDict(json_schema_extra={})
 
-    missing: bool | None = Field(
-        default=None, description="true: the value is missing; false: any value is there."
-    )
+    missing: bool | None = optional("true: the value is missing; false: any value is there.")
 
     @model_validator(mode="after")
     def _one(self) -> RulePart:

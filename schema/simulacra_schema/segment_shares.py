@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from simulacra_schema.base import AnswerPart, KubeModel
+from simulacra_schema.base import AnswerPart, KubeModel, optional
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.prices import PriceAnswer
 from simulacra_schema.questions.segments import MoveVerdict, SegmentSummary, SegmentVerdict
@@ -92,25 +92,21 @@ class SegmentShare(AnswerPart):
         " no better: use the respondents. Of the next wave: whether past waves were estimated"
         " better than by carrying the one before forward; where not, the last is carried forward."
     )
-    own: OwnShare | None = Field(
-        default=None,
-        description="Null where fewer than ten respondents answered, or fewer than five said so or"
-        " anything else.",
+    own: OwnShare | None = optional(
+        "Null where fewer than ten respondents answered, or fewer than five said so or"
+        " anything else."
     )
-    helped: float | None = Field(
-        default=None,
-        description="Of a wave: respondents of other waves in this segment that helped; null where"
-        " the share is that of its own respondents.",
+    helped: float | None = optional(
+        "Of a wave: respondents of other waves in this segment that helped; null where"
+        " the share is that of its own respondents."
     )
-    change: SegmentChange | None = Field(
-        default=None,
-        description="Of a wave after the first: what moved since the one before. Null where either"
-        " has no `own`.",
+    change: SegmentChange | None = optional(
+        "Of a wave after the first: what moved since the one before. Null where either"
+        " has no `own`."
     )
-    next: NextShare | None = Field(
-        default=None,
-        description="Of the next wave, whose `respondents` and `own` are those of the newest, and"
-        " whose interval holds by itself.",
+    next: NextShare | None = optional(
+        "Of the next wave, whose `respondents` and `own` are those of the newest, and"
+        " whose interval holds by itself."
     )
     text: str
 

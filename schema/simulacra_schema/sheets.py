@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from simulacra_schema.answers import EffectResult, Span
-from simulacra_schema.base import AnswerPart, KubeModel
+from simulacra_schema.base import AnswerPart, KubeModel, optional
 from simulacra_schema.questions.effect import Population
 from simulacra_schema.questions.sheet import SheetSummary
 
@@ -21,9 +21,7 @@ class CurvePoint(AnswerPart):
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    effective_rows: float | None = Field(
-        default=None, description="Null where fewer than five people are near."
-    )
+    effective_rows: float | None = optional("Null where fewer than five people are near.")
 
 
 class Elasticity(AnswerPart):
@@ -43,7 +41,7 @@ class Curve(AnswerPart):
     elasticities: list[Elasticity] = Field(
         default=[], description="Between neighbors with positive values and means."
     )
-    missing: str | None = Field(default=None, description="Why there is no curve.")
+    missing: str | None = optional("Why there is no curve.")
 
 
 class PropensityCounts(AnswerPart):

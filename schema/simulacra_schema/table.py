@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import KubeModel, optional, optional_list
 from simulacra_schema.formats.file_labels import AnswerSet, Declared
 from simulacra_schema.prices import PriceQuestion
 from simulacra_schema.rules import StatedRule
@@ -45,29 +45,26 @@ class LevelSchema(KubeModel):
 
     value: str
     share: float
-    label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
-    code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
+    label: str | None = optional("The upload's label of a number (SPSS).")
+    code: str | None = optional("The upload's code of this word (SPSS).")
     special: bool = Field(default=False, description="No answer: apart from the order.")
     exclusive: bool = Field(
         default=False, description="Option of several answers that is never given with another."
     )
-    pooled: int | None = Field(
-        default=None,
-        description="How many words of fewer than five persons this level stands for; they are "
-        "learned as one and never come out.",
+    pooled: int | None = optional(
+        "How many words of fewer than five persons this level stands for; they are "
+        "learned as one and never come out."
     )
 
 
 class CellForm(KubeModel):
     """How a CSV writes the cells of a column; generated CSV files have the same form."""
 
-    text_format: str | None = Field(
-        default=None, description="Dates and times of day (strftime), durations (h, m, s)."
-    )
-    language: str | None = Field(default=None, description="Of the names of months.")
+    text_format: str | None = optional("Dates and times of day (strftime), durations (h, m, s).")
+    language: str | None = optional("Of the names of months.")
     decimal: Literal[".", ","] = "."
     group: str = Field(default="", description="Sign between thousands.")
-    decimals: int | None = Field(default=None, description="Digits after the decimal sign.")
+    decimals: int | None = optional("Digits after the decimal sign.")
     before: str = Field(default="", description="Text before the digits, such as a currency.")
     after: str = Field(default="", description="Text after the digits, such as a unit.")
     factor: float = Field(default=1.0, description="Value of 1 as written: 1000 for 12k.")
@@ -147,86 +144,62 @@ class ColumnSchema(KubeModel):
         default=True, description="False for constants, identifiers, free text and weights."
     )
     storage: str = Field(description="Arrow type in the upload, restored in generated tables.")
-    levels: list[LevelSchema] = Field(
-        default_factory=list,
-        description="Categorical kinds: all levels; integers: those of five persons, if the column "
-        "has at most 50 values.",
+    levels: list[LevelSchema] = optional_list(
+        "Categorical kinds: all levels; integers: those of five persons, if the column "
+        "has at most 50 values."
     )
     ordered: bool = False
-    minimum: float | None = Field(
-        default=None,
-        description="Where drawn numbers begin, which is no person's; datetimes as seconds since "
-        "1970 UTC.",
+    minimum: float | None = optional(
+        "Where drawn numbers begin, which is no person's; datetimes as seconds since 1970 UTC."
     )
     maximum: float | None = None
-    decimals: int | None = Field(default=None, description="Digits after the decimal point.")
+    decimals: int | None = optional("Digits after the decimal point.")
     missing_share: float = 0.0
     constant: str | None = None
-    role: ColumnRole | None = Field(
-        default=None,
-        description="What the column is for: key of the rows, subject (the person that several "
+    role: ColumnRole | None = optional(
+        "What the column is for: key of the rows, subject (the person that several "
         "rows belong to), key of something else, personal data, coordinate of a person, wave, "
-        "cluster (sampling point) or stratum of the rows.",
+        "cluster (sampling point) or stratum of the rows."
     )
-    per_person: bool | None = Field(
-        default=None,
-        description="With a subject: whether the column is constant within a person; conditions "
-        "and interventions of linked rows name such columns.",
+    per_person: bool | None = optional(
+        "With a subject: whether the column is constant within a person; conditions "
+        "and interventions of linked rows name such columns."
     )
-    personal_data: PersonalData | None = Field(
-        default=None, description="Personal data: never learned; generated rows have invented ones."
+    personal_data: PersonalData | None = optional(
+        "Personal data: never learned; generated rows have invented ones."
     )
-    evidence: list[str] = Field(default_factory=list, description="Why the column has its role.")
-    masks: list[MaskSchema] = Field(
-        default_factory=list, description="Forms of the codes, for invented ones."
-    )
-    locale: str | None = Field(default=None, description="Locale of invented names and streets.")
+    evidence: list[str] = optional_list("Why the column has its role.")
+    masks: list[MaskSchema] = optional_list("Forms of the codes, for invented ones.")
+    locale: str | None = optional("Locale of invented names and streets.")
     label: str | None = None
-    missing_codes: list[str] = Field(
-        default_factory=list,
-        description="Codes that the upload declares to be missing values (SPSS).",
+    missing_codes: list[str] = optional_list(
+        "Codes that the upload declares to be missing values (SPSS)."
     )
-    text_format: str | None = Field(
-        default=None,
-        description="Format of dates (strftime) or numbers (.2f) in a text column, used for "
-        "generated values too.",
+    text_format: str | None = optional(
+        "Format of dates (strftime) or numbers (.2f) in a text column, used for "
+        "generated values too."
     )
-    form: CellForm | None = Field(default=None, description="Form of the cells of a CSV.")
-    unit: str | None = Field(default=None, description="Unit of the numbers: EUR, %, kg, min.")
-    specials: list[SpecialValue] = Field(
-        default_factory=list,
-        description="Codes and words among numbers that mean no answer; missing when learned.",
+    form: CellForm | None = optional("Form of the cells of a CSV.")
+    unit: str | None = optional("Unit of the numbers: EUR, %, kg, min.")
+    specials: list[SpecialValue] = optional_list(
+        "Codes and words among numbers that mean no answer; missing when learned."
     )
-    code_column: str | None = Field(
-        default=None,
-        description="Column of the cleaned Parquet that says which special code stands in a gap, "
-        "where gaps are of several kinds.",
+    code_column: str | None = optional(
+        "Column of the cleaned Parquet that says which special code stands in a gap, "
+        "where gaps are of several kinds."
     )
-    codes_of: str | None = Field(
-        default=None, description="Of such a column: the column whose gaps it describes."
+    codes_of: str | None = optional("Of such a column: the column whose gaps it describes.")
+    to_confirm: str | None = optional("What the column may be beside what it was read as.")
+    earlier: EarlierQuestion | None = optional("The question of earlier waves that this one is.")
+    prefix: int | None = optional(
+        "Postcodes: characters of a rare code that are learned; the rest is drawn."
     )
-    to_confirm: str | None = Field(
-        default=None, description="What the column may be beside what it was read as."
-    )
-    earlier: EarlierQuestion | None = Field(
-        default=None, description="The question of earlier waves that this one is."
-    )
-    prefix: int | None = Field(
-        default=None,
-        description="Postcodes: characters of a rare code that are learned; the rest is drawn.",
-    )
-    published: PublishedLevels | None = Field(
-        default=None, description="Public levels, where the user states them."
-    )
-    separator: str | None = Field(
-        default=None, description="Text between the answers of a cell, with its spaces."
-    )
+    published: PublishedLevels | None = optional("Public levels, where the user states them.")
+    separator: str | None = optional("Text between the answers of a cell, with its spaces.")
     terminated: bool = Field(
         default=False, description="The separator also stands after the last answer of a cell."
     )
-    declared: Declared | None = Field(
-        default=None, description="What the upload declares (SPSS): codes, labels, formats."
-    )
+    declared: Declared | None = optional("What the upload declares (SPSS): codes, labels, formats.")
 
     @property
     def is_numeric(self) -> bool:
@@ -284,7 +257,7 @@ class DecidedCase(KubeModel):
     """The value of a column for a level, or a pair of levels, that at least five persons have."""
 
     of: list[str] = Field(description="Level of each deciding column; of the first if picked.")
-    value: str | None = Field(default=None, description="None where the column is missing.")
+    value: str | None = optional("None where the column is missing.")
 
 
 COMPUTED = ("linear", "product", "ratio", "picked")
@@ -310,7 +283,7 @@ class RelationSchema(KubeModel):
     ]  # fmt: skip
     column: str
     of: list[str] = Field(description="The other columns of the relation.")
-    coefficients: list[float] = Field(default_factory=list, description="linear: one a column.")
+    coefficients: list[float] = optional_list("linear: one a column.")
     constant: float = 0.0
     factor: float = 1.0
     missing_as_zero: bool = Field(
@@ -318,9 +291,8 @@ class RelationSchema(KubeModel):
         description="linear: missing numbers count as 0, and the column is missing where all are; "
         "else it is missing where one is.",
     )
-    cases: list[DecidedCase] = Field(
-        default_factory=list,
-        description="decided: what levels or pairs give; picked: the column that each level picks.",
+    cases: list[DecidedCase] = optional_list(
+        "decided: what levels or pairs give; picked: the column that each level picks."
     )
     gaps: bool = Field(
         default=False, description="decided: the column is missing in some rows of its levels."
@@ -328,9 +300,8 @@ class RelationSchema(KubeModel):
     implied: bool = Field(
         default=False, description="Nothing is computed by it; generated rows are checked for it."
     )
-    by_difference: str | None = Field(
-        default=None,
-        description="not_above: the column that is learned as its difference to the other one.",
+    by_difference: str | None = optional(
+        "not_above: the column that is learned as its difference to the other one."
     )
 
     @property
@@ -370,53 +341,38 @@ class TableSchema(KubeModel):
     # Left out where empty: fields that an earlier release does not know.
     version: int = SCHEMA_VERSION
     rows: int
-    persons: int | None = Field(
-        default=None, description="How many persons the rows belong to, where there is a subject."
+    persons: int | None = optional("How many persons the rows belong to, where there is a subject.")
+    order: str | None = optional(
+        "Column that orders the rows of a person in linked rows, where one does."
     )
-    order: str | None = Field(
-        default=None,
-        description="Column that orders the rows of a person in linked rows, where one does.",
+    replicates: Replicates | None = optional(
+        "How the replicate weights were made, where there are some."
     )
-    replicates: Replicates | None = Field(
-        default=None, description="How the replicate weights were made, where there are some."
-    )
-    targets: Targets | None = Field(
-        default=None,
-        description="Shares of the population that the weights are raked to.",
-        exclude_if=not_,
+    targets: Targets | None = optional(
+        "Shares of the population that the weights are raked to.", exclude_if=not_
     )
     columns: list[ColumnSchema]
-    relations: list[RelationSchema] = Field(
-        default_factory=list, description="What holds in every row; each operand comes first."
+    relations: list[RelationSchema] = optional_list(
+        "What holds in every row; each operand comes first."
     )
-    rules: list[StatedRule] = Field(
-        default_factory=list,
-        description="What the description states to hold in every row.",
-        exclude_if=not_,
+    rules: list[StatedRule] = optional_list(
+        "What the description states to hold in every row.", exclude_if=not_
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
-    dialect: CsvDialect | None = Field(
-        default=None, description="Of the CSV that was uploaded, or of a table with decimal commas."
+    dialect: CsvDialect | None = optional(
+        "Of the CSV that was uploaded, or of a table with decimal commas."
     )
-    description_sha256: str | None = Field(
-        default=None, description="Digest of the description as sent, under which it was read."
+    description_sha256: str | None = optional(
+        "Digest of the description as sent, under which it was read."
     )
-    banner: list[str] = Field(
-        default_factory=list,
-        description="Columns by whose levels a wave summary tells the answers, where stated.",
-        exclude_if=not_,
+    banner: list[str] = optional_list(
+        "Columns by whose levels a wave summary tells the answers, where stated.", exclude_if=not_
     )
-    prices: list[PriceQuestion] = Field(
-        default_factory=list,
-        description="Price questions that are stated, or else that names and labels tell.",
-        exclude_if=not_,
+    prices: list[PriceQuestion] = optional_list(
+        "Price questions that are stated, or else that names and labels tell.", exclude_if=not_
     )
-    sets: list[AnswerSet] = Field(
-        default_factory=list, description="Columns of the options of one question."
-    )
-    grids: list[AnswerSet] = Field(
-        default_factory=list, description="Columns of the items of one question."
-    )
+    sets: list[AnswerSet] = optional_list("Columns of the options of one question.")
+    grids: list[AnswerSet] = optional_list("Columns of the items of one question.")
 
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, also the yes/no column of an option, or None."""

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Level
+from simulacra_schema.base import ColumnName, KubeModel, Level, optional, optional_list
 from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
 
 MAX_TARGETS = 32
@@ -28,10 +28,8 @@ class TargetedShares(KubeModel):
         description="Shares (0..1) of levels, by column; levels that are not named share the rest.",
         exclude_if=not_,
     )
-    quotas: Annotated[list[Quota], Field(max_length=MAX_QUOTAS)] = Field(
-        default_factory=list,
-        description="Shares of cells: a range, a level, or several at once.",
-        exclude_if=not_,
+    quotas: Annotated[list[Quota], Field(max_length=MAX_QUOTAS)] = optional_list(
+        "Shares of cells: a range, a level, or several at once.", exclude_if=not_
     )
 
     def columns(self) -> list[str]:
@@ -43,8 +41,6 @@ class TargetedShares(KubeModel):
 class Targets(TargetedShares):
     """Shares of levels, and of cells of several columns, that hold together."""
 
-    trim: Annotated[float, Field(gt=1.0, le=1_000.0)] | None = Field(
-        default=None,
-        description="Largest weight, as a multiple of the mean weight.",
-        exclude_if=not_,
+    trim: Annotated[float, Field(gt=1.0, le=1_000.0)] | None = optional(
+        "Largest weight, as a multiple of the mean weight.", exclude_if=not_
     )

@@ -15,16 +15,6 @@ from simulacra_schema.privacy_verdict import WORDS, privacy, privacy_of_persons
 from simulacra_schema.verdict_parts import Verdict, at_most, rounded, worst
 from simulacra_schema.worth import Figures, Worth, worth_of_model
 
-__all__ = [
-    "Verdict",
-    "levels",
-    "likeness",
-    "privacy",
-    "verdicts",
-    "verdicts_of_linked",
-    "verdicts_of_rows",
-    "worth_verdict",
-]
 AUC_GOOD = 0.60
 """Highest AUC of a classifier that tells generated from real rows, for `good`."""
 AUC_FAIR = 0.75

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from simulacra_schema.privacy_verdict import privacy
 from simulacra_schema.table import CleaningNote, ColumnSchema, LevelSchema, TableSchema
-from simulacra_schema.verdicts import privacy
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import figures_of_words, left_out

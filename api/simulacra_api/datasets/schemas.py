@@ -11,9 +11,9 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status, WaitingReason
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_schema.base import optional
+from simulacra_schema.base import optional, optional_list
 from simulacra_schema.questions.fit import FamilyName
-from simulacra_schema.verdicts import Verdict
+from simulacra_schema.verdict_parts import Verdict
 
 DatasetStatus = Literal[
     "uploading", "queued", "running", "held", "ready", "partial", "failed", "deleting"
@@ -26,9 +26,8 @@ class ModelBody(BaseModel):
     status: Status
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict)
-    verdicts: list[Verdict] = Field(
-        default_factory=list,
-        description="Likeness, privacy and worth of its rows, in words; empty before the fit.",
+    verdicts: list[Verdict] = optional_list(
+        "Likeness, privacy and worth of its rows, in words; empty before the fit."
     )
 
 

@@ -10,22 +10,15 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.generations.render import Format
 from simulacra_api.http.etags import entity_tag
-from simulacra_api.http.field_types import (
-    FewRows,
-    PersonCount,
-    RowCount,
-    Seed,
-    SetValue,
-    Status,
-)
+from simulacra_api.http.field_types import FewRows, PersonCount, RowCount, Seed, SetValue, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
-from simulacra_schema.base import ColumnName, optional
+from simulacra_schema.base import ColumnName, optional, optional_list
 from simulacra_schema.completion import CompletionReport, GivenOptions
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.rows import RowsQuestion
-from simulacra_schema.verdicts import Verdict
+from simulacra_schema.verdict_parts import Verdict
 
 TAG_SECONDS = 300
 """Lifetime of an entity tag with a link: a client's copy then has a link good for 10 minutes."""
@@ -153,10 +146,9 @@ class GenerationBody(BaseModel):
         " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
         " sentence. worth is null, with a reason, where it was not measured."
     )
-    verdicts: list[Verdict] = Field(
-        default_factory=list,
-        description="Likeness and privacy of the model's rows, and what these rows are worth, in"
-        " words; empty until there are rows.",
+    verdicts: list[Verdict] = optional_list(
+        "Likeness and privacy of the model's rows, and what these rows are worth, in"
+        " words; empty until there are rows."
     )
     artifact_url: str | None = optional("Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = optional(
@@ -232,7 +224,5 @@ class ProbeBody(BaseModel):
         "With interventions: what may be claimed of their effects, with its text."
     )
     assumption: str | None = optional("Of pairs: as in a generation.")
-    warnings: list[str] = Field(
-        default_factory=list, description="What the interventions leave open."
-    )
+    warnings: list[str] = optional_list("What the interventions leave open.")
     seconds: float = Field(description="How long it took.")

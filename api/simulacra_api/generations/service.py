@@ -27,7 +27,8 @@ from simulacra_crds.tasks import ATTAINMENT, COMPLETION, EVIDENCE, IDENTIFICATIO
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_schema.completion import CompletionReport
-from simulacra_schema.verdicts import Verdict, verdicts_of_rows
+from simulacra_schema.verdict_parts import Verdict
+from simulacra_schema.verdicts import verdicts_of_rows
 from simulacra_schema.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 
 

@@ -20,6 +20,7 @@ from simulacra_custody.errors import (
     ArtifactTooLarge,
     CustodyError,
 )
+from simulacra_schema.base import optional_list
 from simulacra_schema.faults import FieldError, pointer
 
 MEDIA_TYPE = "application/problem+json"
@@ -42,9 +43,7 @@ class ProblemBody(BaseModel, extra="allow"):
     detail: str
     code: str = Field(description="Stable; see /errors.")
     request_id: str = Field(description="Also in the X-Request-Id header.")
-    errors: list[FieldError] = Field(
-        default_factory=list, description="One entry per wrong field, by JSON pointer."
-    )
+    errors: list[FieldError] = optional_list("One entry per wrong field, by JSON pointer.")
 
 
 class Problem(Exception):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.registry import WITH_JOB, Noun
-from simulacra_schema.base import optional
+from simulacra_schema.base import optional, optional_list
 from simulacra_schema.faults import FieldError
 
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
@@ -23,9 +23,8 @@ class JobError(BaseModel):
     code: str
     detail: str
     pointer: str | None = None
-    errors: list[FieldError] = Field(
-        default_factory=list,
-        description="Of a description: one entry per fault, by JSON pointer into the description.",
+    errors: list[FieldError] = optional_list(
+        "Of a description: one entry per fault, by JSON pointer into the description."
     )
 
 

@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
-from simulacra_schema.description import Description, DescriptionProblem, property_path
+from simulacra_schema.description import Description, property_path
 from simulacra_schema.description_parts import EXTENSION, FieldDescription
 from simulacra_schema.did_you_mean import closest
+from simulacra_schema.faults import FieldError
 from simulacra_schema.wave_summary import WaveSummary
 
 MAX_PROBLEMS = 100
@@ -22,12 +23,12 @@ class Problems:
     """Errors of a description, each with its pointer into the document as it was sent."""
 
     description: Description
-    found: list[DescriptionProblem] = field(default_factory=list)
+    found: list[FieldError] = field(default_factory=list)
 
     def add(self, path: Path, detail: str) -> None:
         """Add an error; path: in the Table Schema."""
         where = self.description.pointer(*path)
-        self.found.append(DescriptionProblem(pointer=where, detail=detail))
+        self.found.append(FieldError(pointer=where, detail=detail))
 
     def raise_any(self) -> None:
         """Raise all errors at once, if there are any."""
@@ -38,7 +39,7 @@ class Problems:
         raise mismatch(message, self.found[:MAX_PROBLEMS])
 
 
-def mismatch(message: str, errors: Sequence[DescriptionProblem]) -> InputError:
+def mismatch(message: str, errors: Sequence[FieldError]) -> InputError:
     """Return the error of a description, with its first fault in the detail and all as entries."""
     first = errors[0]
     detail = f"{message} {first.pointer}: {first.detail}"

@@ -11,16 +11,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from simulacra_schema.conditions import ConditionSet, check_conditions
-from simulacra_schema.description import (
-    Description,
-    DescriptionInvalid,
-    DescriptionProblem,
-    parse_description,
-)
+from simulacra_schema.description import Description, DescriptionInvalid, parse_description
 from simulacra_schema.description_parts import EXTENSION, ColumnRelation, FieldDescription
 from simulacra_schema.did_you_mean import NO_LEVEL
 from simulacra_schema.drafts.rules import not_in_drafts
-from simulacra_schema.faults import Fault, path_of
+from simulacra_schema.faults import Fault, FieldError, path_of
 from simulacra_schema.quota_checks import check_quotas
 from simulacra_schema.quotas import Quota
 from simulacra_schema.rule_checks import rule_faults
@@ -146,7 +141,7 @@ def questionnaire_of(document: Any) -> Questionnaire:
         faults.append((("fields",), "A draft needs the fields of the questionnaire."))
     if faults:
         raise DescriptionInvalid(
-            [DescriptionProblem(pointer=description.pointer(*at), detail=d) for at, d in faults]
+            [FieldError(pointer=description.pointer(*at), detail=d) for at, d in faults]
         )
     return Questionnaire(description, questions, schema, asked_if)
 

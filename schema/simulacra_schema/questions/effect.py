@@ -7,7 +7,14 @@ from typing import Annotated, Any, Generic, Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
+from simulacra_schema.base import (
+    ColumnName,
+    KubeModel,
+    VerdictKind,
+    no_default,
+    optional,
+    optional_list,
+)
 from simulacra_schema.conditions import level_in, same_value, wrong_column, wrong_value
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
 from simulacra_schema.questions.designs import design_faults
@@ -96,28 +103,24 @@ class EffectQuestion(Question, Generic[V]):
     value: V = Field(description="The value of the treatment.")
     baseline: V = Field(description="The value to compare it with.")
     outcome: Outcome
-    segment: ColumnName | None = Field(
-        default=None,
-        description="Deprecated: `by` with one column, whose numbers are cut at quartiles.",
+    segment: ColumnName | None = optional(
+        "Deprecated: `by` with one column, whose numbers are cut at quartiles."
     )
-    by: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=2,
-        description="One or two columns: also report the effect in each group that they make, by "
+    by: list[ColumnName] = optional_list(
+        "One or two columns: also report the effect in each group that they make, by "
         "levels, numbers and dates cut at their quintiles.",
+        max_length=2,
         json_schema_extra=no_default,
     )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before the treatment was settled; adjusted for.",
+    before: StatedColumns = optional_list(
+        "Columns that were already so before the treatment was settled; adjusted for."
     )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after the treatment; never adjusted for. The outcome here "
-        "states that the treatment comes first.",
+    after: StatedColumns = optional_list(
+        "Columns that came after the treatment; never adjusted for. The outcome here "
+        "states that the treatment comes first."
     )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either: the interval covers both."
+    dont_know: StatedColumns = optional_list(
+        "Columns that may be either: the interval covers both."
     )
     blocks: Blocks = Field(default_factory=list)
     population: Population = Field(
@@ -126,17 +129,15 @@ class EffectQuestion(Question, Generic[V]):
         "could have had either value (overlap). all when absent.",
         json_schema_extra=no_default,
     )
-    negative_controls: NegativeControls = Field(
-        default_factory=list,
-        description="Columns that the treatment cannot change but that share its unseen causes, "
+    negative_controls: NegativeControls = optional_list(
+        "Columns that the treatment cannot change but that share its unseen causes, "
         "such as the outcome asked earlier. They may be in before or after as well, and count as "
-        "dontKnow if they are in no list.",
+        "dontKnow if they are in no list."
     )
-    instrument: ColumnName | None = Field(
-        default=None,
-        description="States an instrument: a number, a boolean, or column=level, that is as good as"
+    instrument: ColumnName | None = optional(
+        "States an instrument: a number, a boolean, or column=level, that is as good as"
         " random given the columns in before, and moves the outcome only through the treatment. The"
-        " effect is that on those whose treatment it moves.",
+        " effect is that on those whose treatment it moves."
     )
     parallel_trends: dict[ColumnName, V] = Field(
         default_factory=dict,
@@ -204,17 +205,15 @@ class Estimate(KubeModel):
     The verdict and precision are absent in estimates made before verdicts.
     """
 
-    effect: float | None = Field(
-        default=None,
-        description="The estimate, in the outcome's unit; absent unless the verdict is assumed, "
-        "parallel trends, or an instrument that is not weak.",
+    effect: float | None = optional(
+        "The estimate, in the outcome's unit; absent unless the verdict is assumed, "
+        "parallel trends, or an instrument that is not weak."
     )
-    low: float | None = Field(
-        default=None,
-        description="Lower end of the 95 % intervals of all adjustment sets left open; absent if "
-        "the verdict is contradicted or unanswerable.",
+    low: float | None = optional(
+        "Lower end of the 95 % intervals of all adjustment sets left open; absent if "
+        "the verdict is contradicted or unanswerable."
     )
-    high: float | None = Field(default=None, description="Upper end of these intervals.")
+    high: float | None = optional("Upper end of these intervals.")
     rows: int = Field(ge=0, description="Number of rows used.")
     support: float = Field(
         ge=0,
@@ -222,29 +221,25 @@ class Estimate(KubeModel):
         description="Share of the people asked about who have counterparts with both values, 0..1."
         " Below 0.99 the effect is for these alone.",
     )
-    everybody_low: float | None = Field(
-        default=None,
-        description="Lower end of the interval for everybody, by an assumption on those without "
-        "counterparts; absent if the effect is for everybody.",
+    everybody_low: float | None = optional(
+        "Lower end of the interval for everybody, by an assumption on those without "
+        "counterparts; absent if the effect is for everybody."
     )
-    everybody_high: float | None = Field(default=None, description="Its upper end.")
+    everybody_high: float | None = optional("Its upper end.")
     identified: bool = Field(description="Deprecated: whether the verdict is assumed.")
-    verdict: VerdictKind | None = Field(
-        default=None,
-        description="What may be claimed: assumed, instrument, parallel trends, suggested, usual "
-        "order, open, contradicted or unanswerable.",
+    verdict: VerdictKind | None = optional(
+        "What may be claimed: assumed, instrument, parallel trends, suggested, usual "
+        "order, open, contradicted or unanswerable."
     )
-    precision: Precision | None = Field(
-        default=None,
-        description="clear (the interval excludes 0), not significant, thin support or very thin.",
+    precision: Precision | None = optional(
+        "clear (the interval excludes 0), not significant, thin support or very thin."
     )
-    effective_rows: float | None = Field(
-        default=None, ge=0, description="Rows that the smaller arm's weights are worth (Kish)."
+    effective_rows: float | None = optional(
+        "Rows that the smaller arm's weights are worth (Kish).", ge=0
     )
-    robustness: float | None = Field(
-        default=None,
+    robustness: float | None = optional(
+        "Share of what is left of treatment and outcome that an unseen cause must "
+        "explain to bring the effect to 0; absent unless the verdict is assumed.",
         ge=0,
         le=1,
-        description="Share of what is left of treatment and outcome that an unseen cause must "
-        "explain to bring the effect to 0; absent unless the verdict is assumed.",
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import KubeModel, no_default
+from simulacra_schema.base import KubeModel, no_default, optional, optional_list
 from simulacra_schema.faults import Fault, Question
 from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord, check_knowledge
 from simulacra_schema.table import TableSchema
@@ -47,15 +47,12 @@ class FitQuestion(Question):
     knowledge: Knowledge = Field(
         default_factory=Knowledge, description="Causal knowledge of the user; binding for the fit."
     )
-    stated: list[KnowledgeRecord] = Field(
-        default_factory=list,
-        max_length=5,
-        description="Who stated each part of the knowledge; answers repeat it. The API fills it.",
+    stated: list[KnowledgeRecord] = optional_list(
+        "Who stated each part of the knowledge; answers repeat it. The API fills it.", max_length=5
     )
-    privacy: DifferentialPrivacy | None = Field(
-        default=None,
-        description="Learn from differentially private marginals instead of the rows. Schema and "
-        "row count are not covered. Not with more than one worker.",
+    privacy: DifferentialPrivacy | None = optional(
+        "Learn from differentially private marginals instead of the rows. Schema and "
+        "row count are not covered. Not with more than one worker."
     )
     privacy_level: PrivacyLevel = Field(
         default="standard",

@@ -11,9 +11,9 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default
+from simulacra_schema.base import ColumnName, KubeModel, Timestamp, no_default, optional_list, ruled
 from simulacra_schema.faults import SEVERAL_ANSWERS, UNLEARNED, Fault, Wrong, no_column
 from simulacra_schema.table import TableSchema
 
@@ -50,10 +50,8 @@ CYCLE = Wrong(
 class Edge(KubeModel):
     """A directed causal edge between two columns."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("self.source != self.target", "the edge leads from a column to itself; remove it")
-        )
+    model_config = ruled(
+        ("self.source != self.target", "the edge leads from a column to itself; remove it")
     )
 
     source: ColumnName = Field(description="The column of the cause.")
@@ -63,19 +61,16 @@ class Edge(KubeModel):
 class Knowledge(KubeModel):
     """Causal knowledge of the user; binding for the fit."""
 
-    tiers: list[Tier] = Field(
-        default_factory=list,
+    tiers: list[Tier] = optional_list(
+        "Lists of columns; no tier is caused by a later one (demographics first, outcomes last).",
         max_length=32,
-        description="Lists of columns; no tier is caused by a later one (demographics first, "
-        "outcomes last).",
     )
-    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
-    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
-    confirmed: list[Tier] = Field(
-        default_factory=list,
-        max_length=MOST_CONFIRMED,
-        description="Lists of background columns, earliest first: they come before all other "
+    required: Edges = optional_list("Edges that the graph must have.")
+    forbidden: Edges = optional_list("Edges that it must not have.")
+    confirmed: list[Tier] = optional_list(
+        "Lists of background columns, earliest first: they come before all other "
         "columns. The graph of a model proposes some, with reasons.",
+        max_length=MOST_CONFIRMED,
     )
     background: Literal["ask", "auto"] = Field(
         default="ask",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
+from simulacra_schema.base import ColumnName, KubeModel, Level, no_default, optional, ruled
 from simulacra_schema.completion import GivenOptions
 from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
 from simulacra_schema.faults import UNLEARNED, Fault, Question, Wrong, no_column
@@ -73,16 +73,10 @@ def wave_as_treatment(name: str, schema: TableSchema) -> Wrong | None:
 class InterventionValue(KubeModel):
     """A value for do(): a number for numeric columns, a level for others."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.number) != has(self.level)", "give either number or level")
-        )
-    )
+    model_config = ruled(("has(self.number) != has(self.level)", "give either number or level"))
 
-    number: Finite | None = Field(
-        default=None, description="The value of a numeric column. Or level."
-    )
-    level: Level | None = Field(default=None, description="The level of another column. Or number.")
+    number: Finite | None = optional("The value of a numeric column. Or level.")
+    level: Level | None = optional("The level of another column. Or number.")
 
     @property
     def value(self) -> float | str:
@@ -98,20 +92,18 @@ def plain(value: Any) -> Any:
 class RowsQuestion(Question, Generic[V]):
     """The rows to generate, under conditions and interventions."""
 
-    row_count: int | None = Field(
-        default=None,
+    row_count: int | None = optional(
+        "Number of rows, 1 to 10 million; the Tenant may allow fewer. With persons, "
+        "the rows that are expected.",
         ge=1,
         le=MAX_ROWS,
-        description="Number of rows, 1 to 10 million; the Tenant may allow fewer. With persons, "
-        "the rows that are expected.",
     )
-    persons: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_PERSONS,
-        description="Number of synthetic persons, each with its rows, 1 to 1 million, instead of "
+    persons: int | None = optional(
+        "Number of synthetic persons, each with its rows, 1 to 1 million, instead of "
         "rowCount; the table needs a subject. Conditions and interventions name columns that are "
         "constant within persons.",
+        ge=1,
+        le=MAX_PERSONS,
     )
     conditions: ConditionSet = Field(
         default_factory=ConditionSet,
@@ -129,10 +121,9 @@ class RowsQuestion(Question, Generic[V]):
         "select the rows before the interventions. false when absent.",
         json_schema_extra=no_default,
     )
-    given: GivenOptions | None = Field(
-        default=None,
-        description="Complete given rows instead of generating some: fill in their gaps. Not "
-        "together with rowCount, persons, conditions or interventions.",
+    given: GivenOptions | None = optional(
+        "Complete given rows instead of generating some: fill in their gaps. Not "
+        "together with rowCount, persons, conditions or interventions."
     )
     evidence: bool = Field(
         default=True,
@@ -220,16 +211,13 @@ class Attainment(KubeModel):
     asked: int = Field(ge=0, description="Number of requested shares, ranges and quotas.")
     met: int = Field(ge=0, description="Number of shares, ranges and quotas met to the row.")
     max_abs_error: float = Field(default=0.0, ge=0, description="Largest error of a share, 0..1.")
-    effective_sample_size: float | None = Field(
-        default=None,
-        ge=0,
-        description="Estimate of the effective number of real rows (Kish) behind the conditions, "
+    effective_sample_size: float | None = optional(
+        "Estimate of the effective number of real rows (Kish) behind the conditions, "
         "from the learned distribution, to two digits.",
-    )
-    kl_nats: float | None = Field(
-        default=None,
         ge=0,
-        description="KL divergence of the conditioned from the learned distribution, in nats.",
+    )
+    kl_nats: float | None = optional(
+        "KL divergence of the conditioned from the learned distribution, in nats.", ge=0
     )
 
 

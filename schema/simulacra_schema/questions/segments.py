@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Level
+from simulacra_schema.base import ColumnName, KubeModel, Level, optional, optional_list
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
 from simulacra_schema.next_wave import MAX_CELLS, NEXT, few_waves, next_wave, target_faults
 from simulacra_schema.price_columns import price_faults
@@ -55,9 +55,7 @@ class SegmentColumn(KubeModel):
     """A column that defines segments, and its levels; without levels, each level is a segment."""
 
     column: ColumnName = Field(description="A column with levels.")
-    levels: list[Level] = Field(
-        default_factory=list, max_length=50, description="Levels to report; all when empty."
-    )
+    levels: list[Level] = optional_list("Levels to report; all when empty.", max_length=50)
 
 
 class SegmentsQuestion(Question):
@@ -66,26 +64,21 @@ class SegmentsQuestion(Question):
     Or, alone, the answer to a price question.
     """
 
-    segment: list[SegmentColumn] = Field(
-        default_factory=list,
-        max_length=3,
-        description="One or two columns; with two, each pair of levels is a segment. Beside them"
+    segment: list[SegmentColumn] = optional_list(
+        "One or two columns; with two, each pair of levels is a segment. Beside them"
         " the wave of a tracker: earlier waves help, and what moved is said.",
+        max_length=3,
     )
-    questions: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Columns with levels whose answers are estimated: the share of each level.",
+    questions: list[ColumnName] = optional_list(
+        "Columns with levels whose answers are estimated: the share of each level.", max_length=20
     )
-    targets: TargetedShares | None = Field(
-        default=None,
-        description="Of the wave next alone: who will be asked, as shares of one or two columns;"
-        " like the newest wave when absent.",
+    targets: TargetedShares | None = optional(
+        "Of the wave next alone: who will be asked, as shares of one or two columns;"
+        " like the newest wave when absent."
     )
-    prices: PriceQuestion | None = Field(
-        default=None,
-        description="A price question of van Westendorp, or of Gabor and Granger, to all"
-        " respondents; {} for the one that the names of columns tell.",
+    prices: PriceQuestion | None = optional(
+        "A price question of van Westendorp, or of Gabor and Granger, to all"
+        " respondents; {} for the one that the names of columns tell."
     )
 
     def faults(self, schema: TableSchema) -> list[Fault]:
@@ -219,11 +212,7 @@ class SegmentSummary(KubeModel):
     boosted: int = Field(ge=0, description="Shares worth at least 1.5 times their respondents.")
     slightly: int = Field(ge=0, description="Shares worth 1.1 to 1.5 times their respondents.")
     no_better: int = Field(ge=0, description="Shares for which the respondents are as good.")
-    better: int | None = Field(
-        default=None,
-        ge=0,
-        description="Of the next wave: shares that are better than carrying the last wave forward.",
+    better: int | None = optional(
+        "Of the next wave: shares that are better than carrying the last wave forward.", ge=0
     )
-    worth: float | None = Field(
-        default=None, ge=0, description="Respondents that the least certain share is worth."
-    )
+    worth: float | None = optional("Respondents that the least certain share is worth.", ge=0)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules, no_default
+from simulacra_schema.base import (
+    ColumnName,
+    KubeModel,
+    apart,
+    no_default,
+    optional,
+    optional_list,
+    ruled,
+)
 from simulacra_schema.conditions import value_in
 from simulacra_schema.faults import Fault, Question, Wrong, no_column, several_answers
 from simulacra_schema.questions.effect import (
@@ -56,19 +64,13 @@ class Lever(KubeModel, Generic[V]):
     """A column that could be changed, and two values to compare; without values, typical ones."""
 
     column: ColumnName = Field(description="The column of the lever.")
-    value: V | None = Field(
-        default=None, description="The value of the lever. Give baseline as well."
+    value: V | None = optional("The value of the lever. Give baseline as well.")
+    baseline: V | None = optional("The value to compare it with.")
+    before: list[ColumnName] = optional_list(
+        "Columns that were already so before this lever, beside those of the sheet.", max_length=100
     )
-    baseline: V | None = Field(default=None, description="The value to compare it with.")
-    before: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that were already so before this lever, beside those of the sheet.",
-    )
-    after: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that came after this lever, beside those of the sheet.",
+    after: list[ColumnName] = optional_list(
+        "Columns that came after this lever, beside those of the sheet.", max_length=100
     )
 
 
@@ -79,15 +81,13 @@ class SheetLever(Lever[InterventionValue]):
     against the most frequent one, or the 75th against the 25th percentile of a number.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither"),
-            (
-                f"!has(self.value) || !has(self.baseline) || !({SAME_VALUES[0]})",
-                SAME_VALUES[1],
-            ),
-            *apart("before", "after"),
-        )
+    model_config = ruled(
+        ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither"),
+        (
+            f"!has(self.value) || !has(self.baseline) || !({SAME_VALUES[0]})",
+            SAME_VALUES[1],
+        ),
+        *apart("before", "after"),
     )
 
 
@@ -98,22 +98,19 @@ class SheetQuestion(Question, Generic[L]):
     """The outcome, the levers, and what came before and after them."""
 
     outcome: Outcome
-    levers: Annotated[list[L], Field(max_length=MAX_LEVERS)] = Field(
-        default_factory=list,
-        description="The levers; when empty, all learned columns that are neither background nor "
-        "after the outcome.",
+    levers: Annotated[list[L], Field(max_length=MAX_LEVERS)] = optional_list(
+        "The levers; when empty, all learned columns that are neither background nor "
+        "after the outcome."
     )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before any lever; adjusted for, and no levers.",
+    before: StatedColumns = optional_list(
+        "Columns that were already so before any lever; adjusted for, and no levers."
     )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after every lever; never adjusted for. The outcome here "
-        "states that the levers come first.",
+    after: StatedColumns = optional_list(
+        "Columns that came after every lever; never adjusted for. The outcome here "
+        "states that the levers come first."
     )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either: the intervals cover both."
+    dont_know: StatedColumns = optional_list(
+        "Columns that may be either: the intervals cover both."
     )
     blocks: Blocks = Field(default_factory=list)
     population: Population = Field(

@@ -22,7 +22,8 @@ from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.next_wave import of_known_waves
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.several_answers import expand_conditions
-from simulacra_schema.verdicts import Verdict, verdicts_of_rows
+from simulacra_schema.verdict_parts import Verdict
+from simulacra_schema.verdicts import verdicts_of_rows
 from simulacra_schema.worth import NOT_ASKED, stated_worth
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.pipeline.generate import Plan
