@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from simulacra.commands import (
-    access,
     account,
     admin,
     certificates,
@@ -23,7 +22,6 @@ from simulacra.commands import (
     fit,
     generations,
     graphs,
-    jobs,
     quotas,
     resources,
     run,
@@ -40,9 +38,9 @@ START = "Start"
 GROUPS = {
     START: (run, uploads, fit),
     "Generate and ask": (generations, completions, estimates, sheets, drafts),
-    "Look and change": (datasets, graphs, resources, jobs),
+    "Look and change": (datasets, graphs, resources),
     "Prove the erasure": (certificates,),
-    "Account and access": (account, access),
+    "Account and access": (account,),
 }
 """Groups of the help -> modules of commands."""
 MACHINES = "Programs and operators"

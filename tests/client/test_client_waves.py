@@ -122,7 +122,8 @@ SUMMARY = {"summary": {"version": 1, "waves": [{"label": "2026-Q3"}]}, "signatur
 def test_summary_writes_a_file_that_upload_and_mcp_send_on(
     answered: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(used_model.ServedModel, "summary", lambda _: Document(SUMMARY))
+    served = {"summary": Document(SUMMARY)}
+    monkeypatch.setattr(used_model.ServedModel, "read", lambda _, what: served[what])
     path = tmp_path / "q3.wave.json"
     done = CliRunner().invoke(app, ["summary", TABLE, "-o", str(path)])
     assert done.exit_code == 0, done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from simulacra.commands.options import columns, existing, format_of, option
 from simulacra.commands.output import engine_bar, note, print_result, wait_with_progress
 from simulacra.commands.used_model import LocalModel, SavedModel, TableOrModel, used_model
 from simulacra.completion import WRITTEN, Completed, read_rows, write_rows
+from simulacra.engine.errors import NO_OTHERS
 from simulacra.local_state import source_of
 from simulacra.pair_lines import stated_pairs
 
@@ -93,9 +95,8 @@ def complete(
         )
         wait_with_progress(client, started.job_id, as_json)
         done = client.completed(started.generation_id, rows)
-        write_rows(done.long(), output)
-        note(f"Wrote {output}.")
-        _print(client, done, output, as_json)
+        ids = {"generation_id": done.generation_id, "given_id": done.given_id}
+        _write(done, output, as_json, ids, f"Erase it:  simulacra delete {done.generation_id}")
 
 
 def _complete_here(
@@ -107,9 +108,7 @@ def _complete_here(
         raise typer.BadParameter(missing, param_hint="--given")
     with engine_bar(as_json) as show:
         done = used.model.complete(given, **asked, on_progress=show)
-    write_rows(done.long(), output)
-    note(f"Wrote {output}.")
-    print_result({"completion": done.report, "file": str(output)}, as_json, done.sentences())
+    _write(done, output, as_json)
 
 
 def _own_file(client: Client, dataset_id: str) -> Path:
@@ -121,8 +120,11 @@ def _own_file(client: Client, dataset_id: str) -> Path:
     return Path(found)
 
 
-def _print(client: Client, done: Completed, output: Path, as_json: bool) -> None:
-    """Print the report for programs, sentences for people."""
-    ids = {"generation_id": done.generation_id, "given_id": done.given_id}
-    words = chain(done.sentences(), [f"Erase it:  simulacra delete {done.generation_id}"])
-    print_result({**ids, "completion": done.report, "file": str(output)}, as_json, words)
+def _write(
+    done: Completed, output: Path, as_json: bool, ids: Mapping[str, Any] = NO_OTHERS, *more: str
+) -> None:
+    """Write the rows, and print the report for programs, sentences for people."""
+    write_rows(done.long(), output)
+    note(f"Wrote {output}.")
+    found = {**ids, "completion": done.report, "file": str(output)}
+    print_result(found, as_json, chain(done.sentences(), more))

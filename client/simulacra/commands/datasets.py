@@ -16,13 +16,7 @@ from simulacra.commands.described import columns_read, described, rules_listed
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import existing, filters, load, option, with_tiers
-from simulacra.commands.output import (
-    is_for_people,
-    note,
-    print_result,
-    say,
-    wait_with_progress,
-)
+from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import REFUSED, confirm, connected, errors_reported
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.commands.used_model import SavedModel, TableOrModel, used_model, without_service

@@ -15,13 +15,7 @@ from simulacra.commands.lists import add_list
 from simulacra.commands.options import blocks_of, columns, option
 from simulacra.commands.output import note, print_result
 from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
-from simulacra.named_values import (
-    NUMERIC,
-    by_name,
-    column_named,
-    interventions_of,
-    level_named,
-)
+from simulacra.named_values import NUMERIC, by_name, column_named, interventions_of, level_named
 from simulacra.target_shares import targets_of
 
 app = typer.Typer()

@@ -48,9 +48,9 @@ def knowledge(
     """Print the causal knowledge given for the dataset."""
     with used_model(dataset_id, model, connection, as_json) as used:
         if not usual_order:
-            print_result(used.knowledge(), as_json)
+            print_result(used.read("knowledge"), as_json)
             return
-        found = used.usual_order()
+        found = used.read("usual_order")
         print_result(found, as_json)
         fit = f"refit {used.shown()}" if model is None else "fit FILE -o MODEL"
         for line in confirming(found, fit):

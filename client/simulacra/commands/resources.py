@@ -1,4 +1,4 @@
-"""Commands for any resource by its id: show, report, delete."""
+"""Commands for any resource by its id: show, report, delete; and for jobs: list, wait, cancel."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.certificates import proof_commands
-from simulacra.commands.naming import resource_of
-from simulacra.commands.options import AsJson, Connect, Yes, argument, option
-from simulacra.commands.output import is_for_people, note, print_result, say
-from simulacra.commands.session import confirm, connected
+from simulacra.commands.lists import print_list
+from simulacra.commands.naming import filters_of, job_of, resource_of
+from simulacra.commands.options import AsJson, Connect, OfDataset, Status, Yes, argument, option
+from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
+from simulacra.commands.session import confirm, connected, exit_if_partial
 from simulacra.commands.used_model import (
     LocalModel,
     SavedModel,
@@ -23,7 +24,7 @@ from simulacra.commands.used_model import (
     used_model,
 )
 from simulacra.local_state import forget_table, table_names
-from simulacra.models import Document, Report
+from simulacra.models import Document, Job, Report
 from simulacra.operations.resources import ERASABLE, KINDS
 
 app = typer.Typer()
@@ -71,10 +72,10 @@ def report(
         resource_id, model, connection, as_json, prefixes=kinds, metavar="NAME"
     ) as used:
         if html is not None:
-            html.write_text(used.report_page(), encoding="utf-8")
+            html.write_text(used.read("report_page"), encoding="utf-8")
             note(f"Wrote {html}.")
         else:
-            found = used.report()
+            found = used.read("report")
             print_result(found, as_json, _brief_report(used, found))
 
 
@@ -99,7 +100,7 @@ def waves(
     The column of the waves is stated at the upload, with --wave.
     """
     with used_model(table, model, connection, as_json) as used:
-        found = used.report()
+        found = used.read("report")
         if not found.waves:
             say(NO_WAVES)
             raise typer.Exit(1)
@@ -124,7 +125,7 @@ def summary(
     The next `upload` or `fit` takes it as --earlier; the service erases its own with the table.
     """
     with used_model(table, model, connection, as_json) as used:
-        found = used.summary()
+        found = used.read("summary")
         output.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         waves = [str(one["label"]) for one in found["summary"]["waves"]]
         note(f"Wrote {output}: {len(waves)} wave(s), the newest {waves[-1]}. Keep it.")
@@ -177,3 +178,44 @@ def _erasure(certificate: Document) -> str:
     statement = certificate["statement"]
     size = f"{statement['objects']} stored objects of {statement['stored_bytes']:,} bytes"
     return f"Erased {certificate['resource_id']}: {size}; their key was destroyed."
+
+
+JobId = Annotated[
+    str, argument("job_id, or its beginning; or the id or table that it works on.", metavar="JOB")
+]
+
+
+@app.command(epilog="Example: simulacra jobs --status running")
+def jobs(
+    status: Status = None,
+    dataset_id: OfDataset = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs, newest first."""
+    with connected(connection) as client:
+        found = client.jobs(**filters_of(client, status, dataset_id))
+        if is_for_people(as_json):
+            found = [_with_progress(client, one) for one in found]
+        print_list(found, "job", client, as_json, "No jobs.")
+
+
+def _with_progress(client: Client, job: Job) -> Job:
+    """Return a job of a list with its progress, which the list leaves out."""
+    return Job(job | client.job(job.job_id)) if job.status == "running" else job
+
+
+@app.command(epilog="Example: simulacra wait survey")
+def wait(job_id: JobId, connection: Connect = None, as_json: AsJson = False) -> None:
+    """Wait until a job ends."""
+    with connected(connection) as client:
+        ended = wait_with_progress(client, job_of(client, job_id), as_json)
+        print_result(ended, as_json)
+        exit_if_partial(ended.status)
+
+
+@app.command(epilog="Example: simulacra cancel survey")
+def cancel(job_id: JobId, connection: Connect = None, as_json: AsJson = False) -> None:
+    """Stop a job for good."""
+    with connected(connection) as client:
+        print_result(client.cancel(job_of(client, job_id)), as_json)

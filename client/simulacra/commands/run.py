@@ -16,12 +16,7 @@ from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.generations import Plain, save_rows
 from simulacra.commands.naming import called
 from simulacra.commands.options import format_of, load, option
-from simulacra.commands.output import (
-    is_for_people,
-    note,
-    print_result,
-    wait_with_progress,
-)
+from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
 from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import onward, send_table, wait_for_model

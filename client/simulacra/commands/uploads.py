@@ -16,13 +16,7 @@ from simulacra.commands.described import next_steps
 from simulacra.commands.graphs import proposed
 from simulacra.commands.naming import called
 from simulacra.commands.options import load, with_tiers
-from simulacra.commands.output import (
-    byte_bar,
-    note,
-    print_result,
-    span,
-    wait_with_progress,
-)
+from simulacra.commands.output import byte_bar, note, print_result, span, wait_with_progress
 from simulacra.commands.reading import reading
 from simulacra.commands.session import (
     REFUSED,

@@ -20,7 +20,7 @@ from simulacra.commands.session import connected, continue_with, errors_reported
 from simulacra.engine.errors import NO_OTHERS
 from simulacra.engine.fit import load
 from simulacra.engine.model import Model
-from simulacra.models import Document, Json, Report, Schema
+from simulacra.models import Schema
 from simulacra.operations.resources import key_header
 from simulacra.sheet import Sheet
 
@@ -80,25 +80,12 @@ class ServedModel:
         as_text = self.client.sheet_page if kind == "html" else self.client.sheet_program
         return as_text(found.sheet_id).encode()
 
-    def report(self) -> Report:
-        """Return the report of the model, or of a generation."""
-        return self.client.report(self.resource_id)
+    def read(self, what: str) -> Any:
+        """Return the report (of a generation, too), report_page, summary, knowledge or usual_order.
 
-    def summary(self) -> Document:
-        """Return the signed summary of the waves."""
-        return self.client.summary(self.resource_id)
-
-    def knowledge(self) -> Json:
-        """Return what is stated of the order of the columns, as the model is fit with it."""
-        return self.client.knowledge(self.resource_id)
-
-    def usual_order(self) -> Document:
-        """Return the usual order of the columns."""
-        return self.client.usual_order(self.resource_id)
-
-    def report_page(self) -> str:
-        """Return the same as one HTML page."""
-        return self.client.report_page(self.resource_id)
+        They are those of `Client`.
+        """
+        return getattr(self.client, what)(self.resource_id)
 
     def verdicts(self) -> list[str]:
         """Return the verdicts on the model's rows, or on those of a generation, a line each."""
@@ -143,25 +130,9 @@ class LocalModel:
         """Return the appendix (html), the workbook (xlsx) or the program (py) of a sheet."""
         return bytes(found.files[kind])
 
-    def report(self) -> Report:
-        """Return the report of the model."""
-        return self.model.report()
-
-    def summary(self) -> Document:
-        """Return the summary of the waves, unsigned."""
-        return self.model.summary()
-
-    def knowledge(self) -> Json:
-        """Return what is stated of the order of the columns, as the model is fit with it."""
-        return self.model.knowledge()
-
-    def usual_order(self) -> Document:
-        """Return the usual order of the columns."""
-        return self.model.usual_order()
-
-    def report_page(self) -> str:
-        """Return the same as one HTML page."""
-        return self.model.report_page()
+    def read(self, what: str) -> Any:
+        """Return the report, report_page, summary, knowledge or usual_order, as `Model` does."""
+        return getattr(self.model, what)()
 
     def verdicts(self) -> list[str]:
         """Return the verdicts on the model's rows, a line each."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from simulacra.engine.errors import pointed
 from simulacra.engine.results import SavedRows
 from simulacra.errors import EngineError
 from simulacra.models import Json, Schema
@@ -97,14 +98,9 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except (DescriptionInvalid, DraftRefused) as error:
-        listed = [{"pointer": one.pointer, "detail": one.detail} for one in error.errors]
-        raise EngineError(str(error), listed) from None
+        found, detail = [(one.pointer, one.detail) for one in error.errors], str(error)
     except ValidationError as error:
-        listed = [
-            {
-                "pointer": "".join(f"/{part}" for part in ("conditions", *one["loc"])),
-                "detail": one["msg"].removeprefix("Value error, "),
-            }
-            for one in error.errors()
-        ]
-        raise EngineError("The conditions are not valid.", listed) from None
+        found, detail = pointed(error, "/conditions"), "The conditions are not valid."
+    else:
+        return
+    raise EngineError(detail, [{"pointer": at, "detail": text} for at, text in found]) from None

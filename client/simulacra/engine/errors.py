@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from simulacra.errors import EngineError
 from simulacra.optional import install_extra
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
@@ -41,10 +45,7 @@ def plain_errors(arguments: Mapping[str, str] = NO_OTHERS) -> Iterator[None]:
         if not found and error.pointer and not detail.startswith("/"):  # else it names its fields
             found = [(error.pointer, detail.removeprefix(f"{error.pointer[1:]}: "))]
     except ValidationError as error:
-        found = [
-            ("".join(f"/{part}" for part in one["loc"]), one["msg"].removeprefix("Value error, "))
-            for one in error.errors()
-        ]
+        found = pointed(error)
         detail = "The request is not valid."
     except ModelFileError as error:
         found, detail = [], str(error)
@@ -52,3 +53,14 @@ def plain_errors(arguments: Mapping[str, str] = NO_OTHERS) -> Iterator[None]:
         return
     listed = [{"pointer": arguments.get(at, at), "detail": text} for at, text in found]
     raise EngineError(detail, listed) from None
+
+
+def pointed(error: ValidationError, under: str = "") -> list[tuple[str, str]]:
+    """Return pointer and detail of each fault of a request, or of its part `under` a pointer."""
+    return [
+        (
+            "".join([under, *(f"/{part}" for part in one["loc"])]),
+            one["msg"].removeprefix("Value error, "),
+        )
+        for one in error.errors()
+    ]

@@ -6,7 +6,6 @@ the REST contract.
 
 from simulacra.operations import (
     account,
-    certificates,
     completions,
     datasets,
     generations,
@@ -19,7 +18,6 @@ from simulacra.operations import (
 
 __all__ = [
     "account",
-    "certificates",
     "completions",
     "datasets",
     "generations",
