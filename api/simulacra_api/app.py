@@ -20,8 +20,7 @@ from simulacra_api.docs import routes as docs
 from simulacra_api.docs.openapi import document
 from simulacra_api.drafts import routes as drafts
 from simulacra_api.http import problems
-from simulacra_api.http.hosts import LOOPBACK, name_in_url
-from simulacra_api.http.middleware import RequestMiddleware
+from simulacra_api.http.middleware import LOOPBACK, RequestMiddleware, name_in_url
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
 from simulacra_api.pages import routes as pages

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -19,13 +20,15 @@ from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
+from simulacra_api.http.problems import Problem
 from simulacra_api.quotas.quota_usage import QuotaLedger
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.settings import Settings
 from simulacra_api.tenancy.read_cache import ReadCache
 from simulacra_api.tenancy.reads import ReadRecords
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.kube.client import Cluster
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster
+from simulacra_crds.names import INSTALLATION_KEYS, system_namespace
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.live_keys import PublishedLiveKeys
@@ -77,6 +80,14 @@ class Services:
         """Append an audit record durably; AuditUnavailable (503) means: do not act."""
         entry = AuditEvent(type=event, source=Component.API, data=data)
         await asyncio.to_thread(self.audit.append, entry)
+
+    async def published_keys(self) -> dict[str, Any]:
+        """Return the keys that the operator has published; Problem 503 before that."""
+        found = await self.cluster.find(CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
+        if found is None:
+            detail = "The operator has not published its keys yet. Try again as Retry-After says."
+            raise Problem("simio_unavailable", detail, headers={"Retry-After": "5"})
+        return dict(json.loads(found["data"]["keys.json"]))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from simulacra_api.account.routes import audit_page
 from simulacra_api.account.schemas import AuditEventList, AuditQuery
-from simulacra_api.account.service import audit_page
 from simulacra_custody.audit.checkpoints import CheckpointSigner
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys

@@ -23,8 +23,7 @@ from fastapi import FastAPI, Request, Response
 from simulacra_api.__main__ import listen
 from simulacra_api.generations.downloads import Download
 from simulacra_api.http import problems
-from simulacra_api.http.hosts import LOOPBACK
-from simulacra_api.http.middleware import RequestMiddleware
+from simulacra_api.http.middleware import LOOPBACK, RequestMiddleware
 from simulacra_api.metrics import Metrics
 from simulacra_crds.kinds.base import Artifact
 from simulacra_custody.artifact_writer import StoredArtifact

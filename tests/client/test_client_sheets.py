@@ -17,7 +17,7 @@ from simulacra.mcp_tools.schemas import LeverInput
 from simulacra.operations.questions import ask_sheet
 from simulacra.operations.resources import path_of
 from simulacra.sheet import Sheet
-from simulacra_api.sheets.service import _answer
+from simulacra_api.sheets.routes import _answer
 from simulacra_api.tenancy.repository import snake_case
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from effect_results import effect_result, sheet_result
-from simulacra_api.sheets.service import _answer
+from simulacra_api.sheets.routes import _answer
 from simulacra_api.tenancy.repository import snake_case
 from simulacra_schema.claims import mask_unclaimed
 

@@ -3,19 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import time
 from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from simulacra_api.auth import tokens
-from simulacra_api.auth.token_request import invalid_client, refuse, token_credentials, token_fields
 from simulacra_api.dependencies import problems
 from simulacra_api.docs.examples import AUDIENCE
-from simulacra_api.http.problems import Problem
+from simulacra_api.http.problems import Problem, content_type
 from simulacra_api.services import ServicesDep
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
+
+
+def _refuse(code: str, error: str, detail: str) -> Problem:
+    """Return a refusal with OAuth's fields (RFC 6749, section 5.2)."""
+    headers = {"WWW-Authenticate": 'Basic realm="simulacra"'} if error == "invalid_client" else {}
+    extra = {"error": error, "error_description": detail}
+    return Problem(code, detail, headers=headers, extra=extra)
+
+
+def _invalid_client(detail: str) -> Problem:
+    """Return the 401 of an unknown client, a wrong secret or a malformed header."""
+    return _refuse("simio_invalid_client", "invalid_client", detail)
+
+
+async def _token_fields(request: Request) -> dict[str, Any]:
+    """Return the fields of a form or of a JSON object."""
+    media_type = content_type(request)
+    body = await request.body()
+    if media_type == "application/json":
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            detail = "The body is not a JSON object."
+            raise _refuse("simio_invalid_field", "invalid_request", detail)
+        return fields
+    if media_type == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body.decode("utf-8", "replace")))
+    detail = "Send application/x-www-form-urlencoded or application/json."
+    raise Problem("simio_unsupported_content_type", detail)
+
+
+def _token_credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
+    """Return client id and secret from the Authorization header (RFC 6749, 2.3.1) or the body."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        if "client_secret" in fields:
+            detail = "Send client_secret in the header or in the body, not in both."
+            raise _refuse("simio_invalid_field", "invalid_request", detail)
+        try:
+            client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except ValueError:  # no base64, not ASCII, or no UTF-8 inside
+            raise _invalid_client("The Authorization header is malformed.") from None
+        return unquote_plus(client_id), unquote_plus(secret)
+    posted = fields.get("client_id"), fields.get("client_secret")
+    if not isinstance(posted[0], str) or not isinstance(posted[1], str):
+        raise _invalid_client("client_id and client_secret are required.")
+    return posted[0], posted[1]
+
 
 router = APIRouter(tags=["oauth"])
 REFUSAL_SECONDS = 0.25
@@ -62,14 +114,14 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
 
     Send the secret in the body (client_secret_post, JSON or form) or as client_secret_basic.
     """
-    fields = await token_fields(request)
-    client_id, secret = token_credentials(request, fields)
+    fields = await _token_fields(request)
+    client_id, secret = _token_credentials(request, fields)
     if fields.get("grant_type") != "client_credentials":
         detail = "grant_type must be client_credentials."
-        raise refuse("simio_invalid_field", "unsupported_grant_type", detail)
+        raise _refuse("simio_invalid_field", "unsupported_grant_type", detail)
     audience = services.settings.audience
     if fields.get("audience", audience) != audience:
-        raise refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}.")
+        raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}.")
     issued = await _issued_at(request, services, client_id, secret)
     await _check_tenant(request, services, client_id)
     token = tokens.issue(
@@ -99,7 +151,7 @@ async def _issued_at(request: Request, services: ServicesDep, client_id: str, se
     if known:
         await _record_refusal(request, services, client_id)
     await asyncio.sleep(max(0.0, earliest - time.monotonic()))
-    raise invalid_client("Unknown client_id or wrong client_secret.")
+    raise _invalid_client("Unknown client_id or wrong client_secret.")
 
 
 async def _record_refusal(request: Request, services: ServicesDep, client_id: str) -> None:

@@ -1,24 +1,53 @@
-"""Routes of erasure certificates, and of the keys, checkpoint and root that verify them."""
+"""Erasure certificates of a tenant, and the keys, checkpoint and root that verify them."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.certificates.schemas import CertificateBody, CertificateList, LiveKeysBody
-from simulacra_api.certificates.service import (
-    certificate_of,
-    certificate_page,
-    newest_root,
-    published_keys,
+from simulacra_api.certificates.schemas import (
+    AbsenceProof,
+    CertificateBody,
+    CertificateItem,
+    CertificateList,
+    LiveKeysBody,
 )
 from simulacra_api.dependencies import CurrentTenant, TenantRoute, problems
-from simulacra_api.http.pagination import ListQuery, link_next
+from simulacra_api.http.pagination import ListQuery, SortKey, cursor_of, link_next
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import ServicesDep
+from simulacra_custody.audit.certificates import CertificateEntry, statement_of
 from simulacra_custody.audit.checkpoints import newest_checkpoint
+from simulacra_custody.audit.live_keys import PublishedLiveKeys, root_document
+from simulacra_custody.errors import CustodyError
+
+_LOG = logging.getLogger("simulacra_api")
+
+
+async def _absence_proof(
+    live_keys: PublishedLiveKeys, statement: dict[str, Any]
+) -> AbsenceProof | None:
+    """Return the proof; None while there is none, so that the certificate is readable anyhow."""
+    try:
+        proof = await asyncio.to_thread(live_keys.proof, statement)
+    except CustodyError as error:
+        _LOG.warning("absence proof failed: %s", type(error).__name__)
+        return None
+    return None if proof is None else AbsenceProof.model_validate(proof)
+
+
+def _shown(entry: CertificateEntry) -> dict[str, Any]:
+    issued = datetime.fromtimestamp(entry.issued, UTC).replace(microsecond=0)
+    return {"resource_id": entry.id, "uid": entry.uid, "issued_at": issued}
+
+
+def _sort_key(entry: CertificateEntry) -> SortKey:
+    return int(entry.issued * 1e6), entry.id, entry.uid
+
 
 router = APIRouter(tags=["proofs"], route_class=TenantRoute)
 
@@ -33,9 +62,15 @@ async def list_certificates(
     repository: CurrentTenant, response: Response, query: Annotated[ListQuery, Query()]
 ) -> CertificateList:
     """One per resource that was deleted or expired in the last 400 days, newest first."""
-    page = await certificate_page(repository, query)
-    link_next(response, repository.url("/v1/erasure-certificates"), query, page.next_cursor)
-    return page
+    tenant_uid = repository.caller.tenant.metadata.uid
+    rest = await asyncio.to_thread(repository.services.certificates.entries, tenant_uid)
+    if query.after is not None:
+        rest = [entry for entry in rest if _sort_key(entry) < query.after]
+    page = rest[: query.limit]
+    cursor = cursor_of(_sort_key(page[-1])) if len(rest) > query.limit else None
+    items = [CertificateItem(**_shown(entry)) for entry in page]
+    link_next(response, repository.url("/v1/erasure-certificates"), query, cursor)
+    return CertificateList(items=items, next_cursor=cursor)
 
 
 @router.get(
@@ -46,7 +81,17 @@ async def list_certificates(
 )
 async def get_certificate(resource_id: str, repository: CurrentTenant) -> CertificateBody:
     """By id or uid of the resource; 404 until all of it is erased and verified absent."""
-    return await certificate_of(repository, resource_id)
+    certificates = repository.services.certificates
+    tenant_uid = repository.caller.tenant.metadata.uid
+    entry = await asyncio.to_thread(certificates.find, tenant_uid, resource_id)
+    if entry is None:
+        raise Problem("simio_certificate_not_found")
+    signed = await asyncio.to_thread(certificates.read, tenant_uid, entry)
+    statement = statement_of(signed)
+    proof = await _absence_proof(repository.services.live_keys, statement)
+    return CertificateBody(
+        **_shown(entry), statement=statement, signature=signed, absence_proof=proof
+    )
 
 
 @router.get(
@@ -57,7 +102,7 @@ async def get_certificate(resource_id: str, repository: CurrentTenant) -> Certif
 async def keys(services: ServicesDep, response: Response) -> dict[str, Any]:
     """A JSON Web Key Set; `audit_log` is the verifier key of checkpoints (C2SP signed-note)."""
     response.headers["Cache-Control"] = "public, max-age=60"
-    return await published_keys(services.cluster)
+    return await services.published_keys()
 
 
 @router.get(
@@ -91,5 +136,10 @@ async def live_keys(services: ServicesDep, response: Response) -> LiveKeysBody:
 
     The hashes have a new nonce in each root, so neither root nor proofs name a resource.
     """
+    newest = await asyncio.to_thread(services.live_keys.newest)
+    if newest is None:
+        detail = "No root of the live keys has been signed yet. Try again as Retry-After says."
+        raise Problem("simio_unavailable", detail, headers={"Retry-After": "60"})
     response.headers["Cache-Control"] = "public, max-age=10"
-    return await newest_root(services.live_keys)
+    signed, live = newest
+    return LiveKeysBody(**root_document(live.stated, signed))

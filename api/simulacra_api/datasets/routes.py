@@ -34,6 +34,7 @@ from simulacra_api.http.pagination import link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.jobs.service import find_job
 from simulacra_api.tenancy.delete import delete
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.names import job_id
 from simulacra_crds.tasks import GRAPH
 from simulacra_schema.questions.knowledge import Knowledge
@@ -173,10 +174,15 @@ async def put_knowledge(
     The same knowledge again changes nothing. Poll the job, as after an upload.
     """
     await refit(repository, await repository.dataset(dataset_id, fresh=True), knowledge)
-    await accepted(
-        repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id, "Dataset"), wait
-    )
-    job = await find_job(repository, job_id(dataset_id, "Dataset"))
+    return await _accepted(repository, dataset_id, response, wait)
+
+
+async def _accepted(
+    repository: TenantRepository, dataset_id: str, response: Response, wait: Wait
+) -> FitAccepted:
+    fit = job_id(dataset_id, "Dataset")
+    await accepted(repository, response, f"/v1/datasets/{dataset_id}", fit, wait)
+    job = await find_job(repository, fit)
     return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
 
 
@@ -221,11 +227,7 @@ async def put_description(
     """
     dataset = await repository.dataset(dataset_id, fresh=True)
     await describe(repository, dataset, description, if_match)
-    await accepted(
-        repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id, "Dataset"), wait
-    )
-    job = await find_job(repository, job_id(dataset_id, "Dataset"))
-    return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
+    return await _accepted(repository, dataset_id, response, wait)
 
 
 @router.patch(

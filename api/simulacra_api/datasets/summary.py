@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_api.certificates.service import published_keys
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import ANNOTATION_SUMMARY_READ, utcnow
@@ -23,12 +22,7 @@ from simulacra_custody.audit.installation_keys import verified_summary
 from simulacra_custody.audit.summaries import SummaryStatement
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_schema.faults import FieldError
-from simulacra_schema.wave_summary import (
-    MAX_SUMMARY_BYTES,
-    SUMMARY_VERSION,
-    WaveSummary,
-    canonical,
-)
+from simulacra_schema.wave_summary import MAX_SUMMARY_BYTES, SUMMARY_VERSION, WaveSummary, canonical
 
 POINTER = "/earlier"
 _OLD = "The model was fit by an earlier release. PUT its knowledge to fit it again."
@@ -80,7 +74,7 @@ async def checked_summary(repository: TenantRepository, document: dict[str, Any]
         summary = WaveSummary.model_validate(told)
     except (ValidationError, UnicodeEncodeError):
         raise _refused(_SHAPE) from None
-    keys = await published_keys(repository.cluster)
+    keys = await repository.services.published_keys()
     try:
         signed = verified_summary(str(document.get("signature")), keys)
         statement = SummaryStatement.model_validate_json(signed)

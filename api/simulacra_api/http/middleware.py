@@ -1,4 +1,5 @@
-"""Request middleware: request id, security headers, metrics, access log, last exception handler.
+"""Request middleware: host allow-list, request id, security headers, metrics, access log, last
+exception handler.
 
 Plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths are never
 logged, because they may hold a link's signature, a token or a column name: the line has the route's
@@ -14,17 +15,48 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simulacra_api.http.hosts import ANY_HOST_PATHS, HostList
 from simulacra_api.http.problems import Problem, invalid_field, problem_response
 from simulacra_api.log import REQUEST_ID
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import MAX_JSON_BYTES
 from simulacra_schema.wave_summary import MAX_SUMMARY_BYTES
+
+_PORT = re.compile(r":[0-9]*$")
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+ANY_HOST_PATHS = frozenset({"/healthz", "/readyz"})
+"""Paths of probes: kubelet and load balancers call a pod by its address."""
+
+
+class HostList:
+    """Names of hosts without port, `*.example.com` for all below, or `*` for all."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        lower = {name.strip().lower() for name in names if name.strip()}
+        self._all = "*" in lower
+        self._below = tuple(name[1:] for name in lower if name.startswith("*."))
+        self._names = lower
+
+    def allows(self, host: str) -> bool:
+        """Return whether this Host header names this API; its port does not matter."""
+        name = host_name(host)
+        return self._all or name in self._names or name.endswith(self._below)
+
+
+def host_name(host: str) -> str:
+    """Return a Host header in lower case without its port and the dot at its end."""
+    return _PORT.sub("", host).rstrip(".").lower()
+
+
+def name_in_url(url: str) -> str:
+    """Return the host name of a URL, an IPv6 address in brackets."""
+    return host_name(urlsplit(url).netloc.rpartition("@")[2])
+
 
 UPLOAD_PATH = "/v1/datasets"
 PIECES_PATH = "/v1/uploads/"

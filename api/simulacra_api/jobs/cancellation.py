@@ -11,12 +11,7 @@ from __future__ import annotations
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.schemas import JobBody
 from simulacra_api.jobs.service import find_job, stage_of
-from simulacra_api.tenancy.repository import (
-    CANCELLED,
-    TenantRepository,
-    is_cancelled,
-    status_of,
-)
+from simulacra_api.tenancy.repository import CANCELLED, TenantRepository, is_cancelled, status_of
 from simulacra_crds.kinds.base import WorkResource, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model

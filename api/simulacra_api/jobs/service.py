@@ -10,12 +10,7 @@ from simulacra_api.http.pagination import ResourceQuery, page_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.schemas import JobBody, JobError, JobItem, JobQuery
 from simulacra_api.jobs.waiting import waiting_reason
-from simulacra_api.tenancy.repository import (
-    TenantRepository,
-    is_cancelled,
-    is_deleting,
-    status_of,
-)
+from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, is_deleting, status_of
 from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, WorkResource, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model

@@ -18,13 +18,7 @@ from typing import Self
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from simulacra_api.html import render
-from simulacra_api.trust.claims import (
-    RESULTS,
-    Claim,
-    read_claims,
-    results_file,
-    stored_signature,
-)
+from simulacra_api.trust.claims import RESULTS, Claim, read_claims, results_file, stored_signature
 from simulacra_api.trust.documents import CONTROLS, Document, read_documents
 from simulacra_api.trust.oscal import component_definition
 from simulacra_crds.auth0 import DOMAIN_VARIABLE

@@ -11,8 +11,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from simulacra_api.http.problems import Problem, invalid_field
-from simulacra_api.uploads.body import BATCH_BYTES, with_idle_timeout
-from simulacra_api.uploads.digest_check import DIGEST_FIELDS, DigestCheck, digest_fields
+from simulacra_api.uploads.body import (
+    BATCH_BYTES,
+    DIGEST_FIELDS,
+    DigestCheck,
+    digest_fields,
+    with_idle_timeout,
+)
 from simulacra_schema.description import MAX_DESCRIPTION_BYTES
 from simulacra_schema.wave_summary import MAX_SUMMARY_BYTES
 
