@@ -47,8 +47,9 @@ FieldRole = Literal[
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
 RelationKind = Literal[
-    "linear", "product", "ratio", "picked", "not_above", "decided", "exactly_one", "at_most_one"
-]
+    "linear", "product", "ratio", "logarithm", "square", "root", "picked", "not_above",
+    "decided", "exactly_one", "at_most_one",
+]  # fmt: skip
 
 
 def _role(value: object) -> object:

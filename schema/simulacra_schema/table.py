@@ -260,7 +260,9 @@ class DecidedCase(KubeModel):
     value: str | None = optional("None where the column is missing.")
 
 
-COMPUTED = ("linear", "product", "ratio", "picked")
+TRANSFORMED = ("logarithm", "square", "root")
+"""Kinds of relations that give a number from one other."""
+COMPUTED = ("linear", "product", "ratio", *TRANSFORMED, "picked")
 """Kinds of relations that give a column, which is then computed and not learned."""
 
 
@@ -268,9 +270,11 @@ class RelationSchema(KubeModel):
     """A relation that holds in every row of the upload, and so in generated ones.
 
     linear: column = constant + factor x sum of coefficient x number. product: column = factor x
-    product of two numbers. ratio: column = factor x first / second. picked: the level of the first
-    of the others says which of the rest the column is equal to. The column is computed, not
-    learned; if it is `implied`, other relations give it or it is learned, and this one is checked.
+    product of two numbers. ratio: column = factor x first / second. logarithm: column = logarithm
+    of constant + number, natural, or decimal with factor 1 / ln 10. square, root: column = that of
+    the number, which is never below 0. picked: the level of the first of the others says which of
+    the rest the column is equal to. The column is computed, not learned; if it is `implied`, other
+    relations give it or it is learned, and this one is checked.
     not_above: the column is never above the other column; both are learned, one of them by its
     difference where `by_difference` names it. decided: one column (a village by its hamlet), or two
     together, decide the column; all are learned. exactly_one, at_most_one: how many of these yes/no
@@ -278,14 +282,18 @@ class RelationSchema(KubeModel):
     """
 
     kind: Literal[
-        "linear", "product", "ratio", "picked", "not_above", "decided", "exactly_one",
-        "at_most_one",
+        "linear", "product", "ratio", "logarithm", "square", "root", "picked", "not_above",
+        "decided", "exactly_one", "at_most_one",
     ]  # fmt: skip
     column: str
     of: list[str] = Field(description="The other columns of the relation.")
     coefficients: list[float] = optional_list("linear: one a column.")
     constant: float = 0.0
     factor: float = 1.0
+    single: bool = Field(
+        default=False,
+        description="logarithm, square, root: rounded to single precision (IEEE 754).",
+    )
     missing_as_zero: bool = Field(
         default=False,
         description="linear: missing numbers count as 0, and the column is missing where all are; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -335,6 +335,39 @@ def test_a_rounded_result_of_two_columns_is_found(seed: int, decimals: int, kind
     columns = {"a": a, "b": b, "c": np.round(exact, decimals), "d": rng.normal(size=200)}
     (relation,) = cleaned(columns).schema.computed()
     assert (relation.column, set(relation.of)) == ("c", {"a", "b"})
+
+
+@pytest.mark.parametrize(
+    ("computed", "formula"),
+    [
+        (lambda a: np.log(a), "log(a)"),
+        (lambda a: np.log(a).astype(np.float32).astype(np.float64), "log(a)"),
+        (lambda a: np.round(np.log1p(a), 3), "log(1 + a)"),
+        (lambda a: np.log10(a), "log10(a)"),
+        (lambda a: a**2, "a squared"),
+        (lambda a: np.sqrt(a), "root of a"),
+    ],
+)
+def test_a_logarithm_a_square_or_a_root_is_found_and_kept(
+    computed: Callable[[np.ndarray], np.ndarray], formula: str
+) -> None:
+    rng = np.random.default_rng(3)
+    a = rng.integers(1, 60, 400)
+    columns = {"a": a, "b": computed(a), "c": np.round(a + rng.normal(size=400), 1)}
+    clean = cleaned(columns)
+    (relation,) = clean.schema.computed()
+    assert sentence(relation) == f"b = {formula}"
+    assert violations(clean.table, relation, clean.schema) == 0
+    again = computed_values(clean.table, relation, clean.schema).to_numpy()
+    assert set(again) == set(columns["b"])  # the same digits: nobody can tell them from real ones
+
+
+def test_what_is_no_logarithm_in_one_row_is_learned() -> None:
+    rng = np.random.default_rng(4)
+    a = rng.integers(1, 60, 400)
+    columns = {"a": a, "b": np.log(a), "c": (a - 30.0) ** 2, "d": np.where(a > 58, 0, a**2)}
+    columns["b"][7] += 0.1
+    assert cleaned(columns).schema.computed() == []
 
 
 @pytest.mark.parametrize(

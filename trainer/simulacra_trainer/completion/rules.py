@@ -14,6 +14,7 @@ from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.relations.compute import above, computed_values
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
+from simulacra_trainer.relations.transforms import inverse, is_transformed
 
 
 class Rules:
@@ -182,6 +183,8 @@ def _inverse(
     with np.errstate(divide="ignore", invalid="ignore"):
         if relation.kind == "product":
             left = total / (relation.factor * others[0])
+        elif is_transformed(relation):
+            left = inverse(relation, total)
         elif relation.kind == "ratio":
             first = total * others[0] / relation.factor
             left = first if at == 0 else relation.factor * others[0] / total

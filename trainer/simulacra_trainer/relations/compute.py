@@ -17,6 +17,7 @@ from simulacra_trainer.relations.groups import GROUPS, faults, members_of
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
+from simulacra_trainer.relations.transforms import is_transformed, transformed
 
 SHOWN = 5
 
@@ -137,6 +138,8 @@ def _formula(relation: RelationSchema, parts: Floats) -> Floats:
     if relation.kind == "ratio":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(relation.factor * parts[0] / parts[1])
+    if is_transformed(relation):
+        return transformed(relation, parts[0])
     total = sum_of(parts, np.array(relation.coefficients), as_zero=relation.missing_as_zero)
     return np.asarray(relation.constant + relation.factor * total)
 
@@ -185,6 +188,11 @@ def formula(relation: RelationSchema) -> str:
         sign = "×" if relation.kind == "product" else "/"
         result = f"{names[0]} {sign} {names[1]}"
         return result if relation.factor == 1 else f"{relation.factor:g} × {result}"
+    if relation.kind in ("square", "root"):
+        return f"{names[0]} squared" if relation.kind == "square" else f"root of {names[0]}"
+    if relation.kind == "logarithm":
+        inside = f"{relation.constant:g} + {names[0]}" if relation.constant else names[0]
+        return f"{'log' if relation.factor == 1 else 'log10'}({inside})"
     signed = [
         f"{'-' if sign < 0 else '+'} {name}"
         for sign, name in zip(relation.coefficients, names, strict=True)

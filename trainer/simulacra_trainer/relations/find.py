@@ -1,11 +1,12 @@
 """Find the relations that hold in every row of a table.
 
 A column is computed from others if that gives its value in all rows, up to the rounding of the
-column: the sum or difference, product or ratio of two columns, the total or mean of a battery of
-neighboring columns, or a constant plus a sum of scattered columns. With at least 50 persons and 8
-different values chance gives no such relation; nor does it a sum of fewer values that is right in
-many rows, such as how many of four stations somebody watches. Bounds, names inside one another and
-codes that two columns decide are sought in `bounds`, `nested` and `decided`.
+column: the sum or difference, product or ratio of two columns, the logarithm, square or root of
+one, the total or mean of a battery of neighboring columns, or a constant plus a sum of scattered
+columns. With at least 50 persons and 8 different values chance gives no such relation; nor does it
+a sum of fewer values that is right in many rows, such as how many of four stations somebody
+watches. Bounds, names inside one another and codes that two columns decide are sought in `bounds`,
+`nested` and `decided`.
 
 Identities are a system: a sale price is price less discount, and a percentage is discount by price,
 so three of the four columns follow from two. Columns of few values are learned first, because a sum
@@ -29,6 +30,7 @@ from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import Identity, pair_identities
 from simulacra_trainer.relations.picks import picked_relations
 from simulacra_trainer.relations.totals import other_sum, run_totals
+from simulacra_trainer.relations.transforms import transform_identities
 
 MAX_RELATIONS = 200
 MIN_LEARNED = 2
@@ -71,7 +73,7 @@ def _computed(
 ) -> list[RelationSchema]:
     """Return what computes columns, operands first, and the other identities as implied."""
     identities = [*picked, *(Identity((one,)) for one in run_totals(numbers))]
-    identities += pair_identities(numbers)
+    identities += [*pair_identities(numbers), *transform_identities(numbers)]
     known = {_columns_of(one) for one in stated}  # as it was stated, if it was found too
     identities = [*stated, *(one for one in identities if _columns_of(one) not in known)]
     few = {}

@@ -158,7 +158,7 @@ def _triples(
     for first in all_columns:
         seconds = all_columns[first + 1 :] if symmetric else all_columns[all_columns != first]
         computed = combine(glance[first][None, :], glance[seconds])
-        at, columns = _candidates(numbers, thirds, glance, computed)
+        at, columns = candidates(numbers, thirds, glance, computed)
         others = seconds[at]
         is_third = (columns != first) & (columns != others)
         for second, column in zip(others[is_third], columns[is_third], strict=True):
@@ -177,10 +177,13 @@ def _gives(numbers: Numbers, combine: Combine, first: int, second: int, column: 
     return True
 
 
-def _candidates(
+def candidates(
     numbers: Numbers, thirds: npt.NDArray[np.bool_], glance: Floats, computed: Floats
 ) -> tuple[Rows, Rows]:
-    """Return (rows of computed, columns) that agree in the sampled rows, int64 [k] each."""
+    """Return (rows of computed, columns) that agree in the sampled rows, int64 [k] each.
+
+    computed: float64 [m, glance]; thirds: the columns to compare with, bool [columns].
+    """
     places = np.flatnonzero(thirds)
     near = np.ones((computed.shape[0], places.size), np.bool_)
     for row in range(min(FIRST_ROWS, glance.shape[1])):

@@ -2,7 +2,7 @@
 import { html, useState } from "../vendor/preact.js";
 
 const EXTENSION = "x-simulacra";
-const KINDS = { not_above: "≤", decided: "is decided by", linear: "is computed from", product: "is computed from", ratio: "is computed from", picked: "is one of" };
+const KINDS = { not_above: "≤", decided: "is decided by", linear: "is computed from", product: "is computed from", ratio: "is computed from", logarithm: "is computed from", square: "is computed from", root: "is computed from", picked: "is one of" };
 const listOf = (names) => names.join(", ");
 
 /** A rule or a found relation as a sentence. */
