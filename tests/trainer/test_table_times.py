@@ -10,7 +10,9 @@ from simulacra_intake.columns.parse.periods import order_periods
 from simulacra_intake.output.restore import restore
 from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.cell_text import csv_batch
+from simulacra_schema.description import parse_description
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.described import clean_described
 
 N = 60
 
@@ -142,6 +144,22 @@ def test_times_and_durations_are_numbers(cells: list[str], seconds: int, storage
     factor = 60 if column.unit == "min" else 1
     assert clean.table["c"][0].as_py() * factor == seconds
     assert written(clean)[:3] == cells
+
+
+@pytest.mark.parametrize("stored", ["csv", "text", "number"])
+def test_numbers_of_minutes_come_back_as_they_were(stored: str) -> None:
+    cells = [str(5 * (1 + i % 12)) + " min" * (stored != "number") for i in range(N)]
+    typed = pa.array(cells) if stored != "number" else pa.array(list(map(int, cells)))
+    table = pa.table({"way": typed, "o": [str(i % 7) for i in range(N)]})
+    if stored == "csv":
+        table = table.replace_schema_metadata({ORIGIN: b"csv"})
+    unit = {"name": "way", "x-simulacra": {"unit": "min"}}
+    description = parse_description({"fields": [unit], "x-simulacra": {"version": 1}})
+    for clean in (clean_table(table), clean_described(table, description).clean):
+        back = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+        column = csv_batch(back.combine_chunks().to_batches()[0]).column(0)
+        assert column.cast(pa.string()).to_pylist() == cells
+    assert clean.schema.columns[0].unit == "min"
 
 
 def test_a_name_makes_a_clock_a_duration() -> None:

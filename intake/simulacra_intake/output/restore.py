@@ -127,9 +127,11 @@ def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Ar
 
 
 def _from_integers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
-    if column.unit == "min":
+    is_clock = pa.types.is_time(kind) or pa.types.is_duration(kind)
+    # A number with the unit "min" is as many minutes and no clock.
+    if column.unit == "min" and (is_clock or (column.form and column.form.text_format)):
         values = pc.multiply(values, 60)
-    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+    if is_clock:
         if column.unit in ("min", "s"):
             values = pc.multiply(values, PER_SECOND[kind.unit])
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
