@@ -321,6 +321,18 @@ def test_scattered_parts_with_signs_and_a_constant() -> None:
     assert computed_values(clean.table, relation, clean.schema).to_pylist() == list(kept["score"])
 
 
+def test_several_sums_of_one_table_are_found() -> None:
+    rng = np.random.default_rng(6)
+    shares = rng.multinomial(20, [0.4, 0.3, 0.2, 0.1], ROWS) * 5
+    ranks = np.stack([rng.permutation(4) + 1 for _ in range(ROWS)])
+    columns = {f"share_{k}": column for k, column in enumerate(shares.T)}
+    columns |= {f"rank_{k}": column for k, column in enumerate(ranks.T)}
+    assert sentences(cleaned(columns).schema) == {
+        "share_3 = 100 - share_0 - share_1 - share_2",
+        "rank_3 = 10 - rank_0 - rank_1 - rank_2",
+    }
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -202,4 +202,6 @@ def formula(relation: RelationSchema) -> str:
     terms = " ".join(signed).removeprefix("+ ")
     if relation.factor != 1:
         return f"mean of {terms}"
-    return f"{relation.constant:g} + {terms}" if relation.constant else terms
+    if not relation.constant:
+        return terms
+    return f"{relation.constant:g} {'' if terms.startswith('- ') else '+ '}{terms}"

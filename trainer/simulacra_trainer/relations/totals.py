@@ -114,11 +114,12 @@ def _dependent(sample: Floats) -> Rows:
 def _solve(
     numbers: Numbers, column: int, others: Rows, sample: Floats, target: Floats
 ) -> RelationSchema | None:
-    design = np.vstack([np.ones(sample.shape[1]), sample]).T
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
-    whole = np.round(solution[1:])
+    # Centered: beside a constant, other columns that sum to one would share it with them.
+    design = (sample - sample.mean(axis=1, keepdims=True)).T
+    solution = np.asarray(np.linalg.lstsq(design, target - target.mean(), rcond=None)[0])
+    whole = np.round(solution)
     used = np.flatnonzero(whole)
-    is_sum = np.abs(solution[1:] - whole).max() < WHOLE and np.abs(whole).max() == 1
+    is_sum = np.abs(solution - whole).max() < WHOLE and np.abs(whole).max() == 1
     if not is_sum or not 2 <= used.size <= MAX_PARTS:
         return None
     rest = target - whole[used] @ sample[used]
