@@ -333,6 +333,18 @@ def test_several_sums_of_one_table_are_found() -> None:
     }
 
 
+def test_a_product_of_few_quantities_and_prices_is_found() -> None:
+    rng = np.random.default_rng(7)
+    quantity = rng.integers(1, 5, ROWS)
+    price = rng.choice([4.99, 9.99, 19.9, 49.0], ROWS)
+    switch = rng.integers(0, 2, ROWS)
+    columns = {"quantity": quantity, "price": price, "total": np.round(quantity * price, 2)}
+    clean = cleaned(columns | {"switch": switch, "chosen": switch * rng.integers(1, 8, ROWS)})
+    assert {sentence(one) for one in clean.schema.computed() if not one.implied} == {
+        "total = quantity × price"
+    }
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -19,6 +19,8 @@ from simulacra_trainer.relations.totals import sum_of
 
 FACTORS = (1.0, 100.0)
 """Of ratios: plain or percent."""
+SWITCH = 2
+"""Values of a switch at most, such as 0 and 1."""
 FIRST_ROWS, LOOK_ROWS = 6, 500
 """Rows that are compared for all candidates at once, and for one before all rows are."""
 Combine = Callable[[Floats, Floats], Floats]
@@ -132,8 +134,15 @@ def _forms_of_product(
 
 
 def _is_product(numbers: Numbers, a: int, b: int) -> bool:
-    """Return whether a factor is more than a switch; of two switches it is a selection."""
-    return bool(numbers.varied[a] or numbers.varied[b])
+    """Return whether this is more than a selection, the product of a switch and few values."""
+    return bool(numbers.varied[a] or numbers.varied[b]) or not (
+        _is_switch(numbers.values[a]) or _is_switch(numbers.values[b])
+    )
+
+
+def _is_switch(values: Floats) -> bool:
+    """Return whether there are two different values at most."""
+    return bool(np.unique(values[~np.isnan(values)]).size <= SWITCH)
 
 
 def _product_by(factor: float) -> Combine:
