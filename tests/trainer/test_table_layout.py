@@ -363,3 +363,10 @@ def test_sentences_below_a_worksheet_are_no_rows(tmp_path: Path) -> None:
     table = read_table(tmp_path / "upload.xlsx")
     assert table.num_rows == 60
     assert "left out: 2" in notes(table)
+
+
+def test_a_column_before_the_groups_has_its_own_name(tmp_path: Path) -> None:
+    lines = [";Firm;;Contact;;", "ID;Name;Size;Phone;Visits;Orders"]
+    rows = [f"{i};n{i % 3};{i % 5};{i};{i % 2};2" for i in range(60)]
+    table = read(tmp_path, "\n".join([*lines, *rows]))
+    assert table.column_names[:3] == ["ID", "Firm: Name", "Firm: Size"]

@@ -210,6 +210,6 @@ def _grouped(names: list[str], second: list[str]) -> list[str]:
     """Return names where a name stands above several columns (SurveyMonkey, merged cells)."""
     ends = [*map(bool, names[1:]), True]
     return [
-        name if (name and ends_here) or not (group and below) else f"{group}: {below}"
+        name if (name and ends_here) or not below else f"{group}: {below}" if group else below
         for name, group, ends_here, below in zip(names, _spread(names), ends, second, strict=True)
     ]
