@@ -370,3 +370,16 @@ def test_a_column_before_the_groups_has_its_own_name(tmp_path: Path) -> None:
     rows = [f"{i};n{i % 3};{i % 5};{i};{i % 2};2" for i in range(60)]
     table = read(tmp_path, "\n".join([*lines, *rows]))
     assert table.column_names[:3] == ["ID", "Firm: Name", "Firm: Size"]
+
+
+def test_names_that_stand_among_the_rows_again_are_no_row(tmp_path: Path) -> None:
+    names = "Größe_m2;Miete;Ort"
+    rows = [f"{20 + i % 40},5;{300 + 5 * (i % 17)};{'abc'[i % 3]}" for i in range(60)]
+    text = "\n".join([names, *rows[:30], "\ufeff" + names, *rows[30:], ""])
+    table = read(tmp_path, text, "utf-8-sig")
+    assert table.num_rows == 60
+    assert "stand among the rows again" in notes(table)
+    schema = clean_table(table).schema
+    assert [column.kind for column in schema.columns][:2] == ["numeric", "integer"]
+    plain = read(tmp_path, "\n".join([names, *rows]))
+    assert "stand among the rows again" not in notes(plain)

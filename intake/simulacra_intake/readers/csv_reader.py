@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,19 +29,34 @@ from simulacra_intake.readers.stated_layout import DETECT, StatedLayout, decode_
 from simulacra_intake.scratch import EncryptedFile
 from simulacra_schema.formats.file_labels import Declared
 
+LEAST_REPEATED = 3
+"""Columns of a header that is known again among the rows; of two, a row may look like it."""
+
 
 class _Quotes:
-    """Counts quotation marks and lines, to find a mark that is never closed; keeps the end."""
+    """Counts quotation marks and lines, to find a mark that is never closed; keeps the end.
+
+    Attributes:
+        repeats: whether the first line stands further below again, as in joined exports.
+    """
 
     def __init__(self) -> None:
         self.marks = 0
         self.lines = 1
         self.tail = b""
+        self.repeats = False
+        self._first: list[bytes] = []
 
     def feed(self, block: bytes) -> bytes:
+        if not self.tail:
+            first = block.removeprefix(BOM_UTF8).partition(b"\n")[0]
+            if first.strip():
+                self._first = [b"\n" + mark + first + b"\n" for mark in (b"", BOM_UTF8)]
+        joined = self.tail + block
+        self.repeats = self.repeats or any(line in joined for line in self._first)
         self.marks += block.count(b'"')
         self.lines += block.count(b"\n")
-        self.tail = (self.tail + block)[-TAIL_BYTES:]
+        self.tail = joined[-TAIL_BYTES:]
         return block
 
 
@@ -89,7 +106,10 @@ def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches
     except pa.ArrowInvalid as error:
         raise _refusal(error, ragged, quotes) from None
     guessed = [] if stated.encoding else _encoding_notes(encoding)
-    notes = [*guessed, *layout.notes(), *renamed, *below.notes()]
+    is_first_line = (layout.header, layout.rows) == (0, 1)
+    repeats = quotes.repeats and is_first_line and len(names) >= LEAST_REPEATED
+    again = ["the column names stand among the rows again and were left out there"] * repeats
+    notes = [*guessed, *layout.notes(), *again, *renamed, *below.notes()]
     schema = pa.schema(
         [
             Declared(label=label or None, unnamed=not name).on(pa.field(own, pa.string()))
@@ -98,7 +118,10 @@ def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches
             for own, name, label in zip(names, layout.names, layout.labels, strict=True)
         ]
     )
-    batches = without_last(_checked(reader, ragged, quotes), below.rows)
+    rows = _checked(reader, ragged, quotes)
+    if repeats:
+        rows = _without_names(rows, layout.names)
+    batches = without_last(rows, below.rows)
     declared = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches)
     header_rows = range(layout.header + 1, layout.header + layout.rows + 1)
     return Batches(schema, declared, found.delimiter, notes, encoding, header_rows)
@@ -194,6 +217,18 @@ def _checked(
         swallowed = last.column(last.num_columns - 1)[-1].as_py().count("\n")
         if swallowed:
             raise _unterminated(f"It opens near line {max(quotes.lines - swallowed, 1)}.")
+
+
+def _without_names(
+    batches: Iterator[pa.RecordBatch], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches without the rows whose cells are the names of all columns."""
+    for batch in batches:
+        same = [
+            pc.equal(pc.utf8_trim(column, characters=" \t\ufeff"), name)
+            for column, name in zip(batch.columns, names, strict=True)
+        ]
+        yield batch.filter(pc.invert(reduce(pc.and_, same)))
 
 
 def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
