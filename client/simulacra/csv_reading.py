@@ -153,6 +153,8 @@ def _may_be_read_otherwise(column: Column) -> bool:
     """Return whether words may be read as numbers or truth values."""
     if column.get("kind") not in ("categorical", "ordinal", "boolean", "constant"):
         return True
+    if column.get("prefix") is not None:  # levels such as "01###", drawn as "01067"
+        return True
     return any(_is_other(word) for word in _levels(column))
 
 

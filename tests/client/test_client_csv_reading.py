@@ -43,6 +43,7 @@ def columns(write: Any) -> dict[str, list[object]]:
         "change": [write(x) for x in rng.normal(0, 40, ROWS)],
         "day": days.strftime("%d.%m.%Y").tolist(),
         "zip": rng.choice(["01067", "10115", "80331"], ROWS).tolist(),
+        "postcode": [f"{code:05d}" for code in rng.integers(1_000, 99_999, ROWS)],
         "age": rng.integers(18, 80, ROWS).tolist(),
         "works": rng.choice(["true", "false"], ROWS).tolist(),
         "party": rng.choice(["None", "Left", "Right"], ROWS).tolist(),
