@@ -29,9 +29,8 @@ import pandas as pd
 from simulacra_schema.next_wave import MAX_CELLS
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.segments.cells import Segmentation
-from simulacra_trainer.segments.certify import CertifiedShares, certify
+from simulacra_trainer.segments.certify import CertifiedShares, certify, certify_pooled
 from simulacra_trainer.segments.changes import change_and_error, fab_p_values
-from simulacra_trainer.segments.earlier import certify_pooled
 from simulacra_trainer.segments.next_wave import LEVELS
 from simulacra_trainer.segments.past_waves import moves, of_column
 

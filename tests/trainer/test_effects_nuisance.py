@@ -9,17 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.arrow_values import codes_of
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.models.base_choice import CHOICES, Bases, Choice, Trial
 from simulacra_trainer.effects.models.features import (
     BINS,
     Features,
+    TreeRows,
     build_features,
-    level_positions,
     levels_of,
 )
 from simulacra_trainer.effects.models.nuisance import MORE_TREES, fit_nuisance
-from simulacra_trainer.effects.models.tree_rows import TreeRows
 
 
 def _features(**columns: pa.Array) -> Features:
@@ -154,7 +154,7 @@ def test_levels_of_chunks_with_different_dictionaries_agree() -> None:
         pa.array(["b", None, "c"]).dictionary_encode(),
     ]
     table = pa.table({"x": pa.chunked_array(chunks)})
-    levels, positions = levels_of(table, "x"), level_positions(table, "x")
+    levels, positions = levels_of(table, "x"), codes_of(table.column("x"))
     assert [levels[i] if i >= 0 else None for i in positions] == ["a", "b", "b", None, "c"]
 
 

@@ -13,9 +13,8 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.answered import effect_bounds
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.models.doses import spline_terms
 from simulacra_trainer.effects.scores import Scores, part_of, summarize
-from simulacra_trainer.effects.slopes import Slopes, sloped
+from simulacra_trainer.effects.slopes import Doses, sloped, spline_terms
 
 VALUE, BASELINE = 0.8, -0.8
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -26,13 +25,13 @@ def _scores(n: int, weights: np.ndarray | None = None) -> Scores:
     return Scores(none, one, (one, one), (one, one), none, none, weights)
 
 
-def _drawn(curve: Curve, n: int, seed: int) -> tuple[Slopes, np.ndarray]:
+def _drawn(curve: Curve, n: int, seed: int) -> tuple[Doses, np.ndarray]:
     """Return residuals as of models that know the truth: z moves the treatment's slope."""
     rng = np.random.default_rng([seed, 4])
     z, t = rng.normal(size=(2, n))
     terms, at = spline_terms(t, np.array([VALUE, BASELINE]))
     outcome = curve(t) + 0.3 * z * t + (1 + 0.3 * np.abs(z)) * rng.normal(size=n)
-    return Slopes(terms, at[:, 0] - at[:, 1], z[:, None]), outcome
+    return Doses(terms, at, z[:, None]), outcome
 
 
 @pytest.mark.parametrize("curve", [lambda t: 0.5 * t, np.tanh, lambda t: 0.3 * t + 0.2 * t**2])

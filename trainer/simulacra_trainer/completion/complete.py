@@ -21,10 +21,9 @@ from simulacra_schema.completion import (
     SeenHalf,
 )
 from simulacra_trainer.completion.asked_pairs import plan_pairs
-from simulacra_trainer.completion.gain import untold
 from simulacra_trainer.completion.gaps import Plan, plan_gaps
 from simulacra_trainer.completion.given_rows import GivenRows
-from simulacra_trainer.completion.measure import common_columns, seen_half, worth
+from simulacra_trainer.completion.measure import common_columns, seen_half, untold, worth
 from simulacra_trainer.completion.models import Fillings, check, fill_all
 from simulacra_trainer.completion.pairs import answer_pairs
 from simulacra_trainer.families.base import Progress, no_progress

@@ -15,25 +15,23 @@ the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from simulacra_schema.questions.effect import Population
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Contrast, Flags
-from simulacra_trainer.effects.models.doses import Doses
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.models.fold_models import (
-    Fold,
     arm_outcomes,
-    expected_outcome,
+    cross_fits,
     expected_terms,
     folds_by_arm,
     propensities,
 )
 from simulacra_trainer.effects.scores import Scores
-from simulacra_trainer.effects.slopes import Slopes, sloped, straight
+from simulacra_trainer.effects.slopes import Doses, sloped, straight
 
 FOLDS = 5
 CLIP = 0.02
@@ -47,13 +45,14 @@ class Predictions:
         propensity: of each arm, float64 [2, n].
         target, own: outcome at the arms' values and at the row's own treatment, float64 [2, n]; of
             a numeric treatment own is given the adjustment columns alone.
-        slopes: of a numeric treatment; None where rows with exactly the two values are compared.
+        slopes: what the columns leave of a numeric treatment; None where rows with exactly the two
+            values are compared.
     """
 
     propensity: Floats
     target: Floats
     own: Floats
-    slopes: Slopes | None = None
+    slopes: Doses | None = None
 
 
 def predict(
@@ -82,21 +81,18 @@ def predict(
     fold_of = folds_by_arm(contrast, rng, folds)
     propensity, target, own = np.ones((2, n)), np.zeros((2, n)), np.zeros((2, n))
     left = None if doses is None else doses.terms.copy()
-    for k in range(folds):
-        learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
-        if not held.size:
-            continue
-        fold = Fold(contrast, features, learn, held, rng, bases)
+    for fold in cross_fits(contrast, features, fold_of, rng, bases):
+        held = fold.held
         propensity[:, held] = propensities(fold)
         if doses is None or left is None:
             target[:, held], own[:, held] = arm_outcomes(fold)
         else:
-            own[:, held] = expected_outcome(fold)
+            own[:, held] = fold.expected(contrast.outcome, "outcome of all rows")
             left[:, held] -= expected_terms(fold, doses.terms)
     if doses is None or left is None:
         return Predictions(propensity, target, own)
     target = own + straight(contrast.outcome - own[0], left, doses)
-    return Predictions(propensity, target, own, Slopes(left, doses.gaps, doses.crossed))
+    return Predictions(propensity, target, own, replace(doses, terms=left))
 
 
 def aipw_scores(

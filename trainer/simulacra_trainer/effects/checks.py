@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
@@ -13,7 +14,7 @@ from simulacra_trainer.effects.counterparts import POWER
 from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.scores import Interval, Scores, kish
 from simulacra_trainer.effects.verdict import THIN
-from simulacra_trainer.effects.words import figure, percent, sentence
+from simulacra_trainer.effects.words import figure, percent
 
 SURE = 0.99
 RARE = 0.05
@@ -29,6 +30,17 @@ class Checked:
 
     check: Check
     forbids: bool = False
+
+
+def checked(
+    name: CheckName,
+    outcome: Literal["passed", "failed", "not checked"],
+    detail: str,
+    *,
+    forbids: bool = False,
+) -> Checked:
+    """Return a check with its outcome in words."""
+    return Checked(Check(name=name, outcome=outcome, detail=detail), forbids)
 
 
 def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Interval]) -> Checked:
@@ -47,9 +59,10 @@ def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Inter
     """
     name: CheckName = "graph against itself"
     if is_ordered:
-        return skipped(name, "The search kept an order, stated or of background columns.")
+        why = "The search kept an order, stated or of background columns."
+        return checked(name, "not checked", why)
     if not is_apart or not learned:
-        return skipped(name, "The graph has a path between treatment and outcome.")
+        return checked(name, "not checked", "The graph has a path between treatment and outcome.")
     z = _critical(len(learned))
     worst = max(learned, key=lambda i: abs(i.effect) / max(i.error, 1e-300))
     if abs(worst.effect) > z * worst.error:
@@ -57,9 +70,9 @@ def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Inter
             "The learned graph has no path between treatment and outcome, but the same data show an"
             " effect given its causes: the graph lacks an edge."
         )
-        return Checked(Check(name=name, outcome="failed", detail=detail))
+        return checked(name, "failed", detail)
     detail = f"No path and no effect; {figure(z * worst.error)} would have been seen."
-    return Checked(Check(name=name, outcome="passed", detail=detail))
+    return checked(name, "passed", detail)
 
 
 def placebo(effects: Sequence[Interval], main: Interval) -> Checked:
@@ -69,20 +82,22 @@ def placebo(effects: Sequence[Interval], main: Interval) -> Checked:
     """
     name: CheckName = "placebo"
     if not effects:
-        return skipped(name, "No sign is claimed, or too few rows have one of the values.")
+        why = "No sign is claimed, or too few rows have one of the values."
+        return checked(name, "not checked", why)
     mean = float(np.mean([one.effect for one in effects]))
     error = float(np.sqrt(np.mean([one.error**2 for one in effects]) / len(effects)))
     seen = PLACEBO_ERRORS * error
     if abs(mean) > seen:
-        detail = f"with the treatment dealt at random the method still finds {figure(mean)}"
-        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
+        detail = f"With the treatment dealt at random the method still finds {figure(mean)}."
+        return checked(name, "failed", detail, forbids=True)
     if seen > abs(main.effect) / 2:
-        return skipped(name, f"It could only have seen {figure(seen)}, more than half the effect.")
+        detail = f"It could only have seen {figure(seen)}, more than half the effect."
+        return checked(name, "not checked", detail)
     detail = (
         f"{len(effects)} permutations of the treatment: {figure(mean)} on average;"
         f" {figure(seen)} would have been seen."
     )
-    return Checked(Check(name=name, outcome="passed", detail=detail))
+    return checked(name, "passed", detail)
 
 
 def negative_control(
@@ -100,12 +115,12 @@ def negative_control(
     name: CheckName = "negative control"
     seen = _critical(count) * found.error
     if abs(found.effect) > seen:
-        detail = f"'{control}', which {treatment} cannot change, changes by {figure(found.effect)}"
-        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
+        detail = f"'{control}', which {treatment} cannot change, changes by {figure(found.effect)}."
+        return checked(name, "failed", detail, forbids=True)
     if seen > size:
-        return skipped(name, f"'{control}': it could only have seen {figure(seen)}.")
+        return checked(name, "not checked", f"'{control}': it could only have seen {figure(seen)}.")
     detail = f"'{control}': {figure(found.effect)}; {figure(seen)} would have been seen."
-    return Checked(Check(name=name, outcome="passed", detail=detail))
+    return checked(name, "passed", detail)
 
 
 def overlap(features: Features, scores: Scores) -> Checked:
@@ -121,9 +136,7 @@ def overlap(features: Features, scores: Scores) -> Checked:
         f" cases. Largest difference of means: {figure(before)} standard deviations before,"
         f" {figure(after)} after weighting. {POWER}"
     )
-    passed = min(shares) >= THIN
-    outcome = "passed" if passed else "failed"
-    return Checked(Check(name="overlap", outcome=outcome, detail=detail))
+    return checked("overlap", "passed" if min(shares) >= THIN else "failed", detail)
 
 
 def effective_shares(scores: Scores) -> tuple[float, float]:
@@ -149,8 +162,3 @@ def _imbalance(features: Features, value: Floats, baseline: Floats) -> float:
 def _critical(tests: int) -> float:
     """Return the two-sided critical value of several tests together (Bonferroni)."""
     return float(-ndtri((1.0 - SURE) / 2 / max(tests, 1)))
-
-
-def skipped(name: CheckName, detail: str) -> Checked:
-    """Return a check that could not be made, and why."""
-    return Checked(Check(name=name, outcome="not checked", detail=detail))

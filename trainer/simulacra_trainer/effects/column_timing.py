@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import chain
 from typing import Literal
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.errors import refuse
-from simulacra_schema.answers import AuthorKind, Origin, Statement
+from simulacra_schema.answers import Origin, Statement
 from simulacra_schema.questions.knowledge import (
     Knowledge,
     KnowledgeRecord,
@@ -189,35 +188,34 @@ def statements(
 ) -> Iterator[Statement]:
     """Yield what was said, by origin, with the author and time of the request or the records."""
     for source in ORIGINS:
-        author, time, author_kind = author_of(source, records, request)
         said = [name for name in timing if timing[name] != "unknown" and origin[name] == source]
         before = [name for name in said if timing[name] == "before"]
         after = [name for name in said if timing[name] == "after"]
         for earlier, later in ((before, [treatment]), ([treatment], after)):
             if earlier and later:
-                yield Statement(
-                    earlier=earlier,
-                    later=later,
-                    origin=source,
-                    author=author,
-                    time=time,
-                    author_kind=author_kind,
-                )
+                yield statement(earlier, later, source, records, request)
 
 
-def author_of(
-    origin: Origin, records: Sequence[KnowledgeRecord], request: EstimateRequest | None
-) -> tuple[str | None, datetime | None, AuthorKind | None]:
-    """Return who stated what has this origin, when, and in which way."""
+def statement(
+    earlier: list[str],
+    later: list[str],
+    origin: Origin,
+    records: Sequence[KnowledgeRecord],
+    request: EstimateRequest | None,
+) -> Statement:
+    """Return what was said, and who stated what has this origin, when, and in which way."""
+    said = Statement(earlier=earlier, later=later, origin=origin)
     if origin == "request":
-        if request is None or request.author is None:
-            return None, None, None
-        return request.author, request.stated_at, "client"
+        if request is not None and request.author is not None:
+            said.author, said.time = request.author, request.stated_at
+            said.author_kind = "client"
+        return said
     parts = ("confirmed", "background") if origin == "proposed" else (origin,)
     found = next((record for part in parts for record in records if record.part == part), None)
-    if found is None:
-        return None, None, None
-    return found.author, found.time, "automatic" if found.part == "background" else "client"
+    if found is not None:
+        said.author, said.time = found.author, found.time
+        said.author_kind = "automatic" if found.part == "background" else "client"
+    return said
 
 
 def _beside(blocks: Sequence[Sequence[str]], schema: TableSchema, treatment: str) -> list[str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.errors import refuse
-from simulacra_schema.answers import AdjustmentEffect, Check, CheckName, Statement
+from simulacra_schema.answers import AdjustmentEffect, Statement
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.designs import INSTRUMENT_AFTER
 from simulacra_schema.questions.knowledge import with_blocks
 from simulacra_schema.statements import split_outcome
 from simulacra_trainer.effects.answered import People
-from simulacra_trainer.effects.checks import Checked
-from simulacra_trainer.effects.column_timing import ColumnTiming, author_of, stated_timing
+from simulacra_trainer.effects.checks import Checked, checked
+from simulacra_trainer.effects.column_timing import ColumnTiming, stated_timing, statement
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.findings import Findings, reach_of
 from simulacra_trainer.effects.instrument import WEAK, moved_by
@@ -53,15 +51,7 @@ def order_of_design(request: EstimateRequest, outcome: str) -> Statement:
         earlier, later = request.treatment, outcome
     else:
         earlier, later = request.instrument, request.treatment
-    author, time, author_kind = author_of("request", (), request)
-    return Statement(
-        earlier=[earlier],
-        later=[later],
-        origin="request",
-        author=author,
-        time=time,
-        author_kind=author_kind,
-    )
+    return statement([earlier], [later], "request", (), request)
 
 
 def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> Findings:
@@ -80,7 +70,7 @@ def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGrap
         worth = figure(two_digits(found.worth))
         return Findings(missing=f"too few people differ in {text} ({worth} effective rows).")
     if found.span is None:
-        first = Checked(_check("first stage", "failed", f"{strength}: it may not move it at all."))
+        first = checked("first stage", "failed", f"{strength}: it may not move it at all.")
         missing = (
             f"{text} hardly moves {treatment} (F = {figure(found.strength)}), so with it as the"
             " instrument every effect fits the data: the interval has no end."
@@ -88,9 +78,7 @@ def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGrap
         return Findings(missing=missing, effective_rows=found.worth, checked=[first])
     is_weak = found.strength < WEAK
     said = f"weak: below {figure(WEAK)} only the interval counts" if is_weak else "strong enough"
-    first = Checked(
-        _check("first stage", "failed" if is_weak else "passed", f"{strength}, {said}.")
-    )
+    first = checked("first stage", "failed" if is_weak else "passed", f"{strength}, {said}.")
     claim = (
         f"If {text} is as good as random{_given(columns)} and moves {outcome} only through"
         f" {treatment}, as you said"
@@ -103,7 +91,7 @@ def _by_instrument(estimator: Estimator, timing: ColumnTiming, graph: CausalGrap
         columns,
         (found.effect, *found.span),
         found.worth,
-        [first],
+        first,
         found.known,
     )
 
@@ -157,7 +145,7 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
         columns,
         span,
         rows,
-        [check],
+        check,
         used,
         change,
     )
@@ -173,7 +161,7 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     tests = trends.tests(MIN_ARM)
     if not tests:
         words = f"Fewer than two waves before {since} have enough of both groups: not tested."
-        return Checked(_check("earlier waves", "not checked", words)), words
+        return checked("earlier waves", "not checked", words), words
     worst = max(tests, key=lambda one: one.z)
     found = worst.change.interval
     moved = f"Between {worst.first} and {worst.last}, before the treatment, the groups moved apart"
@@ -181,7 +169,7 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     moved += f" by {figure(coarse(found.effect, found.error))} {span}"
     if found.low > 0 or found.high < 0:
         detail = f"{moved}: their trends were not parallel."
-        return Checked(_check("earlier waves", "failed", detail), forbids=True), detail
+        return checked("earlier waves", "failed", detail, forbids=True), detail
     spans = [one.change.interval for one in tests]
     least = min(spans, key=lambda one: one.critical * one.error)
     seen = coarse(least.critical * least.error, least.error)
@@ -193,9 +181,9 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     )
     if seen > abs(change.interval.effect) / 2:
         words = f"Earlier waves could only have seen {figure(seen)}: hardly a test. {if_not}"
-        return Checked(_check("earlier waves", "not checked", f"{moved}. {words}")), words
+        return checked("earlier waves", "not checked", f"{moved}. {words}"), words
     words = f"{moved}, which may be chance; {figure(seen)} would have been seen. {if_not}"
-    return Checked(_check("earlier waves", "passed", words)), words
+    return checked("earlier waves", "passed", words), words
 
 
 def _findings(
@@ -205,7 +193,7 @@ def _findings(
     columns: list[str],
     span: tuple[float, float, float],
     rows: float,
-    checked: list[Checked],
+    check: Checked,
     used: Flags,
     change: Change | None = None,
 ) -> Findings:
@@ -218,7 +206,7 @@ def _findings(
         columns: adjusted for.
         span: effect, low and high.
         rows: effective ones.
-        checked: the checks.
+        check: of the design.
         used: rows, bool [n].
         change: of parallel trends.
     """
@@ -236,7 +224,7 @@ def _findings(
     said = f"{figure(effect)} {interval(low, high)}"
     if low <= 0 <= high:
         said = beyond(low, high)
-    elif checked[0].check.outcome == "failed":  # a weak instrument
+    elif check.check.outcome == "failed":  # a weak instrument
         said = f"between {figure(low)} and {figure(high)}"
     everybody = People(used, None, np.zeros((2, used.size), np.bool_), support)
     estimator.method = "iv" if change is None else "did"
@@ -245,16 +233,10 @@ def _findings(
         effective_rows=rows,
         effective_share=1.0 if change is None else change.effective_share,
         people=everybody,
-        checked=checked,
+        checked=[check],
         claim=(kind, f"{claim[0]}: {said}, {claim[1]}"),
     )
 
 
 def _given(columns: list[str]) -> str:
     return f" given {listed(columns)}" if columns else ""
-
-
-def _check(
-    name: CheckName, outcome: Literal["passed", "failed", "not checked"], detail: str
-) -> Check:
-    return Check(name=name, outcome=outcome, detail=detail)

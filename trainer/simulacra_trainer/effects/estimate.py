@@ -19,6 +19,7 @@ from simulacra_schema.questions.designs import design_faults
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import clusters_treated
+from simulacra_trainer.effects.adjustment import MAX_OPEN
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
 from simulacra_trainer.effects.designs import find_by_design, order_of_design
 from simulacra_trainer.effects.elasticity import elasticity
@@ -26,7 +27,6 @@ from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.models.contrast import Contrast
 from simulacra_trainer.effects.scores import summarize
-from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segment_rows import BANDS
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.support import MIN_ARM

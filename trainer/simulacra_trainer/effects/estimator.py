@@ -18,9 +18,9 @@ from simulacra_trainer.cell_keys import Keys, noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, Predictions, aipw_scores, predict
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Contrast, Flags, read_contrast
-from simulacra_trainer.effects.models.doses import Doses, spline_terms
 from simulacra_trainer.effects.models.features import Features, build_features, crossing_columns
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
+from simulacra_trainer.effects.slopes import Doses, spline_terms
 
 CROSS_FITS = 3
 ONE_FIT_ROWS = 20_000

@@ -10,18 +10,14 @@ from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Sp
 from simulacra_schema.background import propose_background
 from simulacra_schema.base import VerdictKind
 from simulacra_trainer.effects import checks
-from simulacra_trainer.effects.adjustment import AdjustmentSet
-from simulacra_trainer.effects.answered import (
-    People,
-    described,
-)
+from simulacra_trainer.effects.adjustment import AdjustmentSet, LinearEffects
+from simulacra_trainer.effects.answered import People, described
 from simulacra_trainer.effects.checks import Checked
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
-from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.tried_sets import Bounded, Tried, try_sets
@@ -201,7 +197,8 @@ def _controls(
         asked = request.model_copy(update={"outcome": control})
         on_control = Estimator(estimator.table, estimator.schema, asked, estimator.seed)
         if on_control.smallest_arm < MIN_ARM:
-            yield checks.skipped("negative control", f"'{control}' is known for too few rows.")
+            why = f"'{control}' is known for too few rows."
+            yield checks.checked("negative control", "not checked", why)
             continue
         own = on_control.contrast
         others = [name for name in columns if name != own.outcome_column]

@@ -22,7 +22,7 @@ from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags, outcome_values, read_outcome
 from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats
-from simulacra_trainer.effects.models.fold_models import Fold, expected_terms, folds_of_units
+from simulacra_trainer.effects.models.fold_models import cross_fits, expected_terms, folds_of_units
 from simulacra_trainer.effects.scores import by_unit, kish, summed
 from simulacra_trainer.effects.simultaneous import student_width
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
@@ -71,8 +71,7 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
         treatment = as_floats(estimator.table.column(request.treatment))
         gap = float(request.value) - float(request.baseline)
     few = estimator.at(known, estimator.seed)
-    units, shifts = few.contrast.units, few.contrast.shifts
-    survey = few.contrast.survey
+    units, shifts, survey = few.contrast.units, few.contrast.shifts, few.contrast.survey
     terms = np.array([few.contrast.outcome, treatment[known], instrument[known]])
     y, d, z = _left(few, columns, terms, survey)
     if np.var(z) <= LEAST_LEFT * np.var(terms[2]):
@@ -118,18 +117,14 @@ def anderson_rubin(slopes: Floats, spread: Floats, critical: float) -> tuple[flo
 
 def _left(estimator: Estimator, columns: list[str], terms: Floats, survey: Floats) -> Floats:
     """Return what the columns leave of each term, float64 [k, n]: mean of the cross-fits."""
-    contrast, n = estimator.contrast, terms.shape[1]
-    features, expected = estimator.features(columns), np.zeros_like(terms)
+    contrast, features = estimator.contrast, estimator.features(columns)
+    expected = np.zeros_like(terms)
     bases: Bases = {}
     for run in range(CROSS_FITS):
         rng = np.random.default_rng(estimator.seed + run)
-        units = np.arange(n) if contrast.units is None else contrast.units
-        fold_of = folds_of_units(units, rng, FOLDS)
-        for k in range(FOLDS):
-            learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
-            if held.size:
-                fold = Fold(contrast, features, learn, held, rng, bases)
-                expected[:, held] += expected_terms(fold, terms) / CROSS_FITS
+        fold_of = folds_of_units(contrast, rng, FOLDS)
+        for fold in cross_fits(contrast, features, fold_of, rng, bases):
+            expected[:, fold.held] += expected_terms(fold, terms) / CROSS_FITS
     left = terms - expected
     left -= (left @ survey / max(float(survey.sum()), 1e-300))[:, None]
     return left

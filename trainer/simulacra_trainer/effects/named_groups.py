@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_schema.answers import Limit
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.models.features import Floats, level_positions, levels_of
+from simulacra_trainer.effects.models.features import Floats, levels_of
 
 MIN_F1 = 0.7
 """F1 of the named rows for the others, below which the name would mislead."""
@@ -86,7 +86,7 @@ def _best(table: pa.Table, limits: list[Limit], found: Flags, weights: Floats) -
 def keeps(table: pa.Table, limit: Limit) -> Flags:
     """Return which rows keep a limit, bool [n]; a missing value keeps none."""
     if isinstance(limit.value, str):
-        positions, levels = level_positions(table, limit.column), levels_of(table, limit.column)
+        positions, levels = codes_of(table.column(limit.column)), levels_of(table, limit.column)
         at = levels.index(limit.value) if limit.value in levels else -2
         is_level: Flags = positions == at
         return is_level if limit.test == "=" else (positions >= 0) & ~is_level
@@ -110,7 +110,7 @@ def _limits(table: pa.Table, name: str) -> Iterator[Limit]:
     if pa.types.is_timestamp(column.type):
         return
     if pa.types.is_dictionary(column.type):
-        counts = np.bincount(level_positions(table, name) + 1)[1:]
+        counts = np.bincount(codes_of(column) + 1)[1:]
         levels = [v for v, count in zip(levels_of(table, name), counts, strict=False) if count]
         known = [Limit(column=name, test=test, value=v) for v in levels for test in ("=", "!=")]
     else:

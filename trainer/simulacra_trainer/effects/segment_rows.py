@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.effects.models.blocks import around, in_blocks
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.models.features import level_positions, levels_of
+from simulacra_trainer.effects.models.features import levels_of
 
 MAX_SEGMENTS = 50
 """Largest segments that are estimated; the others are named."""
@@ -25,7 +25,7 @@ def coded(table: pa.Table, name: str, persons: Ints | None, bands: int) -> tuple
     Levels stand by size, the largest first; a number's bands in their order.
     """
     if pa.types.is_dictionary(table.column(name).type):
-        positions, levels = level_positions(table, name), levels_of(table, name)
+        positions, levels = codes_of(table.column(name)), levels_of(table, name)
         counts = np.bincount(positions[positions >= 0], minlength=len(levels))
         by_size = np.argsort(-counts, kind="stable")
         rank = np.append(np.argsort(by_size), -1)  # that of a missing value, at -1, is last

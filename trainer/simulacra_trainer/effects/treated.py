@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats, sample_rows
+from simulacra_intake.arrow_values import as_floats, codes_of, sample_rows
 from simulacra_intake.rows_of_persons import persons_in, split_persons
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
@@ -35,9 +35,7 @@ from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,
     build_features,
-    level_positions,
     levels_of,
-    schema_kind,
 )
 from simulacra_trainer.effects.models.nuisance import fit_nuisance
 from simulacra_trainer.effects.support import Held, Support, unsupported
@@ -81,8 +79,7 @@ def support_of_do(
             return Support(missing=missing)
         fitted = _propensity(table, schema, columns_before(schema, graph, name), has_value, seed)
         share = float(has_value.mean())
-        column = schema.find(name)
-        of_two = column is not None and len(column.levels) == 2
+        of_two = len(schema.column(name).levels) == 2
         most = largest_share(float(np.average(has_value, weights=survey)), of_two=of_two)
         lacking |= almost_without(fitted, has_value, survey, units, most)
         weights /= np.clip(fitted, CLIP * min(1.0, 2.0 * share), 1.0)
@@ -112,16 +109,15 @@ def _has_value(
 
     And whether it lies within the observed range; beyond it is an extrapolation.
     """
-    if schema_kind(schema, name) in LEVEL_KINDS:
+    if schema.column(name).kind in LEVEL_KINDS:
         levels = levels_of(table, name)
         at = levels.index(str(value)) if value in levels else -2
-        return level_positions(table, name) == at, True
+        return codes_of(table.column(name)) == at, True
     values = as_floats(table.column(name))
     wanted = float(value)
     is_known = ~np.isnan(values)
     blocks = in_blocks(values, persons_in(table, schema))
-    column = schema.find(name)
-    in_range = column is not None and is_observed(column, blocks[is_known], wanted)
+    in_range = is_observed(schema.column(name), blocks[is_known], wanted)
     exact: Flags = values == wanted
     if not in_range or are_enough(exact[is_known]):
         return exact, in_range
@@ -143,15 +139,11 @@ def _propensity(
         return np.full(has_value.size, share)
     features = build_features(table, schema, causes)
     rng = np.random.default_rng([seed, 32])
-    fold = np.empty(has_value.size, np.int64)
-    for k, part in enumerate(
-        np.array_split(split_persons(persons_in(table, schema), has_value.size, rng), FOLDS)
-    ):
-        fold[part] = k
+    order = split_persons(persons_in(table, schema), has_value.size, rng)
     propensity = np.empty(has_value.size)
     bases: Bases = {}
-    for k in range(FOLDS):
-        learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+    for part in np.array_split(order, FOLDS):
+        held, learn = np.sort(part), np.delete(np.arange(order.size), part)
         is_in = has_value[learn].astype(np.float64)
         model = fit_nuisance(features.rows(learn), is_in, rng, bases)
         propensity[held] = model.predict(features.rows(held))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from simulacra_crds.reasons import Reason
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, places_of
 from simulacra_intake.errors import InputError
 from simulacra_intake.persons.waves import MAX_WAVES
 from simulacra_intake.rows_of_persons import Ints
@@ -29,7 +29,7 @@ from simulacra_trainer.effects.counterparts import without_counterparts
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags
-from simulacra_trainer.effects.models.features import Floats, level_positions, levels_of
+from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.scores import (
     Interval,
     Part,
@@ -269,14 +269,9 @@ def _waves(estimator: Estimator) -> tuple[Ints, list[str], int]:
     column, table = estimator.schema.column(name), estimator.table
     if not column.is_numeric:
         labels = column.level_values()
-        place = np.array(
-            [labels.index(one) if one in labels else -1 for one in levels_of(table, name)] + [-1]
-        )
-        return (
-            place[level_positions(table, name)],
-            labels,
-            labels.index(level_in(since, labels) or ""),
-        )
+        place = {label: at for at, label in enumerate(labels)}
+        at = places_of(table.column(name), place, unknown=-1, missing=-1)
+        return at, labels, place[level_in(since, labels) or ""]
     values = as_floats(table.column(name))
     known = ~np.isnan(values)
     waves = np.unique(values[known])

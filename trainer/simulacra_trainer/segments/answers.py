@@ -12,7 +12,7 @@ from simulacra_intake.survey_weights import Floats
 from simulacra_schema.conditions import ConditionSet
 from simulacra_trainer.design import design_of
 from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes
-from simulacra_trainer.segments.earlier import pooling
+from simulacra_trainer.segments.certify import pooling
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.trained_model import TrainedModel

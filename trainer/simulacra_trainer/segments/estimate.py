@@ -30,9 +30,16 @@ from simulacra_schema.segment_shares import (
 from simulacra_trainer.design import design_of
 from simulacra_trainer.segments.answers import REFUSED, Answer, conditions_of, counted, percent
 from simulacra_trainer.segments.cells import Segmentation
-from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares
+from simulacra_trainer.segments.certify import (
+    BOOSTED,
+    FEW,
+    SLIGHTLY,
+    CertifiedShares,
+    certify_pooled,
+    helped,
+    segmentation_of,
+)
 from simulacra_trainer.segments.changes import changes
-from simulacra_trainer.segments.earlier import certify_pooled, helped, segmentation_of
 from simulacra_trainer.segments.next_wave import certify_next
 from simulacra_trainer.trained_model import TrainedModel
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.segments import MAX_SHARES, SegmentColumn, check_segment
 from simulacra_trainer.segments.answers import SAME, answered_shares, conditions_of
-from simulacra_trainer.segments.earlier import segmentation_of
+from simulacra_trainer.segments.certify import segmentation_of
 from simulacra_trainer.segments.estimate import certify_answers
 from simulacra_trainer.trained_model import TrainedModel
 

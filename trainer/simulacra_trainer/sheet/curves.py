@@ -28,7 +28,7 @@ from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.models.exact_arms import are_enough
 from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.models.fold_models import (
-    Fold,
+    cross_fits,
     dosed_outcomes,
     folds_of_units,
     outcomes_near,
@@ -138,19 +138,18 @@ def _estimates(
     contrast, n, count = estimator.contrast, estimator.table.num_rows, len(points)
     features = estimator.features(columns)
     dosed = estimator.dosed(columns, [point.at for point in points])
-    fold_of = _fold_of(contrast.units, n, seed)
+    fold_of = folds_of_units(contrast, np.random.default_rng(seed), FOLDS)
     rng = np.random.default_rng([seed, 1])
     bases: Bases = {}
     own, rival_own = np.zeros(n), np.zeros((count, n))
     target, rival, propensities = (np.zeros((count, n)) for _ in range(3))
     who = [_persons(contrast, point) for point in points]
     usable = [near >= MIN_NEAR for near in who]
-    for k in range(FOLDS):
-        learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
-        fold = Fold(contrast, features, learn, held, rng, bases)
+    for fold in cross_fits(contrast, features, fold_of, rng, bases):
+        held = fold.held
         target[:, held], own[held] = dosed_outcomes(fold, dosed)
         for p, point in enumerate(points):
-            if not usable[p] or point.rows[learn].sum() < 2:
+            if not usable[p] or point.rows[fold.learn].sum() < 2:
                 continue
             propensities[p, held] = propensity(fold, point, "near")
             rival[p, held], rival_own[p, held] = outcomes_near(fold, point, "rival")
@@ -167,13 +166,6 @@ def _estimates(
 def _persons(contrast: Contrast, point: Near) -> int:
     """Return how many persons are near a point."""
     return int(persons_a_group(point.rows.astype(np.int64), contrast.persons, 2)[1])
-
-
-def _fold_of(units: Ints | None, rows: int, seed: int) -> Ints:
-    rng = np.random.default_rng(seed)
-    if units is None:
-        return rng.permutation(rows) % FOLDS
-    return folds_of_units(units, rng, FOLDS)
 
 
 def _mean(

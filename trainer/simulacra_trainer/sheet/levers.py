@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.knowledge import with_blocks
@@ -19,7 +19,7 @@ from simulacra_schema.sheets import LeftOut
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.models.blocks import around
-from simulacra_trainer.effects.models.features import LEVEL_KINDS, level_positions, levels_of
+from simulacra_trainer.effects.models.features import LEVEL_KINDS, levels_of
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 
@@ -142,7 +142,7 @@ def _pairs(
     elif column.kind not in LEVEL_KINDS:
         yield from _number_pair(as_floats(table.column(lever.column)), persons_in(table, schema))
     else:
-        positions = level_positions(table, lever.column)
+        positions = codes_of(table.column(lever.column))
         levels = levels_of(table, lever.column)
         if column.kind == "ordinal":
             yield from _order_pair(np.sort(positions[positions >= 0]), levels)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_schema.answers import AdjustmentEffect
 from simulacra_schema.formats.xlsx import write_sheets
 from simulacra_schema.sheets import LeverAnswer, SheetResult
-from simulacra_trainer.sheet.drawing import contrast
+from simulacra_trainer.sheet.page import contrast
 
 Row = Mapping[str, Any]
 Lever = tuple[str, LeverAnswer]

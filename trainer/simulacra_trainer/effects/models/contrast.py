@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import row_weights
@@ -26,7 +26,6 @@ from simulacra_trainer.effects.models.exact_arms import are_exact
 from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,
-    level_positions,
     levels_of,
 )
 
@@ -115,14 +114,15 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     if name == treatment.name:
         raise _invalid("/outcome", "The outcome is the treatment column.", "Name another column.")
     outcome = outcome_values(table, name, level)
-    if _is_level_kind(treatment):
-        positions = level_positions(table, treatment.name)
+    is_level = treatment.kind in LEVEL_KINDS
+    if is_level:
+        positions = codes_of(table.column(treatment.name))
         known = positions >= 0
     else:
         values = as_floats(table.column(treatment.name))
         known = ~np.isnan(values)
     rows = np.flatnonzero(known & ~np.isnan(outcome))
-    if _is_level_kind(treatment):
+    if is_level:
         levels = levels_of(table, treatment.name)
         value: float = _level(levels, request.value, "/value")
         baseline: float = _level(levels, request.baseline, "/baseline")
@@ -199,7 +199,7 @@ def read_outcome(
     """
     name, level = split_outcome(text, schema)
     column = _learned(schema, name, pointer)
-    if not _is_level_kind(column):
+    if column.kind not in LEVEL_KINDS:
         if column.kind == "datetime":
             what = "Name a number, a boolean, or COL=LEVEL."
             raise _invalid("/outcome", "The outcome is a date.", what)
@@ -220,22 +220,16 @@ def outcome_values(table: pa.Table, name: str, level: str | None) -> Floats:
     """Return numbers of a column, or 1 where it has a level and else 0; NaN where missing."""
     if level is None:
         return as_floats(table.column(name))
-    positions = level_positions(table, name)
+    positions = codes_of(table.column(name))
     at = _level(levels_of(table, name), level, "/outcome")
     return np.where(positions < 0, np.nan, (positions == at).astype(np.float64))
-
-
-def _is_level_kind(column: ColumnSchema) -> bool:
-    return column.kind in LEVEL_KINDS
 
 
 def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
     column = schema.find(name)
     if column is None:
-        message = "The table has no column of this name."
-        raise _invalid(
-            pointer, message, f"Unknown column: {name!r}.{closest(name, schema.names())}"
-        )
+        what = f"Unknown column: {name!r}.{closest(name, schema.names())}"
+        raise _invalid(pointer, "The table has no column of this name.", what)
     if column.kind == "multi":
         raise _invalid(pointer, "The column holds several answers.", several_answers(column).detail)
     if not column.learned:

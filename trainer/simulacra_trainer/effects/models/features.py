@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_coded, as_floats, codes_of
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.effects.models.tree_rows import TreeRows
+from simulacra_trainer.boosting import FIXED
 from simulacra_trainer.families.grid import bin_edges
 
 if TYPE_CHECKING:
     import lightgbm
+
 
 Floats = npt.NDArray[np.float64]
 Bins = npt.NDArray[np.uint8]
@@ -33,6 +34,13 @@ MAX_PRODUCTS, ROWS_PER_PRODUCT = 100, 20
 LEVEL_KINDS = ("categorical", "ordinal", "boolean")
 MAX_INDICATORS = 12
 """Number of most frequent levels that get an indicator in the linear part."""
+TREES: dict[str, Any] = FIXED | {
+    "max_depth": 3,
+    "num_leaves": 8,
+    "min_data_in_leaf": 10,
+    "lambda_l2": 1.0,
+    "boost_from_average": False,
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def build_features(
     """
     n = table.num_rows
     bins = np.zeros((len(columns), n), np.uint8)
-    is_level = np.array([schema_kind(schema, name) in LEVEL_KINDS for name in columns], np.bool_)
+    is_level = np.array([schema.column(name).kind in LEVEL_KINDS for name in columns], np.bool_)
     parts: list[list[Floats]] = []
     for k, name in enumerate(columns):
         bins[k], found = _column_features(table, name, bool(is_level[k]), observed)
@@ -108,7 +116,7 @@ def crossing_columns(table: pa.Table, schema: TableSchema, columns: list[str]) -
     """Return what products cross of all columns, float64 [n, d]: scaled numbers and indicators."""
     parts: list[Floats] = []
     for name in columns:
-        is_level = schema_kind(schema, name) in LEVEL_KINDS
+        is_level = schema.column(name).kind in LEVEL_KINDS
         found = _column_features(table, name, is_level, None)[1]
         parts += found if is_level else found[:1]
     return _columns(parts, table.num_rows)
@@ -118,7 +126,7 @@ def _column_features(
     table: pa.Table, name: str, is_level: bool, observed: int | None
 ) -> tuple[Bins, list[Floats]]:
     if is_level:
-        return _level_features(level_positions(table, name))
+        return _level_features(codes_of(table.column(name)))
     return _number_features(as_floats(table.column(name)), observed)
 
 
@@ -126,24 +134,9 @@ def _columns(parts: list[Floats], n: int) -> Floats:
     return np.array(parts).reshape(len(parts), n).T.copy()
 
 
-def schema_kind(schema: TableSchema, name: str) -> str:
-    """Return the kind of an existing column."""
-    column = schema.find(name)
-    assert column is not None
-    return column.kind
-
-
 def levels_of(table: pa.Table, name: str) -> list[str]:
-    """Return the levels of a dictionary column in the order of `level_positions`."""
-    dictionary = table.column(name).unify_dictionaries().combine_chunks().dictionary
-    return [str(level) for level in dictionary.to_pylist()]
-
-
-def level_positions(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
-    """Return the position of each row's level, int64 [n]; -1 is missing."""
-    indices = table.column(name).unify_dictionaries().combine_chunks().indices
-    known = pc.fill_null(pc.cast(indices, pa.int64()), -1)
-    return known.to_numpy(zero_copy_only=False).astype(np.int64)
+    """Return the levels of a dictionary column in the order of `codes_of`."""
+    return [str(level) for level in as_coded(table.column(name)).dictionary.to_pylist()]
 
 
 def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats]]:
@@ -174,3 +167,34 @@ def _number_features(values: Floats, observed: int | None) -> tuple[Bins, list[F
     edges = bin_edges(present, BINS - 2)
     coded = np.where(missing, 0, np.searchsorted(edges, values, side="right") + 1)
     return np.minimum(coded, BINS - 1).astype(np.uint8), parts
+
+
+@dataclass(frozen=True)
+class TreeRows:
+    """Rows that trees may learn from, binned once for all fits.
+
+    LightGBM takes longer to read rows than to grow a few trees.
+
+    Attributes:
+        bins: uint8 [k, n].
+        is_level: bool [k], whether the bins of a column are unordered.
+    """
+
+    bins: npt.NDArray[np.uint8]
+    is_level: npt.NDArray[np.bool_]
+
+    def dataset(
+        self, index: npt.NDArray[np.int64], target: npt.NDArray[np.float64]
+    ) -> lightgbm.Dataset:
+        """Return the rows at index, int64 [m] in ascending order, with their targets."""
+        rows = self._whole.subset(index.tolist()).construct()
+        return rows.set_label(target)
+
+    @cached_property
+    def _whole(self) -> lightgbm.Dataset:
+        import lightgbm
+
+        levels = np.flatnonzero(self.is_level).tolist()
+        label = np.zeros(self.bins.shape[1])
+        rows = lightgbm.Dataset(self.bins.T, label, categorical_feature=levels, params=TREES)
+        return rows.construct()

@@ -9,6 +9,7 @@ where the arms are too unlike for a line through its own rows to reach the other
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,11 +48,17 @@ class Fold:
     rng: np.random.Generator
     bases: Bases
 
+    def expected(self, target: Floats, target_name: str) -> Floats:
+        """Return a target, float64 [n], of the held rows as the columns alone expect it."""
+        train, test = self.features.rows(self.learn), self.features.rows(self.held)
+        model = fit_nuisance(train, target[self.learn], self.rng, self.bases, target_name)
+        return model.predict(test)
+
 
 def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> Ints:
     """Return the fold of each row, int64 [n], stratified by arm; rows of a unit stay together."""
     if contrast.units is not None:
-        return folds_of_units(contrast.units, rng, folds)
+        return folds_of_units(contrast, rng, folds)
     fold = np.empty(contrast.outcome.size, np.int64)
     stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):
@@ -60,9 +67,21 @@ def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> In
     return fold
 
 
-def folds_of_units(units: Ints, rng: np.random.Generator, folds: int) -> Ints:
+def folds_of_units(contrast: Contrast, rng: np.random.Generator, folds: int) -> Ints:
     """Return the fold of each row, int64 [n]; rows of a person or cluster stay together."""
+    if (units := contrast.units) is None:
+        return rng.permutation(contrast.outcome.size) % folds
     return (rng.permutation(int(units.max()) + 1) % folds)[units]
+
+
+def cross_fits(
+    contrast: Contrast, features: Features, fold_of: Ints, rng: np.random.Generator, bases: Bases
+) -> Iterator[Fold]:
+    """Yield the folds, int64 [n], in turn: each is held while models learn from the others."""
+    for k in range(int(fold_of.max(initial=-1)) + 1):
+        learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
+        if held.size:
+            yield Fold(contrast, features, learn, held, rng, bases)
 
 
 def propensities(fold: Fold) -> Floats:
@@ -76,9 +95,7 @@ def propensities(fold: Fold) -> Floats:
 
 def propensity(fold: Fold, arm: Arm, target_name: str) -> Floats:
     """Return the probability of an arm for the held rows, float64 [held]."""
-    is_in = arm.rows[fold.learn].astype(np.float64)
-    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
-    return fit_nuisance(train, is_in, fold.rng, fold.bases, target_name).predict(test)
+    return fold.expected(arm.rows.astype(np.float64), target_name)
 
 
 def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
@@ -163,17 +180,4 @@ def expected_terms(fold: Fold, terms: Floats) -> Floats:
 
     terms: float64 [k, n].
     """
-    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
-    models = (
-        fit_nuisance(train, term[fold.learn], fold.rng, fold.bases, f"term {k}")
-        for k, term in enumerate(terms)
-    )
-    return np.array([model.predict(test) for model in models])
-
-
-def expected_outcome(fold: Fold) -> Floats:
-    """Return the held rows' outcomes that the adjustment columns alone expect, float64 [held]."""
-    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
-    outcome = fold.contrast.outcome[fold.learn]
-    model = fit_nuisance(train, outcome, fold.rng, fold.bases, "outcome of all rows")
-    return model.predict(test)
+    return np.array([fold.expected(term, f"term {k}") for k, term in enumerate(terms)])

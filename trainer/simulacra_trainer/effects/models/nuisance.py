@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from simulacra_trainer.boosting import raw_scores
 from simulacra_trainer.effects.models.base_choice import Bases, Choice, Trial
-from simulacra_trainer.effects.models.features import Features, Floats
-from simulacra_trainer.effects.models.tree_rows import TREES
+from simulacra_trainer.effects.models.features import TREES, Features, Floats
 
 if TYPE_CHECKING:
     import lightgbm
