@@ -28,7 +28,7 @@ from simulacra_schema.table import TableSchema
 from simulacra_schema.wave_summary import SummaryWave, WaveSummary
 from simulacra_trainer.in_process import read_described
 from simulacra_trainer.report.attackers.attacks import auc
-from simulacra_trainer.waves import disclosure
+from simulacra_trainer.waves import summary as summaries
 from simulacra_trainer.waves.carried import carried_questions
 from simulacra_trainer.waves.moves import verdicts
 from simulacra_trainer.waves.report import asked_in, changes
@@ -101,7 +101,7 @@ def attacks(table: pa.Table, schema: TableSchema, size: int, rng: np.random.Gene
         ("kept", {"standard": 0.67}, schema.banner),
         ("margins", {"standard": 1.0}, []),
     ):
-        disclosure.CAPS.update(caps)
+        summaries.CAPS.update(caps)
         of = schema.model_copy(update={"banner": banner or ["none"]})
         summary = wave_summary(members, of, Knowledge(), seed=int(rng.integers(1 << 30)))
         if not summary.waves:
@@ -170,7 +170,7 @@ def main() -> None:
                 flush=True,
             )
         rng = np.random.default_rng(7)
-        disclosure.CAPS.update(standard=0.67)
+        summaries.CAPS.update(standard=0.67)
         same = [one for _ in range(args.pairs) for one in alike(table, schema, 600, rng)]
         if same:
             hit, count, change, error = np.array(same).T

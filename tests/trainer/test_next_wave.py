@@ -15,8 +15,8 @@ from simulacra_schema.description import parse_description
 from simulacra_schema.segment_shares import SegmentResult
 from simulacra_trainer.in_process import fit_table, generate_table
 from simulacra_trainer.segments.estimate import certify_segments
-from simulacra_trainer.segments.local_level import forecast
 from simulacra_trainer.segments.next_wave import nowcast_worth
+from simulacra_trainer.segments.past_waves import forecast
 
 BETTER = "better than carrying the last wave forward"
 OLD = {"age": {"young": 0.2, "old": 0.8}}

@@ -16,6 +16,7 @@ from simulacra_schema.worth import worth_of
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.segments.answers import certified_worth
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.certify import (
     BOOSTED,
@@ -26,7 +27,6 @@ from simulacra_trainer.segments.certify import (
     certify,
 )
 from simulacra_trainer.segments.estimate import PRIVATE, certify_segments
-from simulacra_trainer.segments.raked import certified_worth
 from trainer_tables import clean, levels_column
 
 Drawn = tuple[Floats, Floats, list[np.ndarray], Floats]

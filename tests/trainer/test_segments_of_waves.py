@@ -15,12 +15,12 @@ from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.segment_shares import SegmentResult
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cell_keys import NOISE
+from simulacra_trainer.segments.answers import certified_worth
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.certify import CLASSES, MOST_GAIN, certify_pooled
 from simulacra_trainer.segments.changes import fab_p_values
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.segments.few_counts import shown_counts
-from simulacra_trainer.segments.raked import certified_worth
 from trainer_tables import clean, levels_column
 
 

@@ -84,8 +84,7 @@ def margins_of(
         codes = np.where(missing, len(levels) + 1, shares.classify(table))
         at = ("categorical", name)
         paths = [*((*at, level) for level in levels), at]
-        column = schema.find(name)
-        others = [one for one in column.level_values() if one not in levels] if column else []
+        others = [one for one in schema.column(name).level_values() if one not in levels]
         rest = f'the other levels of "{name}" ({", ".join(others[:SHOWN])})'
         words = [*(f'"{name}" "{level}"' for level in levels), rest]
         found.append(TargetClasses(paths, words, codes, shares.targets))
@@ -211,13 +210,12 @@ def _unreachable(
 
 def _check_close(margins: Sequence[TargetClasses], off: Floats, problems: Problems) -> None:
     """Raise with the target that is furthest from its share, if one is not met."""
-    of_target = np.concatenate([np.arange(one.shares.size + 1) for one in margins])
-    of_margin = np.repeat(np.arange(len(margins)), [one.shares.size + 1 for one in margins])
-    is_target = np.concatenate([np.append(one.shares >= 0, False) for one in margins])
     if np.abs(off).max() <= CLOSE:
         return
+    classes = [(one, k) for one in margins for k in range(one.shares.size + 1)]
+    is_target = [k < one.shares.size and one.shares[k] >= 0 for one, k in classes]
     at = int(np.argmax(np.abs(off) * is_target))
-    margin, target = margins[of_margin[at]], int(of_target[at])
+    margin, target = classes[at]
     share = 100.0 * float(margin.shares[target])
     detail = _CONFLICT.format(
         words=margin.words[target], found=share + 100.0 * float(off[at]), share=share

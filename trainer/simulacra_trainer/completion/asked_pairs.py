@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_intake.survey_design import clusters_in
 from simulacra_intake.survey_weights import effective_rows
@@ -24,7 +25,7 @@ from simulacra_schema.did_you_mean import closest
 from simulacra_schema.faults import FieldError
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.completion.bounds import Cell, Stated
-from simulacra_trainer.completion.cells import Booleans, Cells, Indices
+from simulacra_trainer.completion.cells import Booleans, Cells, Indices, encoded
 from simulacra_trainer.completion.gaps import Plan
 from simulacra_trainer.completion.given_rows import GivenRows, fault, invalid
 from simulacra_trainer.completion.groups import Groups, of_levels, of_numbers
@@ -100,10 +101,7 @@ def plan_pairs(
 
 
 def _grouped(
-    trained: TrainedModel,
-    plan: Plan,
-    given: GivenRows | None,
-    named: list[tuple[str, int, Pair]],
+    trained: TrainedModel, plan: Plan, given: GivenRows | None, named: list[tuple[str, int, Pair]]
 ) -> tuple[dict[str, Groups], list[FieldError]]:
     """Return the columns of pairs in groups, and names that cannot be in a pair."""
     others = {} if given is None else given.others
@@ -153,9 +151,7 @@ def _of_array(name: str, array: pa.Array, lead: Floats) -> Groups:
         values = np.concatenate([lead, places])
         return of_levels(name, values, levels, ordered=bool(array.type.ordered))
     dates = pa.types.is_timestamp(array.type)
-    if dates:
-        array = array.cast(pa.timestamp("us")).cast(pa.int64())
-    values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values = as_floats(array.cast(pa.timestamp("us")) if dates else array)
     return of_numbers(name, np.concatenate([lead, values]), dates=dates)
 
 
@@ -207,17 +203,13 @@ def _of_levels(
 
 
 def _planned(
-    trained: TrainedModel,
-    plan: Plan,
-    groups: dict[str, Groups],
-    named: list[tuple[str, int, Pair]],
+    trained: TrainedModel, plan: Plan, groups: dict[str, Groups], named: list[tuple[str, int, Pair]]
 ) -> PairPlan:
     cells, p = plan.cells, len(plan.cells.codecs)
     place = {name: p + k for k, name in enumerate(groups)}
     codecs = [*cells.codecs, *(_codec(of) for of in groups.values())]
     values = [*cells.values, *(of.values for of in groups.values())]
-    both = zip(codecs, values, strict=True)
-    codes = np.stack([codec.encode(of) for codec, of in both])
+    codes = encoded(codecs, values)
     weights = _weights(plan)
     whole = replace(
         cells,

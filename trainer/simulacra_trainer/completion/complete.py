@@ -27,7 +27,6 @@ from simulacra_trainer.completion.measure import common_columns, seen_half, unto
 from simulacra_trainer.completion.models import Fillings, check, fill_all
 from simulacra_trainer.completion.pairs import answer_pairs
 from simulacra_trainer.families.base import Progress, no_progress
-from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.pipeline.privacy_tuning import STRENGTHS
 from simulacra_trainer.trained_model import TrainedModel
 
@@ -126,15 +125,12 @@ def _strengths(trained: TrainedModel, plan: Plan) -> list[tuple[float, float]]:
 
 
 def _column(
-    trained: TrainedModel,
-    plan: Plan,
-    fillings: Fillings,
-    j: int,
-    held: tuple[float, int] | None,
+    trained: TrainedModel, plan: Plan, fillings: Fillings, j: int, held: tuple[float, int] | None
 ) -> FilledColumn:
     """Return what is reported of a filled column."""
-    at, before = fillings.places.index(j), int(plan.cells.gaps[j, : plan.first].sum())
-    empty = np.any([np.isnan(cells[at][before:]) for cells in fillings.packed], axis=0)
+    filled = [fillings.column(plan.cells, i, j) for i in range(len(fillings.packed))]
+    gaps = plan.first + np.flatnonzero(plan.cells.gaps[j, plan.first :])
+    empty = np.any([np.isnan(of[gaps]) for of in filled], axis=0)
     column = plan.schema.columns[j]
     found = worth(plan, fillings, j)
     return FilledColumn(
@@ -188,13 +184,17 @@ def _filled(trained: TrainedModel, plan: Plan, fillings: Fillings, seed: int) ->
     schema = trained.schema.model_copy(update={"columns": kept})
     first, second = (_free(name, [c.name for c in kept]) for name in (ROW, IMPLICATE))
     tables = []
-    for i, packed in enumerate(fillings.packed, start=1):
+    for i in range(1, len(fillings.packed) + 1):
         columns: dict[str, pa.Array] = {}
         given: dict[str, np.ndarray] = {}
         for column in kept:
             filled = np.zeros(rows.size, np.bool_)
             for part in column.parts():
-                values = _cells(plan, fillings, packed, names.get(part.name), rows)
+                values = np.full(rows.size, np.nan)
+                if (j := names.get(part.name)) is not None:
+                    is_filled = gaps[j, rows]
+                    whole = fillings.column(cells, i - 1, j)[plan.first :]
+                    values[is_filled] = whole[rows[is_filled]]
                 codec = next(c for c in cells.codecs if c.name == part.name)
                 columns[part.name] = codec.to_arrow(values)
                 filled |= ~np.isnan(values)
@@ -210,22 +210,6 @@ def _filled(trained: TrainedModel, plan: Plan, fillings: Fillings, seed: int) ->
             pa.Table.from_arrays([*head, *arrays], names=[first, second, *restored.column_names])
         )
     return pa.concat_tables(tables).unify_dictionaries()
-
-
-def _cells(
-    plan: Plan,
-    fillings: Fillings,
-    packed: list[Floats],
-    j: int | None,
-    rows: np.ndarray,
-) -> Floats:
-    """Return the filled cells of a column in some rows, float64 [rows]; others are NaN."""
-    out = np.full(plan.rows, np.nan)
-    if j is not None:
-        gap = plan.cells.gaps[j]
-        before = int(gap[: plan.first].sum())
-        out[gap[plan.first :]] = packed[fillings.places.index(j)][before:]
-    return out[rows]
 
 
 def _free(name: str, taken: list[str]) -> str:

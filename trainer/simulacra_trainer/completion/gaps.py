@@ -20,9 +20,8 @@ from simulacra_schema.completion import (
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.faults import FieldError
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.completion.cells import Booleans, Cells
+from simulacra_trainer.completion.cells import Booleans, Cells, encoded, find_skips
 from simulacra_trainer.completion.given_rows import GivenRows, fault, invalid
-from simulacra_trainer.completion.skips import find_skips
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
 from simulacra_trainer.families.forest.growth.feature_screen import Screen
 from simulacra_trainer.trained_model import TrainedModel
@@ -86,7 +85,7 @@ def plan_gaps(trained: TrainedModel, given: GivenRows | None, options: GivenOpti
         values, kept = _with_given(given, codecs, own, no_gap, columns, options)
     gaps = np.stack([np.isnan(of) & ~code for of, code in zip(values, kept, strict=True)])
     _keep_zeros(part, place, values, gaps)
-    codes = np.stack([codec.encode(of) for codec, of in zip(codecs, own, strict=True)])
+    codes = encoded(codecs, own)
     skips = find_skips(codecs, own, codes)
     left = np.zeros(len(columns), np.int64)
     first = 0 if given is None else donors.num_rows
@@ -169,9 +168,8 @@ def _codes(
     """
     rows = np.zeros(table.num_rows, np.bool_)
     if options.fill_codes:
-        special = [i for i, level in enumerate(column.levels) if level.special]
-        if special and pa.types.is_dictionary(table.schema.field(column.name).type):
-            values[np.isin(values, special)] = np.nan
+        if pa.types.is_dictionary(table.schema.field(column.name).type):
+            values[np.isin(values, _special(column))] = np.nan
         return rows
     if column.code_column in table.column_names:
         return np.asarray(table.column(column.code_column).is_valid())
@@ -179,6 +177,11 @@ def _codes(
     if told and told >= MOSTLY * column.missing_share:
         return np.isnan(values)
     return rows
+
+
+def _special(column: ColumnSchema) -> list[int]:
+    """Return the places of special levels."""
+    return [i for i, level in enumerate(column.levels) if level.special]
 
 
 def _with_given(
@@ -197,9 +200,8 @@ def _with_given(
         if codec.name in given.table.column_names:
             theirs = codec.values(given.table.column(codec.name))
         if options.fill_codes:
-            special = [i for i, level in enumerate(column.levels) if level.special]
-            if special and codec.is_category:
-                theirs = np.where(np.isin(theirs, special), np.nan, theirs)
+            if codec.is_category:
+                theirs = np.where(np.isin(theirs, _special(column)), np.nan, theirs)
         elif codec.name in given.codes:
             of_theirs = given.codes[codec.name] & np.isnan(theirs)
         values.append(np.concatenate([mine, theirs]))
@@ -247,22 +249,18 @@ def _of_size(plan: Plan, options: GivenOptions) -> list[FieldError]:
             name = cells.codecs[j].name
             found.append(fault(f"Fewer than {MIN_DONORS} donors answered {name}. Leave it out."))
     if not cells.is_nested and len(targets) > MAX_MIXED_COLUMNS:
-        found.append(
-            fault(
-                f"{len(targets)} columns have gaps of mixed pattern; at most"
-                f" {MAX_MIXED_COLUMNS} can be filled at once. Name some in columns.",
-                "columns",
-            )
+        detail = (
+            f"{len(targets)} columns have gaps of mixed pattern; at most {MAX_MIXED_COLUMNS} can be"
+            " filled at once. Name some in columns."
         )
+        found.append(fault(detail, "columns"))
     count = int(cells.gaps[plan.asked, plan.first :].sum()) * options.implicates
     if count > MAX_FILLED_CELLS:
-        found.append(
-            fault(
-                f"{count:,} cells to fill; at most {MAX_FILLED_CELLS:,}. Ask for fewer columns,"
-                " rows or implicates.",
-                "implicates",
-            )
+        detail = (
+            f"{count:,} cells to fill; at most {MAX_FILLED_CELLS:,}. Ask for fewer columns, rows or"
+            " implicates."
         )
+        found.append(fault(detail, "implicates"))
     return found
 
 

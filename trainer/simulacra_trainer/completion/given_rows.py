@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.arrow_values import is_text, level_values
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.cells import as_text
 from simulacra_intake.description.complete import complete as complete_description
@@ -78,13 +79,12 @@ def read_given(
             all of them at once, in `errors`, with pointers from /given on.
     """
     names = [c.name for c in schema.columns if c.learned and c.name in raw.column_names]
-    subject = schema.subject()
-    if subject is not None:
+    if schema.subject() is not None:
         raise invalid([fault("The given rows belong to persons with several rows.")])
     if not names:
         raise invalid([fault("The given rows have no column in common with the model.")])
     common = _part(raw, names)
-    typed = {one.name for one in common.schema if not _is_text(one.type)}
+    typed = {one.name for one in common.schema if not is_text(_plain(one.type))}
     statements = _statements(schema, names, typed)
     read = read_columns(common, statements)
     faults = [
@@ -95,8 +95,7 @@ def read_given(
     codes: dict[str, Booleans] = {}
     strange: dict[str, int] = {}
     for column, found in zip(names, read, strict=True):
-        known = schema.find(column)
-        assert known is not None
+        known = schema.column(column)
         if found.codes is not None:
             codes[column] = found.codes.is_valid().to_numpy(zero_copy_only=False)
         for name, values, lost in _as_known(known, found, common.column(column)):
@@ -150,9 +149,8 @@ def invalid(faults: Sequence[FieldError]) -> InputError:
     return InputError(Reason.REQUEST_INVALID, message, detail, faults[0].pointer, faults)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _statements(schema: TableSchema, names: list[str], typed: Collection[str]) -> Statements:
@@ -249,8 +247,7 @@ def _levels(known: ColumnSchema, words: pa.Array) -> tuple[pa.Array, dict[str, i
     codes = remap[at]
     counts = np.bincount(at, minlength=len(own) + 1)
     lost = {word: int(n) for word, n in zip(own, counts, strict=False) if word in absent}
-    indices = pa.array(np.maximum(codes, 0), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string())), lost
+    return level_values(codes, levels), lost
 
 
 def _unknown(column: str, lost: Mapping[str, int]) -> FieldError:

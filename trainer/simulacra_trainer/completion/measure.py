@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 
 from simulacra_schema.completion import (
     MAX_NEARNESS,
@@ -36,15 +35,6 @@ DIGITS = 2
 SHOWN, STREAM = 5, 59
 
 
-def filled_columns(plan: Plan, fillings: Fillings, i: int) -> dict[int, Floats]:
-    """Return the columns with gaps of a filling, float64 [donors and given rows], by place."""
-    out = {}
-    for j, cells in zip(fillings.places, fillings.packed[i], strict=True):
-        out[j] = plan.cells.values[j].copy()
-        out[j][plan.cells.gaps[j]] = cells
-    return out
-
-
 def worth(plan: Plan, fillings: Fillings, j: int) -> float | None:
     """Return the respondents that a filled column is worth, by Rubin's rules.
 
@@ -52,15 +42,12 @@ def worth(plan: Plan, fillings: Fillings, j: int) -> float | None:
     the variance of a share in complete rows and T that of the pooled one. Answers of another
     table's donors are worth no more than these.
     """
-    at, rows = fillings.places.index(j), slice(plan.first, None)
     of = plan.cells.values[j]
-    known, gap = of[rows], plan.cells.gaps[j]
     edges = _edges(of[: plan.cells.donors], plan.cells.codecs[j])
     shares = []
     answered = 0.0
-    for cells in fillings.packed:
-        column = known.copy()
-        column[gap[rows]] = cells[at][gap[: plan.first].sum() :]
+    for i in range(len(fillings.packed)):
+        column = fillings.column(plan.cells, i, j)[plan.first :]
         column = column[~np.isnan(column)]
         if not column.size:
             return None
@@ -115,25 +102,17 @@ def seen_half(plan: Plan, fillings: Fillings, *, strict: bool, seed: int) -> See
     """Return whether filled rows are nearer to the half of the donors that their model saw."""
     cells, found = plan.cells, []
     for i, half in enumerate(fillings.halves):
-        values = [*cells.values]
-        for j, column in filled_columns(plan, fillings, i).items():
-            values[j] = column
-        given = _table(cells.codecs, [of[plan.first :] for of in values])
-        is_seen = np.zeros(cells.donors, np.bool_)
-        is_seen[half] = True
-        donors = [of[: cells.donors] for of in cells.values]
-        seen, other = (
-            _table(cells.codecs, [of[rows] for of in donors]) for rows in (is_seen, ~is_seen)
-        )
+        values, every = [*cells.values], range(len(cells.codecs))
+        for j in fillings.places:
+            values[j] = fillings.column(cells, i, j)
+        given = cells.table(every, values, slice(plan.first, None))
+        other_half = np.delete(np.arange(cells.donors), half)
+        seen, other = (cells.table(every, cells.values, rows) for rows in (half, other_half))
         rng = np.random.default_rng([seed, 43, i])
         found.append(equal_halves_dcr(seen, other, given, plan.schema, rng)[0])
     share, bar = float(np.mean(found)), MAX_STRICT_NEARNESS if strict else MAX_NEARNESS
     passed = round(share, 3) <= bar
     return SeenHalf(nearness=round(share, 3), bar=bar, verdict="passed" if passed else "failed")
-
-
-def _table(codecs: Sequence[ColumnCodec], values: Sequence[Floats]) -> pa.Table:
-    return pa.table({c.name: c.to_arrow(of) for c, of in zip(codecs, values, strict=True)})
 
 
 def _edges(donors: Floats, codec: ColumnCodec) -> Floats:

@@ -51,6 +51,12 @@ class Fillings:
     moving: set[int]
     unhelped: Booleans
 
+    def column(self, cells: Cells, i: int, j: int) -> Floats:
+        """Return a column with gaps in a filling, float64 [n]."""
+        found = cells.values[j].copy()
+        found[cells.gaps[j]] = self.packed[i][self.places.index(j)]
+        return found
+
 
 def fill_all(
     cells: Cells,

@@ -209,9 +209,7 @@ def _answer(
         through=[plan.cells.codecs[k].name for k in pair.through],
         width=round(float((most - least).mean()), DIGITS),
         plain=round(float((plain_most - plain_least).mean()), DIGITS),
-        cells=list(
-            _cells(plan, pair, figure=shown, low=low, high=high, least=least, most=most),
-        ),
+        cells=list(_cells(plan, pair, figure=shown, low=low, high=high, least=least, most=most)),
     )
 
 

@@ -62,7 +62,7 @@ class Rules:
     def compute(self, column: int, values: Sequence[Floats], rows: Indices) -> Floats:
         """Return what a computed column is in some rows, float64 [rows]."""
         relation = self.computed[column]
-        table = self._table([self.place[name] for name in relation.of], values, rows)
+        table = self.cells.table([self.place[name] for name in relation.of], values, rows)
         return as_floats(computed_values(table, relation, self.schema))
 
     def rest(self, column: int, values: Sequence[Floats], rows: Indices) -> Floats:
@@ -88,7 +88,7 @@ class Rules:
         """Return the rows in which a value breaks a relation or a skip, bool [rows]."""
         wrong = np.zeros(rows.size, np.bool_)
         for relation in self.of[column]:
-            table = self._table(self.members(relation), values, rows)
+            table = self.cells.table(self.members(relation), values, rows)
             if relation.kind == "decided":
                 decided = self.place[relation.column]
                 follows = self.cells.gaps[decided, rows] & (decided != column)
@@ -111,7 +111,7 @@ class Rules:
         """Yield what each relation that decides a column makes of its values, float64 [rows]."""
         for relation in self.of[column]:
             if relation.kind == "decided" and self.place[relation.column] == column:
-                table = self._table(self.members(relation), values, rows)
+                table = self.cells.table(self.members(relation), values, rows)
                 after = with_decided(table, relation).column(relation.column)
                 yield self.cells.codecs[column].values(after)
 
@@ -123,7 +123,7 @@ class Rules:
             decided = self.place[relation.column]
             at = rows[self.cells.gaps[decided, rows]]
             if relation.kind == "decided" and decided != column and at.size:
-                table = self._table(self.members(relation), values, at)
+                table = self.cells.table(self.members(relation), values, at)
                 after = with_decided(table, relation).column(relation.column)
                 yield decided, at, self.cells.codecs[decided].values(after)
 
@@ -164,10 +164,6 @@ class Rules:
             if column in self.members(one)
             and not (one.kind in COMPUTED and (one.implied or self.place[one.column] == column))
         ]
-
-    def _table(self, places: Sequence[int], values: Sequence[Floats], rows: Indices) -> pa.Table:
-        codecs = self.cells.codecs
-        return pa.table({codecs[k].name: codecs[k].to_arrow(values[k][rows]) for k in places})
 
 
 def _inverse(

@@ -106,9 +106,7 @@ class _StatedRule:
         return np.asarray(self.cells.gaps[self.places][:, rows].any(axis=0))
 
     def _table(self, values: Sequence[Floats], rows: Indices) -> pa.Table:
-        codecs = [self.cells.codecs[j] for j in self.places]
-        both = zip(codecs, self.places, strict=True)
-        return pa.table({codec.name: codec.to_arrow(values[j][rows]) for codec, j in both})
+        return self.cells.table(self.places, values, rows)
 
 
 def _any_of(found: Sequence[Indices]) -> Indices:

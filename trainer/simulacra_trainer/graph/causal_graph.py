@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import not_
 from typing import (
     Annotated,
@@ -118,7 +119,7 @@ class CausalGraph(KubeModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        place = {name: i for i, name in enumerate(self.order)}
+        place = self._places()
         if len(place) != len(self.order) or set(place) != set(self.parent_lists):
             raise ValueError("order and parentLists name different columns")
         for name, parents in self.parent_lists.items():
@@ -138,20 +139,17 @@ class CausalGraph(KubeModel):
 
     def ancestors(self, column: str) -> list[str]:
         """Return all direct and indirect causes, in causal order."""
-        return self._reached(column, self.parent_lists)
+        of = self.parent_lists.items()
+        return self._reached(column, ((name, parent) for name, own in of for parent in own))
 
     def descendants(self, column: str) -> list[str]:
         """Return all direct and indirect effects, in causal order."""
-        children: dict[str, list[str]] = {name: [] for name in self.order}
-        for name, parents in self.parent_lists.items():
-            for parent in parents:
-                children[parent].append(name)
-        return self._reached(column, children)
+        of = self.parent_lists.items()
+        return self._reached(column, ((parent, name) for name, own in of for parent in own))
 
     def is_apart(self, a: str, b: str) -> bool:
         """Return whether no graph of the class has a directed path between a and b."""
-        pattern = self._pattern()
-        place = {name: i for i, name in enumerate(self.order)}
+        pattern, place = self._pattern(), self._places()
         for start, end in ((place[a], place[b]), (place[b], place[a])):
             reached = np.zeros(len(place), np.bool_)
             reached[start] = True
@@ -163,11 +161,12 @@ class CausalGraph(KubeModel):
 
     def leads(self, a: str, b: str) -> bool:
         """Return whether arrows lead from a to b that are stated, computed or suggested."""
-        children: dict[str, list[str]] = {name: [] for name in self.order}
-        for edge in self.edges:
-            if edge.get("basis") in DECIDED and not self._is_former(edge):
-                children[edge["source"]].append(edge["target"])
-        return b in self._reached(a, children)
+        decided = (
+            (edge["source"], edge["target"])
+            for edge in self.edges
+            if edge.get("basis") in DECIDED and not self._is_former(edge)
+        )
+        return b in self._reached(a, decided)
 
     def votes(self) -> set[Pair]:
         """Return the arrows that half-samples direct: suggested, or against a statement."""
@@ -207,11 +206,18 @@ class CausalGraph(KubeModel):
             faults = error.error_count()
             raise ModelFileError(f"the graph file has {faults} validation errors") from None
 
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.order)}
+
     def _is_former(self, edge: GraphEdge) -> bool:
         """Return whether the edge was suggested before half-samples decided that."""
         return edge.get("basis") == "suggested" and self.suggestions is None
 
-    def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
+    def _reached(self, column: str, arrows: Iterable[tuple[str, str]]) -> list[str]:
+        """Return the columns that arrows lead to from a column, in causal order."""
+        steps: dict[str, list[str]] = {name: [] for name in self.order}
+        for start, end in arrows:
+            steps[start].append(end)
         seen: set[str] = set()
         waiting = list(steps[column])
         while waiting:
@@ -222,7 +228,7 @@ class CausalGraph(KubeModel):
         return [name for name in self.order if name in seen]
 
     def _pattern(self) -> npt.NDArray[np.bool_]:
-        place = {name: i for i, name in enumerate(self.order)}
+        place = self._places()
         pattern = np.zeros((len(place), len(place)), np.bool_)
         for name, parents in self.parent_lists.items():
             for parent in parents:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_coded, as_floats, codes_of
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.graph.kernels import Codes
 
 BINS = 4
 MAX_LEVELS = 8
 """A category keeps its 7 most frequent levels; the others share one."""
-Codes = npt.NDArray[np.uint8]
 
 
 def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray[np.int64]]:
@@ -39,8 +38,7 @@ def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int
     """Return one number per row, -1 for missing, int64 [n]."""
     if not pa.types.is_dictionary(values.type):
         return _bins(as_floats(values))
-    whole = values.combine_chunks()
-    index = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    whole, index = as_coded(values), codes_of(values)
     if column.ordered and len(column.levels) > MAX_LEVELS:
         rank = {level: i for i, level in enumerate(column.level_values())}
         ranks = np.array([rank.get(level, 0) for level in whole.dictionary.to_pylist()], np.float64)

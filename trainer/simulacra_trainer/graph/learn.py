@@ -30,17 +30,10 @@ from simulacra_trainer.graph.causal_graph import (
     QuestionedOrder,
     State,
 )
-from simulacra_trainer.graph.constraints import Constraints, read_knowledge
+from simulacra_trainer.graph.constraints import BoolMatrix, Constraints, read_knowledge
 from simulacra_trainer.graph.discretize import discretize
-from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
-from simulacra_trainer.graph.search import (
-    Candidates,
-    Cards,
-    Codes,
-    Found,
-    OrderSearch,
-    candidate_parents,
-)
+from simulacra_trainer.graph.pattern import pattern_of
+from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 from simulacra_trainer.graph.skips import touching, unanswered, without_skips
 from simulacra_trainer.graph.suggestions import (
     AGAINST,
@@ -158,12 +151,11 @@ def learn_graph(
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
     gaps = unanswered(table, schema)
     drawn, skips = without_skips(graph.edges, names, codes, gaps, constraints.required)
-    graph = graph.model_copy(update={"edges": drawn, "skips": skips})
     # Who was asked directs edges at these columns, too.
     directed = pattern & ~pattern.T & ~touching(skips, names)
     arrows = [
         (a, b)
-        for a, b in _arrows(graph, directed, schema, constraints)
+        for a, b in _arrows(drawn, directed, schema, constraints)
         if not exclusive(codes[a], codes[b])
     ]
     suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
@@ -173,18 +165,21 @@ def learn_graph(
         free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)
         if arrows:
             suggestions = suggest(codes, cards, free, arrows, units, rng, HALVES_BUDGET_S)
-        audited, against = _audit(codes, cards, free, constraints, rng)
+        against: list[Arrow] = []
+        if constraints.directed.any():
+            checked, against = audit(codes, cards, free, constraints.directed, rng)
+            audited = DirectionAudit(arrows=checked, wrong=len(against))
         doubted = _doubted(against, schema, implied)
         if doubted:
             votes = suggest(codes, cards, free, doubted, units, rng, HALVES_BUDGET_S, AGAINST)
             questioned = [_questioned(names[b], names[a]) for a, b in sorted(votes.arrows)]
-    edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
+    edges = with_basis(drawn, constraints, suggestions.arrows, names)
     of_tables = {(edge.source, edge.target) for edge in implied}
     for edge in edges:
         if (edge["source"], edge["target"]) in of_tables:
             edge["basis"] = "implied"
     computed = "computed" if suggestions.complete else "not computed"
-    update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
+    update = {"knowledge": knowledge, "edges": edges, "skips": skips, "suggestions": computed}
     update |= {"halves": suggestions.halves, "audit": audited, "questioned": questioned}
     return graph.model_copy(update=update)
 
@@ -213,7 +208,7 @@ def _questioned(earlier: str, later: str) -> QuestionedOrder:
 
 
 def _arrows(
-    graph: CausalGraph, directed: BoolMatrix, schema: TableSchema, constraints: Constraints
+    edges: Sequence[GraphEdge], directed: BoolMatrix, schema: TableSchema, constraints: Constraints
 ) -> list[Arrow]:
     """Return the sure edges that the pattern directs and knowledge does not.
 
@@ -222,25 +217,12 @@ def _arrows(
     proposed = {proposal.column for proposal in propose_background(schema)}
     position = {column.name: i for i, column in enumerate(schema.learned())}
     found = []
-    for edge in graph.edges:
+    for edge in edges:
         a, b = position[edge["source"]], position[edge["target"]]
         is_open = edge["state"] != "weak" and not constraints.directed[a, b]
         if is_open and directed[a, b] and edge["target"] not in proposed:
             found.append((a, b))
     return found
-
-
-def _audit(
-    codes: Codes,
-    cards: Cards,
-    candidates: Candidates,
-    constraints: Constraints,
-    rng: np.random.Generator,
-) -> tuple[DirectionAudit | None, list[Arrow]]:
-    if not constraints.directed.any():
-        return None, []
-    arrows, wrong = audit(codes, cards, candidates, constraints.directed, rng)
-    return DirectionAudit(arrows=arrows, wrong=len(wrong)), wrong
 
 
 def with_basis(
@@ -267,9 +249,7 @@ def with_basis(
 def _compile() -> None:
     """Run the kernels on a tiny table, so that compiling them does not count as search time."""
     codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
-    none = np.zeros((2, 2), np.bool_)
-    free = Constraints(none, ~np.eye(2, dtype=np.bool_), none)
-    cards = np.array([2, 2])
+    cards, free = np.array([2, 2]), no_knowledge(2)
     candidates = candidate_parents(codes, cards, free, 1)
     OrderSearch(codes, cards, free, candidates).best(1, np.random.default_rng(0), np.inf)
 

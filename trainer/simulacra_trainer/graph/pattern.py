@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse.csgraph import connected_components
 
-BoolMatrix = npt.NDArray[np.bool_]
+from simulacra_trainer.graph.constraints import BoolMatrix
+
 MAX_SIBLINGS = 8
 """Maximum number of undecided edges at a column whose directions are enumerated (2^8)."""
 
@@ -90,7 +92,9 @@ def _is_valid(
     for s in siblings:
         tried[(x, s) if s in chosen else (s, x)] = False
     close(tried)
-    return not _has_cycle(tried & ~tried.T) and _colliders(tried) == _colliders(pattern)
+    parts, _ = connected_components(tried & ~tried.T, connection="strong")
+    has_cycle = parts < len(tried)
+    return not has_cycle and _colliders(tried) == _colliders(pattern)
 
 
 def _colliders(pattern: BoolMatrix) -> set[tuple[int, int, int]]:
@@ -101,13 +105,3 @@ def _colliders(pattern: BoolMatrix) -> set[tuple[int, int, int]]:
             if not adjacent[a, c]:
                 found.add((a, b, c))
     return found
-
-
-def _has_cycle(directed: BoolMatrix) -> bool:
-    left = np.ones(directed.shape[0], np.bool_)
-    while left.any():
-        sources = left & ~directed[left].any(axis=0)
-        if not sources.any():
-            return True
-        left &= ~sources
-    return False

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.graph.constraints import Constraints
+from simulacra_trainer.graph.constraints import BoolMatrix, Constraints
 from simulacra_trainer.graph.kernels import (
+    Codes,
+    Columns,
     Trees,
     addition_scores,
     chosen_parents,
@@ -22,21 +24,16 @@ from simulacra_trainer.graph.kernels import (
     trace,
 )
 
-Codes = npt.NDArray[np.uint8]
 Cards = npt.NDArray[np.int64]
-Candidates = npt.NDArray[np.int32]
-Order = npt.NDArray[np.int32]
-Adjacency = npt.NDArray[np.bool_]
-"""bool [p, p]; [a, b] means a -> b."""
 _GAIN = 1e-6
 
 
 @dataclass(frozen=True)
 class Found:
-    """The best order found, its graph, and the number of completed restarts."""
+    """The best order found, its graph and the number of completed restarts; dag [a, b]: a -> b."""
 
-    order: Order
-    dag: Adjacency
+    order: Columns
+    dag: BoolMatrix
     restarts: int
 
 
@@ -51,7 +48,7 @@ class OrderSearch:
     """
 
     def __init__(
-        self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Candidates
+        self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Columns
     ) -> None:
         self._codes = codes
         self._cards = cards
@@ -77,12 +74,16 @@ class OrderSearch:
         assert best is not None
         return Found(best, self._dag(best), done)
 
-    def improve(self, order: Order, rng: np.random.Generator, deadline: float) -> Adjacency | None:
+    def improve(
+        self, order: Columns, rng: np.random.Generator, deadline: float
+    ) -> BoolMatrix | None:
         """Return the graph of the best order reached from this one, None if time is up."""
         order, finished = self._climb(order, rng, deadline)
         return self._dag(order) if finished else None
 
-    def _climb(self, order: Order, rng: np.random.Generator, deadline: float) -> tuple[Order, bool]:
+    def _climb(
+        self, order: Columns, rng: np.random.Generator, deadline: float
+    ) -> tuple[Columns, bool]:
         """Move columns to their best positions until nothing changes; False if time is up."""
         moved = True
         while moved:
@@ -93,44 +94,37 @@ class OrderSearch:
                 at = int(np.flatnonzero(order == v)[0])
                 others = np.delete(order, at)
                 low, high = self._constraints.places(others, int(v))
-                scores = self._insertion_scores(others, int(v), low, high)
+                while not (
+                    scores := insertion_scores(*self._arguments(), others, int(v), low, high)
+                ).size:
+                    self._trees = _enlarged(self._trees)
                 best = int(np.argmax(scores))
                 if scores[best] > scores[at - low] + _GAIN:
                     order = np.insert(others, low + best, v)
                     moved = True
         return order, True
 
-    def _insertion_scores(
-        self, others: Order, v: int, low: int, high: int
-    ) -> npt.NDArray[np.float64]:
-        while not (scores := insertion_scores(*self._arguments(), others, v, low, high)).size:
-            self._trees = _enlarged(self._trees)
-        return scores
-
-    def _node(self, v: int, is_before: npt.NDArray[np.bool_]) -> int:
-        while (node := trace(*self._arguments(), v, is_before)) < 0:
-            self._trees = _enlarged(self._trees)
-        return node
-
-    def _nodes(self, order: Order) -> list[int]:
+    def _nodes(self, order: Columns) -> list[int]:
         is_before = np.zeros(order.size, np.bool_)
         nodes = []
         for v in order:
-            nodes.append(self._node(int(v), is_before))
+            while (node := trace(*self._arguments(), int(v), is_before)) < 0:
+                self._trees = _enlarged(self._trees)
+            nodes.append(node)
             is_before[v] = True
         return nodes
 
-    def _total(self, order: Order) -> float:
+    def _total(self, order: Columns) -> float:
         return float(sum(self._trees[6][node] for node in self._nodes(order)))
 
-    def _dag(self, order: Order) -> Adjacency:
+    def _dag(self, order: Columns) -> BoolMatrix:
         dag = np.zeros((order.size, order.size), np.bool_)
         for v, node in zip(order, self._nodes(order), strict=True):
             parents = chosen_parents(*self._arguments()[:-1], node)
             dag[parents, v] = True
         return dag
 
-    def _arguments(self) -> tuple[Codes, Cards, Trees, Adjacency, Candidates]:
+    def _arguments(self) -> tuple[Codes, Cards, Trees, BoolMatrix, Columns]:
         return self._codes, self._cards, self._trees, self._constraints.required, self._candidates
 
 
@@ -158,7 +152,7 @@ def _enlarged(trees: Trees) -> Trees:
 
 def candidate_parents(
     codes: Codes, cards: Cards, constraints: Constraints, strongest: int
-) -> Candidates:
+) -> Columns:
     """Return the candidate parents of each column, int32 [p, k], padded with -1.
 
     If more than `strongest` are allowed, those with the best pairwise scores are candidates. So in

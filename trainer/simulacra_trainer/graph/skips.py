@@ -18,9 +18,8 @@ from simulacra_intake.arrow_values import as_floats, codes_of
 from simulacra_intake.columns.specials import are_special
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
-from simulacra_trainer.graph.kernels import Floats
-from simulacra_trainer.graph.pattern import BoolMatrix
-from simulacra_trainer.graph.search import Codes
+from simulacra_trainer.graph.constraints import BoolMatrix
+from simulacra_trainer.graph.kernels import Codes, Floats
 
 ABBREVIATION = 3
 """Letters up to which a word such as NC may be a state as well as "no comment"."""

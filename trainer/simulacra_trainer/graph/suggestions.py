@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from simulacra_intake.rows_of_persons import Ints, split_persons
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.graph.constraints import Constraints
-from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
-from simulacra_trainer.graph.search import Candidates, Cards, Codes, OrderSearch
+from simulacra_trainer.graph.constraints import BoolMatrix, Constraints
+from simulacra_trainer.graph.kernels import Codes, Columns
+from simulacra_trainer.graph.pattern import pattern_of
+from simulacra_trainer.graph.search import Cards, OrderSearch
 
 HALVES = 50
 SAME_WAY = 0.85
@@ -70,7 +71,7 @@ def exclusive(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
 def suggest(
     codes: Codes,
     cards: Cards,
-    candidates: Candidates,
+    candidates: Columns,
     arrows: Sequence[Arrow],
     units: Ints | None,
     rng: np.random.Generator,
@@ -114,7 +115,7 @@ def suggest(
 
 
 def audit(
-    codes: Codes, cards: Cards, candidates: Candidates, stated: BoolMatrix, rng: np.random.Generator
+    codes: Codes, cards: Cards, candidates: Columns, stated: BoolMatrix, rng: np.random.Generator
 ) -> tuple[int, list[Arrow]]:
     """Return how many arrows of a search without knowledge have a stated direction, and the wrong.
 

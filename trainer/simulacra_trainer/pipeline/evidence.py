@@ -40,7 +40,7 @@ from simulacra_trainer.evidence import (
     two_digits,
 )
 from simulacra_trainer.pipeline.identification import FROM_MODEL
-from simulacra_trainer.segments.raked import certified_worth
+from simulacra_trainer.segments.answers import certified_worth
 from simulacra_trainer.trained_model import TrainedModel
 
 if TYPE_CHECKING:

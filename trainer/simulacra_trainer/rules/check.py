@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.arrow_values import as_floats, words_of
+from simulacra_intake.arrow_values import as_coded, as_floats, codes_of, words_of
 from simulacra_schema.rules import Rule, RulePart
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.conditions.quota_cells import in_cell, meets_part
@@ -151,10 +151,9 @@ def keys_of(rows: pa.Table, names: Sequence[str]) -> tuple[Ints, Bools]:
     key = np.zeros(rows.num_rows, np.int64)
     known = np.ones(rows.num_rows, np.bool_)
     for name in names:
-        column = rows.column(name).combine_chunks()
-        known &= np.asarray(column.is_valid().to_numpy(False), np.bool_)
-        codes = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        code = codes.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        key = key * (len(codes.dictionary) + 1) + code
+        coded = as_coded(rows.column(name))
+        code = codes_of(coded)
+        known &= code >= 0
+        key = key * (len(coded.dictionary) + 1) + np.maximum(code, 0)
         key = np.unique(key, return_inverse=True)[1].reshape(-1)
     return key, known

@@ -10,9 +10,16 @@ import numpy as np
 
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.segments import MAX_SHARES, SegmentColumn, answers_of, check_segment
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import design_of
 from simulacra_trainer.segments.cells import Segmentation, in_steps, level_codes
-from simulacra_trainer.segments.certify import pooling
+from simulacra_trainer.segments.certify import (
+    CertifiedShares,
+    certify_pooled,
+    pooling,
+    segmentation_of,
+)
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.trained_model import TrainedModel
@@ -24,6 +31,15 @@ Answer = tuple[str, str, str]
 """A question, the column that has the answer, and its level."""
 
 
+def asked_answers(questions: Sequence[str], schema: TableSchema) -> list[Answer]:
+    """Return the answers to questions."""
+    return [
+        (question, column, level)
+        for question in questions
+        for column, level in answers_of(question, schema)
+    ]
+
+
 def counted(
     trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer]
 ) -> Iterator[tuple[Answer, Floats, Floats]]:
@@ -33,12 +49,10 @@ def counted(
     """
     design = design_of(trained.table, trained.schema)
     for column, same in groupby(answers, key=itemgetter(1)):
-        asked = list(same)
-        schema = trained.schema.find(column)
-        levels = [level for _, _, level in asked] if schema is None else schema.level_values()
+        levels = trained.schema.column(column).level_values()
         codes = level_codes(trained.table, column, levels)
         said, respondents = shown_counts(trained.table, trained.schema, cells, codes, len(levels))
-        for answer in asked:
+        for answer in same:
             at = levels.index(answer[2])
             apart = np.ones(cells.size)
             if design is not None and design.replicates is not None:
@@ -91,3 +105,60 @@ def answered_shares(trained: TrainedModel, cells: Segmentation, column: str) -> 
     at, groups = pooling(cells)
     shares[at] = pool_shares(successes[at], respondents[at], groups).share
     return shares
+
+
+def certify_answers(
+    trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
+) -> dict[Answer, CertifiedShares]:
+    """Return the certified shares of each answer."""
+    return {
+        answer: certify_pooled(said, respondents, cells, intervals)
+        for answer, said, respondents in counted(trained, cells, answers)
+    }
+
+
+def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | None:
+    """Return the respondents that rows under these conditions are worth.
+
+    Conditions say nothing of where they come from, and a worth that a client sent could not be
+    trusted. So the shares are certified again, some milliseconds each: conditions that ask for one
+    segment and just its certified shares have the worth of these. It is the least worth of the
+    certified answers over the share who answered the question, because a question is worth the rows
+    that have an answer to it.
+
+    Args:
+        trained: the model, with its clean table.
+        conditions: with options of several answers as columns of their own.
+
+    Returns:
+        None if the conditions are not a segment and its certified shares.
+    """
+    named: dict[str, str] = {}
+    asked: dict[str, dict[str, float]] = {}
+    for name, shares in conditions.categorical.items():
+        if [*shares.values()] == [1.0]:
+            named[name] = next(iter(shares))
+        else:
+            asked[name] = dict(shares)
+    answers = [(name, name, level) for name, shares in asked.items() for level in shares]
+    if conditions.numeric or not 1 <= len(named) <= 3 or not 1 <= len(answers) <= MAX_SHARES:
+        return None
+    segment = [SegmentColumn(column=name, levels=[level]) for name, level in named.items()]
+    if check_segment(segment, trained.schema):
+        return None
+    cells = segmentation_of(trained.table, trained.schema, segment)
+    found = certify_answers(trained, cells, answers, len(answers))
+    at = cells.at([*named.values()])
+    said = {answer: float(of.share[at]) for answer, of in found.items()}
+    certified = conditions_of(trained, cells, named, said, at).categorical
+    if any(
+        abs(share - certified[name][level]) > SAME
+        for name, shares in asked.items()
+        for level, share in shares.items()
+    ):
+        return None
+    return min(
+        min(float(found[name, name, level].worth[at]) for level in shares)
+        / max(float(answered_shares(trained, cells, name)[at]), 1e-9)
+        for name, shares in asked.items()
+    )

@@ -139,20 +139,15 @@ class Segmentation:
 
 def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:
     """Return the segmentation of a clean table by columns with levels; without, all in one cell."""
-    levels = []
-    codes = []
-    for name in columns:
-        column = schema.find(name)
-        levels.append([] if column is None else column.level_values())
-        codes.append(level_codes(table, name, levels[-1]))
+    levels = [schema.column(name).level_values() for name in columns]
+    codes = [level_codes(table, *both) for both in zip(columns, levels, strict=True)]
     sizes = [len(known) for known in levels]
     every = np.arange(int(np.prod(sizes)))
     groups = [np.asarray(g) for g in np.unravel_index(every, sizes or [1])]
     cell = np.zeros(table.num_rows, dtype=np.int64)
     for code, size in zip(codes, sizes, strict=True):
         cell = np.where((cell < 0) | (code < 0), -1, cell * size + code)
-    weights = row_weights(table, schema)
-    persons = persons_in(table, schema)
+    weights, persons = row_weights(table, schema), persons_in(table, schema)
     return Segmentation(
         columns=columns,
         levels=levels,

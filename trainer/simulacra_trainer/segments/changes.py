@@ -16,24 +16,23 @@ from scipy.special import ndtr, ndtri
 
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.segment_shares import SegmentChange
+from simulacra_trainer.segments.answers import Answer
 from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import CertifiedShares, wilson
 from simulacra_trainer.segments.pooling import Indices
 from simulacra_trainer.waves.moves import ALARM, words_of
 
-Asked = tuple[str, str, str]
-"""A question, the column that has the answer, and its level."""
 LEAST_SPREAD = 0.02
 """Standard deviation of the changes of segments, at least."""
 
 
 def changes(
     cells: Segmentation,
-    found: Mapping[Asked, CertifiedShares],
+    found: Mapping[Answer, CertifiedShares],
     listed: Sequence[int],
     *,
     are_apart: bool,
-) -> dict[tuple[int, Asked], SegmentChange]:
+) -> dict[tuple[int, Answer], SegmentChange]:
     """Return what moved since the wave before in the cells and answers where it can be told.
 
     Args:

@@ -14,12 +14,7 @@ import numpy as np
 
 from simulacra_crds.tasks import BoostRequest
 from simulacra_intake.errors import refuse
-from simulacra_schema.questions.segments import (
-    SegmentSummary,
-    SegmentVerdict,
-    answers_of,
-    levels_of,
-)
+from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict, levels_of
 from simulacra_schema.segment_shares import (
     OwnShare,
     SegmentChange,
@@ -28,14 +23,20 @@ from simulacra_schema.segment_shares import (
     SegmentShare,
 )
 from simulacra_trainer.design import design_of
-from simulacra_trainer.segments.answers import REFUSED, Answer, conditions_of, counted, percent
+from simulacra_trainer.segments.answers import (
+    REFUSED,
+    Answer,
+    asked_answers,
+    certify_answers,
+    conditions_of,
+    percent,
+)
 from simulacra_trainer.segments.cells import Segmentation
 from simulacra_trainer.segments.certify import (
     BOOSTED,
     FEW,
     SLIGHTLY,
     CertifiedShares,
-    certify_pooled,
     helped,
     segmentation_of,
 )
@@ -70,11 +71,7 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
     columns = [part.column for part in request.segment]
     cells = segmentation_of(trained.table, schema, request.segment)
     listed = [*product(*(levels_of(part, schema) for part in request.segment))]
-    answers = [
-        (question, column, level)
-        for question in request.questions
-        for column, level in answers_of(question, schema)
-    ]
+    answers = asked_answers(request.questions, schema)
     found = certify_answers(trained, cells, answers, len(listed) * len(answers))
     design = design_of(trained.table, schema)
     are_apart = design is None or not (design.has_clusters or design.replicates is not None)
@@ -92,16 +89,6 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
             trained, cells, named, {one: float(of.share[at[0]]) for one, of in found.items()}, at[0]
         )
     return SegmentResult(summary=_summary(shares), shares=shares, conditions=conditions)
-
-
-def certify_answers(
-    trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
-) -> dict[Answer, CertifiedShares]:
-    """Return the certified shares of each answer."""
-    return {
-        answer: certify_pooled(said, respondents, cells, intervals)
-        for answer, said, respondents in counted(trained, cells, answers)
-    }
 
 
 def share_of(

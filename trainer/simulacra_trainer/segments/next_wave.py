@@ -18,7 +18,7 @@ from simulacra_intake.survey_weights import Floats
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.faults import Wrong
 from simulacra_schema.next_wave import LEAST_WAVES, NEXT, NO_SHARES, next_wave, target_faults
-from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict, answers_of
+from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict
 from simulacra_schema.quotas import CellPart, Quota
 from simulacra_schema.segment_shares import (
     NextShare,
@@ -37,6 +37,7 @@ from simulacra_trainer.segments.answers import (
     SAME,
     Answer,
     answered_shares,
+    asked_answers,
     conditions_of,
     counted,
     percent,
@@ -66,11 +67,7 @@ def certify_next(
     Raises:
         InputError: a question was asked in fewer than four waves, or targets contradict each other.
     """
-    answers = [
-        (question, column, level)
-        for question in questions
-        for column, level in answers_of(question, trained.schema)
-    ]
+    answers = asked_answers(questions, trained.schema)
     waves = segmentation(trained.table, trained.schema, [wave.name])
     places = {column: questions.index(question) for question, column, _ in answers}
     found = estimates_of(trained, waves, places, targets)
@@ -94,8 +91,8 @@ def certify_next(
 def nowcast_worth(trained: TrainedModel, conditions: ConditionSet) -> float | None:
     """Return the respondents that rows of the next wave are worth; None if they ask for no such.
 
-    The shares are estimated again, as those of segments are (`raked`): p (1 - p) over the variance
-    of the least certain answer, over the share who answer it.
+    The shares are estimated again, as those of segments are (`certified_worth`): p (1 - p) over
+    the variance of the least certain answer, over the share who answer it.
 
     Args:
         trained: the model, with its clean table.

@@ -8,6 +8,7 @@ from simulacra_schema.price_columns import asked_price
 from simulacra_schema.prices import STEPS, PriceAnswer, PricePoint, PriceQuestion
 from simulacra_schema.questions.segments import SegmentSummary
 from simulacra_schema.segment_shares import SegmentResult
+from simulacra_trainer.segments.answers import percent
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.price_counts import Respondents
 from simulacra_trainer.segments.price_demand import price_demand
@@ -75,7 +76,7 @@ def _demand(answer: PriceAnswer) -> Iterator[str]:
         yield f"{odd} would buy at a price but not at a lower one; they count as they answered."
     demand = answer.curves[0]
     for price, *shares in zip(answer.prices, demand.values, demand.low, demand.high, strict=True):
-        share, low, high = (f"{100 * one:.1f} %" for one in shares)
+        share, low, high = map(percent, shares)
         yield f"At {price:,g}: {share} would buy ({low} to {high})."
     for point in answer.points:
         yield f"{TITLES[point.name]}: {_span(point)}"

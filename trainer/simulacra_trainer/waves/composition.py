@@ -8,7 +8,7 @@ raking repeated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,11 +73,8 @@ def split(
         draws = np.stack([_parts(cells, weights * of, asked) for of in sample.replicates[rows].T])
         errors = np.sqrt(sample.scale * np.sum((draws - found) ** 2, axis=0))
     else:
-        units = np.unique(sample.clusters[rows], return_inverse=True)
-        of_unit = units[1].reshape(-1)
-        groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
-        drawn = (_resampled(groups, rng)[of_unit] for _ in range(DRAWS))
-        draws = np.stack([_parts(cells, weights * of, asked) for of in drawn])
+        resample = _resampling(sample, rows, rng)
+        draws = np.stack([_parts(cells, weights * resample(), asked) for _ in range(DRAWS)])
         errors = draws.std(axis=0, ddof=1)
     return _as_parts(found, errors, freedom)
 
@@ -134,16 +131,9 @@ def split_one_way(
 
     weights = sample.weights[rows]
     found = parts(weights, [one.shares for one in margins])
-    units = np.unique(sample.clusters[rows], return_inverse=True)
-    groups = crossed([sample.strata[units[0]], sample.visits[units[0]]], units[0].size)
+    resample = _resampling(sample, rows, rng)
     draws = np.stack(
-        [
-            parts(
-                weights * _resampled(groups, rng)[units[1].reshape(-1)],
-                [_drawn(one, rng) for one in margins],
-            )
-            for _ in range(DRAWS)
-        ]
+        [parts(weights * resample(), [_drawn(one, rng) for one in margins]) for _ in range(DRAWS)]
     )
     errors = draws.std(axis=0, ddof=1)
     errors[:, 1] = np.hypot(errors[:, 1], [one.error for one in before])
@@ -163,17 +153,25 @@ def _as_parts(found: Floats, errors: Floats, freedom: Sequence[float]) -> list[P
     ]
 
 
-def _resampled(groups: Ints, rng: np.random.Generator) -> Floats:
-    """Return how often each unit is drawn, float64 [units]: one fewer than there are in a group."""
-    times = np.ones(groups.size)
-    order = np.argsort(groups, kind="stable")
-    ends = np.cumsum(np.bincount(groups))
-    for members in np.split(order, ends[:-1]):
-        size = members.size
-        if size > 1:
-            drawn = np.bincount(rng.integers(0, size, size - 1), minlength=size)
-            times[members] = drawn * size / (size - 1)
-    return times
+def _resampling(sample: Sample, rows: Ints, rng: np.random.Generator) -> Callable[[], Floats]:
+    """Return what draws sampling points again, and tells how often each row is drawn, float64 [n].
+
+    Of each stratum and set of waves, one point fewer is drawn than there are.
+    """
+    units, of_row = np.unique(sample.clusters[rows], return_inverse=True)
+    groups = crossed([sample.strata[units], sample.visits[units]], units.size)
+    order, ends = np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))
+
+    def resample() -> Floats:
+        times = np.ones(groups.size)
+        for members in np.split(order, ends[:-1]):
+            size = members.size
+            if size > 1:
+                drawn = np.bincount(rng.integers(0, size, size - 1), minlength=size)
+                times[members] = drawn * size / (size - 1)
+        return times[of_row.reshape(-1)]
+
+    return resample
 
 
 def _parts(cells: _Cells, weights: Floats, answers: Sequence[tuple[Bools, Bools]]) -> Floats:

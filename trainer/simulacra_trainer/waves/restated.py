@@ -76,9 +76,7 @@ def _with_scales(sample: Sample, numbers: Sequence[str]) -> Sample:
 
 
 def _restated(
-    wave: SummaryWave,
-    said: Mapping[str, EarlierQuestion],
-    levels: Mapping[str, Sequence[str]],
+    wave: SummaryWave, said: Mapping[str, EarlierQuestion], levels: Mapping[str, Sequence[str]]
 ) -> SummaryWave:
     names = {one.name for one in wave.questions}
     stated = {of.question: n for n, of in said.items() if of.stated and of.question in names}

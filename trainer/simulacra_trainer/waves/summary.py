@@ -11,6 +11,7 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import ndtr, ndtri
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.persons.cross_sections import FEWEST_ROWS
@@ -26,16 +27,12 @@ from simulacra_schema.wave_summary import (
     WaveSummary,
 )
 from simulacra_trainer.design import CLASSES
-from simulacra_trainer.waves.disclosure import CAPS, attack
+from simulacra_trainer.report.attackers.attacks import auc
+from simulacra_trainer.report.attackers.published_tables import CAP, PRIOR_COUNT
 from simulacra_trainer.waves.labels import label_of
 from simulacra_trainer.waves.restated import restated
-from simulacra_trainer.waves.shares import (
-    Question,
-    Sample,
-    sample_in,
-    sample_of,
-)
-from simulacra_trainer.waves.told_tables import rows_of_wave, strength, tables_of, told_wave
+from simulacra_trainer.waves.shares import Bools, Question, Sample, sample_in, sample_of
+from simulacra_trainer.waves.told_tables import Cells, rows_of_wave, strength, tables_of, told_wave
 
 MOST_BACKGROUND = 6
 MOST_LEVELS = 40
@@ -47,6 +44,14 @@ TELLING = (
     "Even shares of single answers let whoever knows the population tell who took part (AUC {found}"
     ", and {cap} at most). Leave questions out, or ask more persons."
 )
+CAPS = {"standard": CAP, "strict": 0.60}
+"""AUC that the attacker may have, by the model's privacy level."""
+SIDES = 2.0
+"""z of the attacker on halves relative to that of all rows: a half has twice the share of each of
+its persons, and half of what is known of the population is the other half."""
+SPLITS = 20
+SPLIT_ROWS = 30_000
+"""Rows of all splits together; at least two splits are made."""
 
 
 def wave_summary(
@@ -166,3 +171,33 @@ def _of_size(summary: WaveSummary) -> WaveSummary:
             waves = [waves[0].model_copy(update={"questions": questions})]
         summary = summary.model_copy(update={"waves": waves})
     return summary
+
+
+def attack(tables: Sequence[Cells], rng: np.random.Generator) -> float:
+    """Return the strong attacker's AUC on the persons of these tables, 0.5..1.
+
+    He knows a person's whole record and the population, and adds up the log ratios of the person's
+    cells (Homer et al., 2008). Here one random half of the rows has been published and the other
+    has not; each stands for the population to the other, so the tables of a half tell more than
+    those of all rows.
+    """
+    rows = tables[0].cell.size if tables else 0
+    if rows < 4:
+        return 1.0
+    splits = int(np.clip(SPLIT_ROWS // rows, 2, SPLITS))
+    found = [_on_halves(tables, rng.permutation(rows) % 2 == 0) for _ in range(splits)]
+    z = float(np.mean(ndtri(np.clip(found, 1e-6, 1.0 - 1e-6))))
+    return float(ndtr(max(z, 0.0) / SIDES))
+
+
+def _on_halves(tables: Sequence[Cells], published: Bools) -> float:
+    score = np.zeros(published.size)
+    for table in tables:
+        size = table.told.size
+        known = (table.cell >= 0) & table.told[table.cell]
+        inside, outside = (
+            np.bincount(table.cell[known & half], minlength=size) + PRIOR_COUNT
+            for half in (published, ~published)
+        )
+        score[known] += np.log(inside / outside)[table.cell[known]]
+    return auc(score[published], score[~published]).value + 0.5

@@ -13,7 +13,6 @@ from simulacra_intake.survey_weights import Floats
 from simulacra_schema.wave_summary import BannerCells, SummaryQuestion, SummaryWave, digest_of
 from simulacra_trainer.cell_keys import Keys, key_of_all, noise_of, noisy, summed
 from simulacra_trainer.report.comparison.marginals import level_label
-from simulacra_trainer.waves.disclosure import Cells
 from simulacra_trainer.waves.shares import Bools, Question, Sample, band_names
 
 
@@ -28,6 +27,13 @@ class WaveRows(NamedTuple):
     rows: Ints
     questions: Mapping[str, Question]
     codes: Mapping[str, Ints]
+
+
+class Cells(NamedTuple):
+    """One table: the cell of each row, int64 [n], -1 where it has none, and what is published."""
+
+    cell: Ints
+    told: Bools
 
 
 def _levels(question: Question) -> list[str]:
