@@ -11,12 +11,11 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.tasks import EstimateRequest, GenerateRequest
+from simulacra_schema.answers import AdjustmentEffect
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects import findings
-from simulacra_trainer.effects.adjustment import AdjustmentSet
-from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
@@ -34,7 +33,6 @@ FIGURES = {
     "pairs_lost": 0.0,
     "pairs_unmeasured": 0.0,
 }
-EVERYBODY = People(np.ones(9, bool), None, np.zeros((2, 9), bool), 1.0)
 RARE, USUAL = "gold", "basic"
 
 
@@ -155,11 +153,13 @@ def test_the_bounds_of_an_outcome_are_those_of_its_schema_and_of_a_share_one() -
 
 def test_effect_stays_within_the_bounds_of_the_outcome() -> None:
     """Where nobody could have had the other value, a model may extrapolate to any figure."""
-    runs: list[Any] = [SimpleNamespace(effective=lambda: [30.0, 40.0])]
-    beyond = Interval(effect=-18_000.0, error=400.0, rows=900)
-    found = findings._described(AdjustmentSet(["x"]), runs, beyond, 9_000.0, EVERYBODY)
+
+    def within(one: Interval) -> AdjustmentEffect:
+        ends = (one.effect, one.low, one.high)
+        return findings.effect_within(["x"], ends, one.error, 9_000.0, 1.0, 30.0)
+
+    found = within(Interval(effect=-18_000.0, error=400.0, rows=900))
     assert (found.effect, found.low, found.high) == (-9_000.0, -9_000.0, -9_000.0)
-    partly = Interval(effect=8_900.0, error=100.0, rows=900)
-    found = findings._described(AdjustmentSet(["x"]), runs, partly, 9_000.0, EVERYBODY)
+    found = within(Interval(effect=8_900.0, error=100.0, rows=900))
     assert found.effect == 8_900.0
     assert (found.low, found.high) == (pytest.approx(8_704.0, abs=100), 9_000.0)

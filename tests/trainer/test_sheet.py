@@ -224,11 +224,11 @@ def test_headline_says_that_only_the_order_among_levers_is_open() -> None:
 
 def test_all_levers_leave_out_background_and_what_came_after() -> None:
     request = SheetRequest(outcome="y", before=["z"], after=["y", "late", "dose"])
-    found = read_levers(TABLE, _schema(), GRAPH, request, "y")
-    assert (found.asked[0].value, found.asked[0].baseline) == ("true", "false")
-    assert {one.treatment for one in found.asked} == {"ad", "plan"}
-    assert found.asked[1].before == ["z"]
-    reasons = {one.column: one.reason for one in found.left_out}
+    asked, left_out = read_levers(TABLE, _schema(), GRAPH, request, "y")
+    assert (asked[0].value, asked[0].baseline) == ("true", "false")
+    assert {one.treatment for one in asked} == {"ad", "plan"}
+    assert asked[1].before == ["z"]
+    reasons = {one.column: one.reason for one in left_out}
     assert reasons == {"z": SAID_BEFORE, "age": BACKGROUND, "dose": SAID_AFTER, "late": SAID_AFTER}
 
 
@@ -391,9 +391,8 @@ def test_classes_of_few_people_are_not_counted() -> None:
 def _levers_of(table: pa.Table, column: ColumnSchema) -> tuple[list[str], list[str]]:
     outcome = ColumnSchema(name="y", kind="numeric", storage="x")
     schema = TableSchema(rows=table.num_rows, columns=[column, outcome])
-    found = read_levers(table, schema, GRAPH, SheetRequest(outcome="y"), "y")
-    asked = [f"{one.value}:{one.baseline}" for one in found.asked]
-    return asked, [one.reason for one in found.left_out]
+    asked, left_out = read_levers(table, schema, GRAPH, SheetRequest(outcome="y"), "y")
+    return [f"{one.value}:{one.baseline}" for one in asked], [one.reason for one in left_out]
 
 
 def test_every_level_with_enough_people_is_a_lever() -> None:

@@ -18,11 +18,7 @@ import pyarrow as pa
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.models.contrast import Contrast
-from simulacra_trainer.effects.models.features import (
-    LEVEL_KINDS,
-    Floats,
-    build_features,
-)
+from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats, build_features
 from simulacra_trainer.graph import CausalGraph
 
 MAX_SETS = 8

@@ -80,16 +80,16 @@ def predict(
     rng = np.random.default_rng(seed)
     fold_of = folds_by_arm(contrast, rng, folds)
     propensity, target, own = np.ones((2, n)), np.zeros((2, n)), np.zeros((2, n))
-    left = None if doses is None else doses.terms.copy()
+    left = np.zeros((0, n)) if doses is None else doses.terms.copy()
     for fold in cross_fits(contrast, features, fold_of, rng, bases):
         held = fold.held
         propensity[:, held] = propensities(fold)
-        if doses is None or left is None:
+        if doses is None:
             target[:, held], own[:, held] = arm_outcomes(fold)
         else:
             own[:, held] = fold.expected(contrast.outcome, "outcome of all rows")
             left[:, held] -= expected_terms(fold, doses.terms)
-    if doses is None or left is None:
+    if doses is None:
         return Predictions(propensity, target, own)
     target = own + straight(contrast.outcome - own[0], left, doses)
     return Predictions(propensity, target, own, replace(doses, terms=left))

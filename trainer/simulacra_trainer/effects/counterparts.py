@@ -66,11 +66,7 @@ def largest_of(contrast: Contrast, arm: Flags) -> float:
 
 
 def almost_without(
-    propensity: Floats,
-    is_in: Flags,
-    weights: Floats | None,
-    units: Ints | None,
-    most: float,
+    propensity: Floats, is_in: Flags, weights: Floats | None, units: Ints | None, most: float
 ) -> Flags:
     """Return the rows, bool [n], of lowest propensity among whom almost nobody is in an arm.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.errors import refuse
-from simulacra_schema.answers import AdjustmentEffect, Statement
+from simulacra_schema.answers import Statement
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.designs import INSTRUMENT_AFTER
 from simulacra_schema.questions.knowledge import with_blocks
@@ -15,7 +15,7 @@ from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.checks import Checked, checked
 from simulacra_trainer.effects.column_timing import ColumnTiming, stated_timing, statement
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
-from simulacra_trainer.effects.findings import Findings, reach_of
+from simulacra_trainer.effects.findings import Findings, effect_within, reach_of
 from simulacra_trainer.effects.instrument import WEAK, moved_by
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.support import MIN_ARM, MIN_EFFECTIVE
@@ -139,15 +139,7 @@ def _by_trends(estimator: Estimator, timing: ColumnTiming) -> Findings:
     span, rows = (i.effect, i.low, i.high), change.effective_rows
     used: Flags = np.logical_or.reduce(trends.main)
     return _findings(
-        estimator,
-        "parallel trends",
-        (claim, rest),
-        columns,
-        span,
-        rows,
-        check,
-        used,
-        change,
+        estimator, "parallel trends", (claim, rest), columns, span, rows, check, used, change
     )
 
 
@@ -158,7 +150,7 @@ def _earlier(trends: Trends, change: Change, since: str) -> tuple[Checked, str]:
     also given for trends that go on to differ by what it leaves possible (as the relative
     magnitudes of Rambachan & Roth, Review of Economic Studies 90, 2023).
     """
-    tests = trends.tests(MIN_ARM)
+    tests = trends.tests()
     if not tests:
         words = f"Fewer than two waves before {since} have enough of both groups: not tested."
         return checked("earlier waves", "not checked", words), words
@@ -211,17 +203,10 @@ def _findings(
         change: of parallel trends.
     """
     reach, error = reach_of(estimator), (span[2] - span[1]) / (2 * Z95)
-    effect, low, high = (min(max(coarse(end, error), -reach), reach) for end in span)
     support = 1.0 if change is None else coarse_share(change.support, float(used.sum()))
-    own = AdjustmentEffect(
-        adjustment=columns,
-        effect=effect,
-        low=low,
-        high=high,
-        support=support,
-        effective_rows=two_digits(rows),
-    )
-    said = f"{figure(effect)} {interval(low, high)}"
+    own = effect_within(columns, span, error, reach, support, rows)
+    low, high = own.low, own.high
+    said = f"{figure(own.effect)} {interval(low, high)}"
     if low <= 0 <= high:
         said = beyond(low, high)
     elif check.check.outcome == "failed":  # a weak instrument

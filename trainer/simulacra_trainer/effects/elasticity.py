@@ -14,7 +14,7 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, with_values
 from simulacra_schema.answers import Elasticity
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings
@@ -29,8 +29,7 @@ TINY = 1e-300
 def elasticity(estimator: Estimator, found: Findings) -> Elasticity | None:
     """Return the elasticity, or why there is none; None if the treatment is no number."""
     request, contrast = estimator.request, estimator.contrast
-    column = estimator.schema.find(request.treatment)
-    if column is None or not column.is_numeric or not found.effects:
+    if not estimator.schema.column(request.treatment).is_numeric or not found.effects:
         return None
     if why := _why_none(estimator, found):
         return Elasticity(text=f"No elasticity: {why}.")
@@ -56,18 +55,16 @@ def on_logarithm(estimator: Estimator, columns: list[str], answered: Flags | Non
     The few people below the schema's minimum, which is no person's, count as that.
     """
     name, table = estimator.contrast.outcome_column, estimator.table
-    column = estimator.schema.find(name)
-    least = None if column is None else column.minimum
-    values = np.maximum(as_floats(table.column(name)), least or TINY)
-    logs = pa.array(np.log(values))
-    table = table.set_column(table.column_names.index(name), name, logs)
+    least = estimator.schema.column(name).minimum or TINY
+    logs = np.log(np.maximum(as_floats(table.column(name)), least))
+    table = with_values(table, name, pa.array(logs))
     again = Estimator(table, estimator.schema, estimator.request, estimator.seed)
     return again.effect(columns, answered)
 
 
 def _why_none(estimator: Estimator, found: Findings) -> str | None:
     request, contrast = estimator.request, estimator.contrast
-    outcome = estimator.schema.find(contrast.outcome_column)
+    least = estimator.schema.column(contrast.outcome_column).minimum
     if len(found.effects) > 1 or not found.runs:
         return "it needs the place of every column, and some are left open"
     if min(float(request.value), float(request.baseline)) <= 0.0:
@@ -76,7 +73,7 @@ def _why_none(estimator: Estimator, found: Findings) -> str | None:
         return "the treatment may be a rating scale, of which a percent means nothing"
     if contrast.outcome_level is not None:
         return None
-    if outcome is None or outcome.minimum is None or outcome.minimum <= 0.0:
+    if least is None or least <= 0.0:
         return "the outcome is not positive in all rows"
     if _may_be_scale(estimator, contrast.outcome_column):
         return "the outcome may be a rating scale, of which a percent means nothing"
@@ -85,5 +82,5 @@ def _why_none(estimator: Estimator, found: Findings) -> str | None:
 
 def _may_be_scale(estimator: Estimator, name: str) -> bool:
     """Return whether the schema lists few whole numbers: no single person decides that."""
-    column = estimator.schema.find(name)
-    return column is not None and column.kind == "integer" and 0 < len(column.levels) <= SCALE_STEPS
+    column = estimator.schema.column(name)
+    return column.kind == "integer" and 0 < len(column.levels) <= SCALE_STEPS

@@ -103,11 +103,7 @@ def estimate_effect(
 
 
 def as_usual(
-    estimator: Estimator,
-    usual: ColumnTiming,
-    own: Findings,
-    found: Findings,
-    openly: EffectResult,
+    estimator: Estimator, usual: ColumnTiming, own: Findings, found: Findings, openly: EffectResult
 ) -> EffectResult | None:
     """Return the answer that presumes the usual order; None if its checks fail.
 
@@ -164,7 +160,7 @@ def result_of(
         verdict=verdict,
         precision=figures.precision or "very thin",
         estimate=figures,
-        union=_span(found),
+        union=union(found.effects) if found.effects else None,
         otherwise=otherwise if verdict.kind == "usual order" else None,
         answered=found.answered,
         effective_rows=two_digits(found.effective_rows),
@@ -198,13 +194,9 @@ def _segments(estimator: Estimator, found: Findings) -> Segments:
     )
 
 
-def _span(found: Findings) -> Span | None:
-    return union(found.effects) if found.effects else None
-
-
 def _figures(found: Findings, estimator: Estimator) -> Estimate:
     """Return the figures without names; rows only, if there is no answer."""
-    span = _span(found)
+    span = union(found.effects) if found.effects else None
     main = found.effects[0] if found.effects else None
     rows = estimator.contrast.rows.size
     support = 0.0 if found.people is None else found.people.support

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.arrow_values import as_floats, with_values
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import Method
 from simulacra_schema.conditions import value_in
@@ -118,17 +118,13 @@ class Estimator:
     def dosed(self, columns: list[str], doses: Sequence[float]) -> Features:
         """Return the features of (K + 1) n rows: treatment as observed, then at each of K doses."""
         name, n = self.request.treatment, self.table.num_rows
-        at = self.table.column_names.index(name)
         values = [as_floats(self.table.column(name)), *(np.full(n, dose) for dose in doses)]
-        tables = [self.table.set_column(at, name, pa.array(dosed)) for dosed in values]
+        tables = [with_values(self.table, name, pa.array(dosed)) for dosed in values]
         return build_features(pa.concat_tables(tables), self.schema, [name, *columns], observed=n)
 
-    def drawn(self, rows: int, seed: int) -> Ints:
+    def drawn(self, rows: int, seed: int | np.random.Generator) -> Ints:
         """Return the positions of at most this many rows, in ascending order."""
-        return self._drawn(rows, np.random.default_rng(seed))
-
-    def _drawn(self, rows: int, rng: np.random.Generator) -> Ints:
-        n = self.table.num_rows
+        n, rng = self.table.num_rows, np.random.default_rng(seed)
         return np.arange(n) if n <= rows else np.sort(rng.choice(n, rows, replace=False))
 
     def at(self, rows: Ints, seed: int) -> Estimator:
@@ -137,9 +133,8 @@ class Estimator:
 
     def permuted(self, rows: int, seed: int) -> Estimator:
         """Return an estimator on at most this many rows, with the treatment dealt at random."""
-        rng = np.random.default_rng(seed)
-        table = self.table.take(pa.array(self._drawn(rows, rng)))
-        name = self.request.treatment
+        rng, name = np.random.default_rng(seed), self.request.treatment
+        table = self.table.take(pa.array(self.drawn(rows, rng)))
         dealt = table.column(name).take(rng.permutation(table.num_rows))
         table = table.set_column(table.column_names.index(name), table.field(name), dealt)
         return Estimator(table, self.schema, self.request, seed)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span
 from simulacra_schema.background import propose_background
 from simulacra_schema.base import VerdictKind
 from simulacra_trainer.effects import checks
-from simulacra_trainer.effects.adjustment import AdjustmentSet, LinearEffects
+from simulacra_trainer.effects.adjustment import LinearEffects
 from simulacra_trainer.effects.answered import People, described
-from simulacra_trainer.effects.checks import Checked
+from simulacra_trainer.effects.checks import Checked, sensitivity
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
-from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.tried_sets import Bounded, Tried, try_sets
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
@@ -71,11 +70,6 @@ def find(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> Find
     return check(estimator, timing, graph, try_sets(estimator, timing, graph))
 
 
-def _is_ordered(estimator: Estimator, timing: ColumnTiming) -> bool:
-    """Return whether the search of the graph had an order to keep: stated, or proposed."""
-    return timing.order == "stated" or bool(propose_background(estimator.schema))
-
-
 def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried: Tried) -> Findings:
     """Return what was tried with its checks and sensitivity."""
     rows, share = tried.effective_rows, tried.effective_share
@@ -84,14 +78,24 @@ def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried:
     contrast, request, people = estimator.contrast, estimator.request, tried.people
     columns, runs, main = tried.found[0][0].columns, tried.found[0][1], tried.found[0][2]
     reach = reach_of(estimator)
-    effects = [_described(s, r, interval, reach, people) for s, r, interval in tried.found]
-    effects += [_within(one, main.error, reach) for one in tried.bounded]
-    effects += [_reversed(s, contrast.rows.size) for s in tried.reversing]
+    support = coarse_share(people.support, float(people.asked.sum()))
+    effects = [
+        effect_within(
+            s.columns, (i.effect, i.low, i.high), i.error, reach, support, effective_rows(r)
+        )
+        for s, r, i in tried.found
+    ]
+    effects += [_bounds_alone(one, main.error, reach) for one in tried.bounded]
+    for one in tried.reversing:
+        none = effect_within(one.columns, (0.0, 0.0, 0.0), 0.0, reach, 1.0, contrast.rows.size)
+        effects.append(none.model_copy(update={"reverses": True}))
     learned = [interval for s, _, interval in tried.found if s.learned]
     is_apart = graph.is_apart(request.treatment, contrast.outcome_column)
+    # The search of the graph had an order to keep: stated, or proposed.
+    is_ordered = timing.order == "stated" or bool(propose_background(estimator.schema))
     checked = [
         checks.overlap(estimator.features(columns), runs[0]),
-        checks.self_contradiction(is_apart, _is_ordered(estimator, timing), learned),
+        checks.self_contradiction(is_apart, is_ordered, learned),
         *_controls(estimator, columns, main, people.rows),
     ]
     claims = all(e.low > 0 for e in effects) or all(e.high < 0 for e in effects)
@@ -117,12 +121,10 @@ def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried:
 def _answered(estimator: Estimator, tried: Tried, people: People, reach: float) -> Answered:
     """Return whom the answer is for, with the union of the sets' intervals for everybody."""
     error = max(interval.error for _, _, interval in tried.found)
-    lows = [0.0 for _ in tried.reversing] + [one.everybody[0] for one in tried.bounded]
-    highs = [0.0 for _ in tried.reversing] + [one.everybody[1] for one in tried.bounded]
+    ends = [end for one in tried.bounded for end in one.everybody] + [0.0 for _ in tried.reversing]
     for (_, _, interval), (least, most) in zip(tried.found, tried.others, strict=True):
-        lows.append(people.support * interval.low + least)
-        highs.append(people.support * interval.high + most)
-    low, high = (min(max(coarse(end, error), -reach), reach) for end in (min(lows), max(highs)))
+        ends += [people.support * interval.low + least, people.support * interval.high + most]
+    low, high = _within((min(ends), max(ends)), error, reach)
     return described(estimator, people, Span(low=low, high=high))
 
 
@@ -137,54 +139,46 @@ def reach_of(estimator: Estimator) -> float:
     return column.maximum - column.minimum
 
 
-def _described(
-    adjustment: AdjustmentSet,
-    runs: list[Scores],
-    interval: Interval,
+def effect_within(
+    columns: list[str],
+    ends: tuple[float, float, float],
+    error: float,
     reach: float,
-    people: People,
+    support: float,
+    rows: float,
 ) -> AdjustmentEffect:
     """Return an effect, within what the bounds of the outcome allow (Manski, 1990).
 
     Where nobody could have had the other value, a model extrapolates beyond them.
+
+    Args:
+        columns: adjusted for.
+        ends: effect, low and high.
+        error: in whose steps they stand.
+        reach: as of `reach_of`.
+        support: share of the people asked about who have counterparts.
+        rows: effective ones.
     """
-    effect, low, high = (
-        min(max(coarse(end, interval.error), -reach), reach)
-        for end in (interval.effect, interval.low, interval.high)
-    )
+    effect, low, high = _within(ends, error, reach)
     return AdjustmentEffect(
-        adjustment=adjustment.columns,
+        adjustment=columns,
         effect=effect,
         low=low,
         high=high,
-        support=coarse_share(people.support, float(people.asked.sum())),
-        effective_rows=two_digits(effective_rows(runs)),
-    )
-
-
-def _within(one: Bounded, error: float, reach: float) -> AdjustmentEffect:
-    """Return an effect that has bounds alone: no rows are compared, so it suggests nothing."""
-    low, high = (min(max(coarse(end, error), -reach), reach) for end in one.answered)
-    return AdjustmentEffect(
-        adjustment=one.set.columns,
-        effect=coarse((low + high) / 2.0, error),
-        low=low,
-        high=high,
-        support=0.0,
-        effective_rows=0.0,
-    )
-
-
-def _reversed(adjustment: AdjustmentSet, rows: int) -> AdjustmentEffect:
-    return AdjustmentEffect(
-        adjustment=adjustment.columns,
-        effect=0.0,
-        low=0.0,
-        high=0.0,
-        support=1.0,
+        support=support,
         effective_rows=two_digits(rows),
-        reverses=True,
     )
+
+
+def _within(ends: Sequence[float], error: float, reach: float) -> list[float]:
+    return [min(max(coarse(end, error), -reach), reach) for end in ends]
+
+
+def _bounds_alone(one: Bounded, error: float, reach: float) -> AdjustmentEffect:
+    """Return an effect that has bounds alone: no rows are compared, so it suggests nothing."""
+    found = effect_within(one.set.columns, (0.0, *one.answered), error, reach, 0.0, 0.0)
+    found.effect = coarse((found.low + found.high) / 2.0, error)
+    return found
 
 
 def _controls(

@@ -90,7 +90,7 @@ def segment_effects(
         return Segments([], unshown)
     rng = np.random.default_rng([seed, 19])
     parts = [[[part_of(run, one.rows) for run in runs] for one in shown] for runs in sets]
-    gaps = [[_minus(runs, of_set[0]) for runs in of_set[1:]] for of_set in parts]
+    gaps = [[[*map(Part.minus, runs, of_set[0])] for runs in of_set[1:]] for of_set in parts]
     effective = [one.effective for one in shown]
     smaller = [min(effective[0], own) for own in effective[1:]]
     shifts = sets[0][0].shifts
@@ -124,7 +124,7 @@ def _differ(
     found = [1.0] if reverses else []
     for of_set in parts:
         means = [mean_of(runs, masses) for runs in zip(*of_set, strict=True)]
-        gaps = [_minus(runs, means) for runs in of_set]
+        gaps = [[*map(Part.minus, runs, means)] for runs in of_set]
         effects, errors = np.array([combine(runs) for runs in gaps]).T
         z = effects / np.maximum(errors, 1e-300)
         influences = [runs[0].influence for runs in gaps]
@@ -197,7 +197,3 @@ def _union(
         (coarse(effect, error), coarse(float(a), error), coarse(float(b), error))
         for (effect, error), a, b in zip(main, low, high, strict=True)
     ]
-
-
-def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
-    return [run.minus(other) for run, other in zip(runs, first, strict=True)]

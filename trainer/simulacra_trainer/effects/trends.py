@@ -41,6 +41,7 @@ from simulacra_trainer.effects.scores import (
     units_worth,
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
+from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.evidence import Z95
 
 OTHERS = ((1, 1.0), (2, 1.0), (3, -1.0))
@@ -176,15 +177,12 @@ class Trends:
         missed = contrast.mean(lacking.astype(np.float64), asked)
         return Change(found, parts[-1].influence, worth, effective, share, 1.0 - missed)
 
-    def tests(self, least: int) -> list[EarlierTest]:
-        """Return the tests of earlier waves, whose intervals hold together.
-
-        least: rows that each cell of a test needs.
-        """
+    def tests(self) -> list[EarlierTest]:
+        """Return the tests of earlier waves, whose intervals hold together."""
         found = [
             EarlierTest(first, last, self.change(cells, 1 if self.persons is None else CROSS_FITS))
             for first, last, cells in self.earlier()
-            if min(self.least(cells)) >= least
+            if min(self.least(cells)) >= MIN_ARM
         ]
         together = critical_value([one.change.influence for one in found], self.estimator.seed)
         shifts = self.estimator.contrast.shifts

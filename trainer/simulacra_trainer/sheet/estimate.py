@@ -30,13 +30,7 @@ from simulacra_schema.sheets import (
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.design import units_in
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
-from simulacra_trainer.effects.estimate import (
-    MAX_ROWS,
-    MIN_ROWS,
-    as_usual,
-    result_of,
-    warnings_of,
-)
+from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, as_usual, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import check
 from simulacra_trainer.effects.models.contrast import read_outcome
@@ -87,17 +81,16 @@ def answer_sheet(
     faults = chain(request.faults(schema), check_edges(graph.knowledge, request.blocks, schema))
     refuse(faults, "A lever or a list of the sheet names what it cannot have.")
     table = sample_rows(trained.table, MAX_ROWS, np.random.default_rng(seed))
-    contrasts = read_levers(table, schema, graph, request, column.name)
-    left = contrasts.left_out
-    effects, checks = (_steps(name, len(contrasts.asked)) for name in ("effect", "checks"))
+    contrasts, left = read_levers(table, schema, graph, request, column.name)
+    effects, checks = (_steps(name, len(contrasts)) for name in ("effect", "checks"))
     meter = ProgressMeter(dict.fromkeys([*effects, *checks], 1.0), sink)
     opened: list[_Open] = []
-    for step, asked in zip(effects, contrasts.asked, strict=True):
+    for step, asked in zip(effects, contrasts, strict=True):
         meter.step(step)
         found = _open(table, trained, asked, seed)
         if found is None:
             detail = f"Fewer than {MIN_ROWS} rows have this lever and the outcome."
-            left = [*left, LeftOut(column=asked.treatment, reason=detail)]
+            left.append(LeftOut(column=asked.treatment, reason=detail))
         else:
             opened.append(found)
     if not opened:
@@ -194,22 +187,20 @@ def _answer(
     answer.warnings = [*warnings_of(estimator, timing, found, trained.graph)]
     answer = mask_unclaimed(answer)
     alone = [i for _, _, i in tried.found]
-    lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]
-    highs = [coarse(i.high, i.error) for i in alone] + [0.0 for _ in tried.reversing]
-    lows += [coarse(one.answered[0], alone[0].error) for one in tried.bounded]
-    highs += [coarse(one.answered[1], alone[0].error) for one in tried.bounded]
+    ends = [coarse(end, i.error) for i in alone for end in (i.low, i.high)]
+    ends += [coarse(end, alone[0].error) for one in tried.bounded for end in one.answered]
+    ends += [0.0 for _ in tried.reversing]
     span = answer.union
     near = 0.0
     if span is not None and not span.low <= 0 <= span.high:
         near = min(abs(span.low), abs(span.high))
     lever = LeverAnswer(
         near=near,
-        alone=Span(low=min(lows), high=max(highs)) if span is not None else None,
+        alone=Span(low=min(ends), high=max(ends)) if span is not None else None,
         answer=answer,
         propensities=_counts(estimator, tried.found[0][1][0]) if tried.found else None,
     )
-    column = trained.schema.find(answer.treatment)
-    if column is not None and column.is_numeric and tried.found:
+    if trained.schema.column(answer.treatment).is_numeric and tried.found:
         lever.curve = lever_curve(estimator, answer, seed)
     return lever
 

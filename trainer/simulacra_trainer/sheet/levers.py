@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -40,18 +39,10 @@ A_DATE = "It is a date."
 TOO_MANY = f"A sheet has {MAX_LEVERS} contrasts at most. Name it in levers to ask for it."
 
 
-@dataclass(frozen=True)
-class Contrasts:
-    """The questions of a sheet, and the columns that are no levers."""
-
-    asked: list[EstimateRequest]
-    left_out: list[LeftOut] = field(default_factory=list)
-
-
 def read_levers(
     table: pa.Table, schema: TableSchema, graph: CausalGraph, request: SheetRequest, outcome: str
-) -> Contrasts:
-    """Return the contrasts of the levers that were named, or of all that may be one.
+) -> tuple[list[EstimateRequest], list[LeftOut]]:
+    """Return the contrasts of the levers that were named, or of all that may be one, and the rest.
 
     The choice among all levers is by the table's order, never by the data of the outcome: intervals
     of chosen winners would not hold.
@@ -73,15 +64,13 @@ def read_levers(
     for lever in levers:
         pairs = [*_pairs(table, schema, lever)]
         if not pairs:
-            known = schema.find(lever.column)
-            is_number = known is not None and known.is_numeric
-            reason = ONE_VALUE if is_number else THIN_LEVELS
+            reason = ONE_VALUE if schema.column(lever.column).is_numeric else THIN_LEVELS
             left.append(LeftOut(column=lever.column, reason=reason))
         elif len(asked) + len(pairs) > MAX_LEVERS:
             left.append(LeftOut(column=lever.column, reason=TOO_MANY))
         else:
             asked += [_question(request, lever, *pair) for pair in pairs]
-    return Contrasts(asked, left)
+    return asked, left
 
 
 def _no_lever(

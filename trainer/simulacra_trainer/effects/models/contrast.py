@@ -23,11 +23,7 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.design import replicate_shifts, units_in
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.exact_arms import are_exact
-from simulacra_trainer.effects.models.features import (
-    LEVEL_KINDS,
-    Floats,
-    levels_of,
-)
+from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats, levels_of
 
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
