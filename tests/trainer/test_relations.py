@@ -328,7 +328,7 @@ def test_several_sums_of_one_table_are_found() -> None:
     columns = {f"share_{k}": column for k, column in enumerate(shares.T)}
     columns |= {f"rank_{k}": column for k, column in enumerate(ranks.T)}
     assert sentences(cleaned(columns).schema) == {
-        "share_3 = 100 - share_0 - share_1 - share_2",
+        "share_0 = 100 - share_1 - share_2 - share_3",  # least near zero, so least often redrawn
         "rank_3 = 10 - rank_0 - rank_1 - rank_2",
     }
 
@@ -384,6 +384,15 @@ def test_a_logarithm_a_square_or_a_root_is_found_and_kept(
     assert violations(clean.table, relation, clean.schema) == 0
     again = computed_values(clean.table, relation, clean.schema).to_numpy()
     assert set(again) == set(columns["b"])  # the same digits: nobody can tell them from real ones
+
+
+def test_the_part_of_a_hundred_that_is_least_near_zero_is_the_rest() -> None:
+    rng = np.random.default_rng(5)
+    shares = np.floor(rng.dirichlet([4, 3, 1, 0.6], 500) * 20) * 5
+    shares[:, 0] += 100 - shares.sum(axis=1)
+    columns = {name: shares[:, k].astype(np.int64) for k, name in enumerate("abcd")}
+    (relation,) = cleaned(columns | {"age": rng.integers(18, 80, 500)}).schema.computed()
+    assert sentence(relation) == "a = 100 - b - c - d"  # d is 0 in most rows, and the last column
 
 
 def test_what_is_no_logarithm_in_one_row_is_learned() -> None:

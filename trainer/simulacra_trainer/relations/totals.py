@@ -12,6 +12,8 @@ from simulacra_trainer.relations.numbers import Floats, Numbers, Rows, spread_ro
 MIN_PARTS, MAX_PARTS = 3, 60
 SPARE_ROWS = 30
 MAX_ROWS = 2_000
+ALIKE = 0.9
+"""Of the largest distance to zero, in standard deviations: what parts of a constant sum have."""
 WHOLE = 0.02
 """How near the coefficients of a sum are to whole numbers."""
 
@@ -90,8 +92,29 @@ def other_sum(numbers: Numbers, known: Collection[str]) -> RelationSchema | None
         if numbers.can_be_sum[column]:
             others = np.delete(np.arange(free.size), at)
             if found := _solve(numbers, column, free[others], sample[others], sample[at]):
-                return found
+                return _as_rest(numbers, found)
     return None
+
+
+def _as_rest(numbers: Numbers, found: RelationSchema) -> RelationSchema:
+    """Return a constant sum with the part as its rest that is least near zero.
+
+    What others leave of 100 is below zero in some drawn rows, which are drawn again; the smaller
+    the rest is, the more of them are, and the more its small values are missing.
+    """
+    if not found.constant or set(found.coefficients) != {-1.0}:
+        return found
+    names = [*found.of, found.column]
+    parts = numbers.values[[numbers.names.index(name) for name in names]]
+    distance = np.nanmean(parts, axis=1) / np.maximum(np.nanstd(parts, axis=1), 1e-12)
+    # Ranks are alike up to chance: of those the last one in the file.
+    rest = names[int(np.flatnonzero(distance >= ALIKE * distance.max())[-1])]
+    column = numbers.names.index(rest)
+    of = [name for name in names if name != rest]
+    given = found.constant - parts[[names.index(name) for name in of]].sum(axis=0)
+    if not (numbers.can_be_sum[column] and numbers.gives(given, column)):
+        return found
+    return found.model_copy(update={"column": rest, "of": of})
 
 
 def _complete_rows(values: Floats, columns: int) -> Rows | None:
