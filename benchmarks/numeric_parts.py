@@ -22,8 +22,8 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_trainer.effects import slopes
 from simulacra_trainer.effects.aipw import Predictions, aipw_scores
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.models.doses import spline_terms
 from simulacra_trainer.effects.scores import Interval, summarize
+from simulacra_trainer.effects.slopes import spline_terms
 
 GRAMMAR = GRAMMARS["linear"]
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
@@ -41,7 +41,7 @@ def _changed(one: Predictions, **parts: Array) -> Predictions:
 def _first(one: Predictions, terms: int) -> Predictions:
     """Return predictions with the first terms of the curve only."""
     assert one.slopes is not None
-    return _changed(one, terms=one.slopes.terms[:terms], gaps=one.slopes.gaps[:terms])
+    return _changed(one, terms=one.slopes.terms[:terms], asked=one.slopes.asked[:terms])
 
 
 def _alike(one: Predictions) -> Predictions:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulacra_trainer.effects.models.doses import spline_terms
 from simulacra_trainer.effects.models.exact_arms import are_exact, end_heaps
 from simulacra_trainer.effects.scores import Scores, part_of
-from simulacra_trainer.effects.slopes import Slopes, sloped
+from simulacra_trainer.effects.slopes import Doses, sloped, spline_terms
 
 N = 2_000
 RNG = np.random.default_rng(5)
@@ -66,9 +65,9 @@ def test_people_with_none_do_not_bend_the_curve_of_the_others(jump: float) -> No
     for seed in range(40):
         rng = np.random.default_rng([seed, 8])
         outcome = 0.1 * NONE + jump * (NONE == 0) + rng.normal(size=N)
-        slopes = Slopes(terms, at[:, 0] - at[:, 1], np.empty((N, 0)))
+        doses = Doses(terms, at, np.empty((N, 0)))
         scores = Scores(zero, one, (one, one), (one, one), zero, zero)
-        part = part_of(sloped(scores, slopes, outcome - outcome.mean(), one))
+        part = part_of(sloped(scores, doses, outcome - outcome.mean(), one))
         errors.append(part.effect - 0.4)
         sizes.append(np.sqrt(part.variance))
     # Without a term for those with none, the jump is 1.9 standard errors of bias.
