@@ -1,6 +1,6 @@
 """Error and coverage of effects on public data sets whose true effect is known.
 
-    python benchmarks/known_effects.py --seconds 900 --draws 20
+    python benchmarks/known_effects.py --seconds 2100 --peers PEERS/bin/python
 
 - IHDP surfaces A and B (Hill, 2011; 747 rows): PyPI econml, MIT.
 - ACIC 2016, ten tables (Dorie et al., 2019; 4,802 rows): PyPI causallib, Apache-2.0. Its settings
@@ -8,22 +8,28 @@
   with categories as indicators) and z, y, mu0, mu1.
 - NSW treated with CPS controls (LaLonde, 1986; 185 of 16,177 rows), the effect on the treated
   beside that of the experiment: PyPI causaldata, MIT; needs pandas.
-- RealCause (Neal, Huang & Raghupathi, 2020): LaLonde's treated with PSID controls (2,675 rows) and
-  Twins (11,984 rows), outcomes drawn from a fitted model: git bradyneal/realcause, MIT; with
-  --realcause FOLDER, its folder realcause_datasets.
+- RealCause (Neal, Huang & Raghupathi, 2020): LaLonde's treated with PSID controls (2,675 rows) or
+  CPS controls (16,177), and Twins (11,984 rows), outcomes drawn from a fitted model: git
+  bradyneal/realcause, MIT; with --realcause FOLDER, its folder realcause_datasets.
 
 Only the packages' files are read, none is imported. Install them with --no-deps into an environment
 of your own; a set whose package is absent is skipped, and the output says so. All covariates are
 given to all: to the product, with its default seed, as stated before the treatment. The peers are
-least squares, and a T-learner and a cross-fitted DR-learner with LightGBM, both written here.
-Prints relative error, coverage and width of the 95 % interval, the first two with their standard
-errors. Draws are dealt in turn, so that each set has some when --seconds are over; --methods and
---sets run some only.
+least squares, and a T-learner and a cross-fitted DR-learner with LightGBM, both written here; with
+--peers PYTHON also EconML and DoubleML (`known_effects_peers.py` says how), at the same time as the
+others. Prints relative error, coverage and width of the 95 % interval, the first two with their
+standard errors, and the median CPU seconds. Draws are dealt so that every set has the same share of
+its draws when --seconds are over; --methods and --sets run some only.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -56,6 +62,20 @@ LEAVES, ROUNDS = {"regression": 15, "binary": 4}, {"regression": 100, "binary": 
 SEED = 0
 """The product's default."""
 DR_FOLDS, LEAST_PROPENSITY = 5, 0.01
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+WANTED = {
+    "IHDP A": 100,
+    "IHDP B": 100,
+    "ACIC 2016": 10,
+    "ACIC 2016, settings": 77,
+    "NSW and CPS, treated": 1,
+    "PSID": 100,
+    "CPS": 20,
+    "Twins": 10,
+}
+"""Draws of each set."""
+Answers = dict[tuple[str, str], list[tuple[float, bool, float, float]]]
+"""Of each set and method: relative error, covered, width and CPU seconds of each draw."""
 
 
 @dataclass(frozen=True)
@@ -268,19 +288,87 @@ METHODS: dict[str, Callable[[Draw, int], tuple[float, float, float]]] = {
 }
 
 
+class Peers:
+    """The process of known_effects_peers.py; it works while this one does."""
+
+    def __init__(self, python: Path, scratch: Path) -> None:
+        script = Path(__file__).with_name("known_effects_peers.py")
+        kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+        self.file = scratch / "draw.npz"
+        self.process = subprocess.Popen(
+            [str(python), str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=kept | dict.fromkeys(THREADS, "1"),
+        )
+
+    def send(self, draw: Draw, seed: int) -> None:
+        """Have the peers begin with a draw."""
+        treated = draw.population == "treated"
+        np.savez(self.file, x=draw.x, t=draw.t, y=draw.y, treated=treated, seed=seed)
+        assert self.process.stdin
+        self.process.stdin.write(f"{self.file}\n")
+        self.process.stdin.flush()
+
+    def receive(self) -> dict[str, tuple[float, float, float, float]]:
+        """Return each peer's effect, low, high and CPU seconds of the draw that was sent."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"The peers stopped with exit status {self.process.wait()}.")
+        return {name: tuple(found) for name, found in json.loads(line).items()}
+
+    def stop(self) -> None:
+        """End the process after the draw that it has."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def deal(
+    sets: dict[str, Iterator[Draw]], wanted: dict[str, int], deadline: float
+) -> Iterator[tuple[str, int, Draw]]:
+    """Yield set, number and draw, always of the set with the least share of its draws so far."""
+    dealt = {name: 0 for name in sets if wanted[name]}
+    while dealt and time.monotonic() < deadline:
+        name = min(dealt, key=lambda name: dealt[name] / wanted[name])
+        draw = next(sets[name], None)
+        if draw is None:
+            del dealt[name]
+            continue
+        yield name, dealt[name], draw
+        dealt[name] += 1
+        if dealt[name] == wanted[name]:
+            del dealt[name]
+
+
+def answers(draw: Draw, number: int, methods: list[str], peers: Peers | None) -> dict[str, tuple]:
+    """Return effect, low, high and CPU seconds of each method."""
+    if peers:
+        peers.send(draw, number)
+    found: dict[str, tuple] = {}
+    for method in methods:
+        began = time.process_time()
+        found[method] = (*METHODS[method](draw, number), time.process_time() - began)
+    return found | (peers.receive() if peers else {})
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table; write one line for each answer to stderr, for a run that is cut off."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=100, help="of a set, at most")
     parser.add_argument("--seconds", type=float, default=900.0)
     parser.add_argument("--methods", nargs="*", default=[*METHODS], choices=[*METHODS])
+    parser.add_argument("--peers", type=Path, help="Python that has EconML and DoubleML")
     parser.add_argument("--realcause", type=Path)
     parser.add_argument("--acic", type=Path)
-    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--sets", nargs="*", choices=[*WANTED])
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
+    wanted = {name: min(args.draws, draws) for name, draws in WANTED.items()}
     sets = {
         "IHDP A": ihdp("A", args.draws),
         "IHDP B": ihdp("B", args.draws),
@@ -288,39 +376,44 @@ def main() -> None:
         "ACIC 2016, settings": settings(args.acic, args.draws),
         "NSW and CPS, treated": lalonde(args.draws),
         "PSID": realcause(args.realcause, "lalonde_psid", args.draws),
+        "CPS": realcause(args.realcause, "lalonde_cps", args.draws),
         "Twins": realcause(args.realcause, "twins", args.draws),
     }
     sets = {name: draws for name, draws in sets.items() if not args.sets or name in args.sets}
-    found: dict[tuple[str, str], list[tuple[float, bool, float]]] = defaultdict(list)
-    waiting = dict(sets)
-    for seed in range(args.draws):
-        for name, draws in list(waiting.items()):
-            draw = next(draws, None)
-            if draw is None or time.monotonic() >= deadline:
-                del waiting[name]
-                continue
-            for method in args.methods:
-                effect, low, high = METHODS[method](draw, seed)
-                error = abs(effect - draw.truth) / abs(draw.truth)
-                found[name, method].append((error, low <= draw.truth <= high, high - low))
+    found: Answers = defaultdict(list)
+    with tempfile.TemporaryDirectory() as scratch:
+        peers = Peers(args.peers, Path(scratch)) if args.peers else None
+        for name, number, draw in deal(sets, wanted, deadline):
+            for method, answer in answers(draw, number, args.methods, peers).items():
+                effect, low, high, cpu = answer
+                error, covered = (
+                    abs(effect - draw.truth) / abs(draw.truth),
+                    low <= draw.truth <= high,
+                )
+                found[name, method].append((error, covered, high - low, cpu))
+                line = [name, number, method, draw.truth, effect, low, high, cpu]
+                print(json.dumps(line), file=sys.stderr, flush=True)
+        if peers:
+            peers.stop()
     show(found, sets)
 
 
-def show(
-    found: dict[tuple[str, str], list[tuple[float, bool, float]]], sets: Iterable[str]
-) -> None:
+def show(found: Answers, sets: Iterable[str]) -> None:
     """Print one line for each set and method."""
-    print("| set | method | draws | relative error | covered | mean width |")
-    print("|---|---|---|---|---|---|")
-    for (name, method), rows in sorted(found.items()):
-        error, covered, width = np.array(rows, np.float64).T
+    print("| set | draws | method | relative error | covered | mean width | CPU s |")
+    print("|---|---|---|---|---|---|---|")
+    for (name, method), rows in found.items():
+        error, covered, width, cpu = np.array(rows, np.float64).T
         share, n = covered.mean(), len(rows)
         held = f"{covered.sum():.0f} ({share:.3f} ± {np.sqrt(share * (1 - share) / n):.3f})"
         wide = f"{width.mean():.3g}"
         if np.isnan(width).all():
             held, wide = "-", "-"
         spread = f" ± {error.std(ddof=1) / np.sqrt(n):.3f}" if n > 1 else ""
-        print(f"| {name} | {method} | {n} | {error.mean():.3f}{spread} | {held} | {wide} |")
+        print(
+            f"| {name} | {n} | {method} | {error.mean():.3f}{spread} | {held} | {wide} |"
+            f" {np.median(cpu):.2f} |"
+        )
     for name in sets:
         if not any(of_set == name for of_set, _ in found):
             print(f"Skipped: {name}. Its files are not there, or the time was over.")
