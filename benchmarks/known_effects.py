@@ -4,8 +4,9 @@
 
 - IHDP surfaces A and B (Hill, 2011; 747 rows): PyPI econml, MIT.
 - ACIC 2016, ten tables (Dorie et al., 2019; 4,802 rows): PyPI causallib, Apache-2.0. Its settings
-  from the R package aciccomp2016, GPL: with --acic FOLDER, SETTING.csv of each, covariates (those
-  with categories as indicators) and z, y, mu0, mu1.
+  from the R package aciccomp2016, GPL: with --acic FOLDER, SETTING.csv of each: z, y, mu0, mu1 of
+  dgp_2016(input_2016, SETTING, 1), and model.matrix(~ ., input_2016)[, -1]. The first ten settings
+  are causallib's tables.
 - NSW treated with CPS controls (LaLonde, 1986; 185 of 16,177 rows), the effect on the treated
   beside that of the experiment: PyPI causaldata, MIT; needs pandas.
 - RealCause (Neal, Huang & Raghupathi, 2020): LaLonde's treated with PSID controls (2,675 rows) or
@@ -399,24 +400,32 @@ def main() -> None:
 
 
 def show(found: Answers, sets: Iterable[str]) -> None:
-    """Print one line for each set and method."""
-    print("| set | draws | method | relative error | covered | mean width | CPU s |")
-    print("|---|---|---|---|---|---|---|")
+    """Print one line for each set and method; *less* is the error less the product's, by draw."""
+    print("| set | draws | method | relative error | less | covered | mean width | CPU s |")
+    print("|---|---|---|---|---|---|---|---|")
     for (name, method), rows in found.items():
         error, covered, width, cpu = np.array(rows, np.float64).T
         share, n = covered.mean(), len(rows)
-        held = f"{covered.sum():.0f} ({share:.3f} ± {np.sqrt(share * (1 - share) / n):.3f})"
+        held = f"{covered.sum():.0f} ({share:.2f} ± {np.sqrt(share * (1 - share) / n):.2f})"
         wide = f"{width.mean():.3g}"
         if np.isnan(width).all():
             held, wide = "-", "-"
-        spread = f" ± {error.std(ddof=1) / np.sqrt(n):.3f}" if n > 1 else ""
+        less = "-"
+        if method != "product" and (name, "product") in found:
+            less = _mean(error - np.array(found[name, "product"], np.float64)[:, 0], "+")
         print(
-            f"| {name} | {n} | {method} | {error.mean():.3f}{spread} | {held} | {wide} |"
+            f"| {name} | {n} | {method} | {_mean(error)} | {less} | {held} | {wide} |"
             f" {np.median(cpu):.2f} |"
         )
     for name in sets:
         if not any(of_set == name for of_set, _ in found):
             print(f"Skipped: {name}. Its files are not there, or the time was over.")
+
+
+def _mean(values: np.ndarray, sign: str = "") -> str:
+    """Return a mean with its standard error, where there is one."""
+    spread = f" ± {values.std(ddof=1) / np.sqrt(values.size):.3f}" if values.size > 1 else ""
+    return f"{values.mean():{sign}.3f}{spread}"
 
 
 if __name__ == "__main__":
