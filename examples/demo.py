@@ -179,6 +179,11 @@ def show_certificate(certificate: dict[str, Any], keys: dict[str, Any]) -> bool:
     return stated["key_shredded_at"] is not None and stated["objects"] > 0
 
 
+def end(*_: object) -> None:
+    """End as Ctrl-C does, so that the service ends too."""
+    sys.exit(143)
+
+
 def main() -> int:
     """Run the demo; return 0 if every promise was kept."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -186,6 +191,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, end)
     with tempfile.TemporaryDirectory(prefix="simulacra-demo-") as directory:
         data_dir = Path(directory)
         start = time.perf_counter()

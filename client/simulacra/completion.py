@@ -66,8 +66,8 @@ class Completed:
         if report["rows"] != given.num_rows:
             raise ValueError(
                 f"The service read {report['rows']:,} rows, and {given.num_rows:,} were read here, "
-                "so the filled cells cannot be joined. Give a table without title lines, totals "
-                "and empty rows."
+                "so the filled cells cannot be joined. Give a table without title lines, totals, "
+                "empty rows and repeated column names."
             )
         self.given, self.filled, self.report = given, filled, dict(report)
         self.generation_id, self.given_id = generation_id, given_id

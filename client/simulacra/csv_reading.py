@@ -146,7 +146,10 @@ def _pattern(column: Column, form: Mapping[str, Any]) -> str | None:
 
 
 def _levels(column: Column) -> Sequence[str]:
-    return [level["value"] for level in column.get("levels") or ()] + [column.get("constant") or ""]
+    """Return the words that rows may have, public levels that no row had included."""
+    own = [level["value"] for level in column.get("levels") or ()]
+    public = (column.get("published") or {}).get("words") or ()
+    return [*own, *public, column.get("constant") or ""]
 
 
 def _may_be_read_otherwise(column: Column) -> bool:

@@ -74,8 +74,9 @@ class Verdict(KubeModel):
             instrument, parallel trends: follows from that assumption, which was stated; suggested:
             the data suggest a sign, and nobody said what comes first; usual order: what follows if
             the usual order holds, which nobody has confirmed; open: none of these; contradicted: a
-            check failed; unanswerable: too few people to compare, or an instrument that hardly
-            moves the treatment.
+            placebo or a negative control failed, or statements contradict the question;
+            unanswerable: too few people to compare, or an instrument that hardly moves the
+            treatment.
         text: the verdict in words, to be shown before any number.
         rests_on: the statements that the verdict uses.
         asks: the column whose place (before, after) would narrow the interval most; None if no

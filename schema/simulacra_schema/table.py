@@ -290,9 +290,10 @@ class RelationSchema(KubeModel):
     coefficients: list[float] = optional_list("linear: one a column.")
     constant: float = 0.0
     factor: float = 1.0
-    single: bool = Field(
+    single_precision: bool = Field(
         default=False,
         description="logarithm, square, root: rounded to single precision (IEEE 754).",
+        exclude_if=not_,
     )
     missing_as_zero: bool = Field(
         default=False,
@@ -303,7 +304,9 @@ class RelationSchema(KubeModel):
         "decided: what levels or pairs give; picked: the column that each level picks."
     )
     gaps: bool = Field(
-        default=False, description="decided: the column is missing in some rows of its levels."
+        default=False,
+        description="decided: the column is missing in some rows of its levels.",
+        exclude_if=not_,
     )
     implied: bool = Field(
         default=False, description="Nothing is computed by it; generated rows are checked for it."

@@ -383,3 +383,11 @@ def test_names_that_stand_among_the_rows_again_are_no_row(tmp_path: Path) -> Non
     assert [column.kind for column in schema.columns][:2] == ["numeric", "integer"]
     plain = read(tmp_path, "\n".join([names, *rows]))
     assert "stand among the rows again" not in notes(plain)
+
+
+def test_who_ticked_every_option_is_no_line_of_names(tmp_path: Path) -> None:
+    names = ["Radio", "Television", "Newspaper"]
+    rows = [[name if i % (k + 2) else "" for k, name in enumerate(names)] for i in range(60)]
+    table = read(tmp_path, "\n".join(",".join(row) for row in [names, *rows]))
+    assert table.num_rows == 60
+    assert "stand among the rows again" not in notes(table)

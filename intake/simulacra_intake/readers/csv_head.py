@@ -28,11 +28,20 @@ TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class CsvHead:
-    """Delimiter, layout, and the number of physical lines before the rows."""
+    """What the first lines of a CSV tell.
+
+    Attributes:
+        delimiter: of the cells.
+        layout: of the lines with names.
+        lines: physical lines before the rows.
+        has_no_names: whether a column never holds its own name in the first rows. Else, as where
+            each option's column holds the option's name, a line of all names may be a person's.
+    """
 
     delimiter: str
     layout: Layout
     lines: int
+    has_no_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,16 @@ def read_head(head: bytes, encoding: str, stated: StatedLayout = DETECT) -> CsvH
             raise _long_names()
         return CsvHead(delimiter, Layout(0, 1, [], []), 0)
     layout = find_layout(rows) if stated.header_rows is None else _layout(rows, stated.header_rows)
-    return CsvHead(delimiter, layout, ends[layout.header + layout.rows - 1] + announced)
+    above = layout.header + layout.rows
+    return CsvHead(delimiter, layout, ends[above - 1] + announced, _no_names(layout, rows[above:]))
+
+
+def _no_names(layout: Layout, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column never holds its own name, but in lines of all names."""
+    names = layout.names
+    cells = [[cell.strip() for cell in row] for row in rows]
+    others = [row for row in cells if row != names and len(row) == len(names)]
+    return any(all(row[at] != name for row in others) for at, name in enumerate(names))
 
 
 def _layout(rows: list[list[str]], header_rows: Sequence[int]) -> Layout:

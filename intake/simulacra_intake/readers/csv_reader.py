@@ -107,7 +107,8 @@ def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches
         raise _refusal(error, ragged, quotes) from None
     guessed = [] if stated.encoding else _encoding_notes(encoding)
     is_first_line = (layout.header, layout.rows) == (0, 1)
-    repeats = quotes.repeats and is_first_line and len(names) >= LEAST_REPEATED
+    repeats = quotes.repeats and is_first_line and found.has_no_names
+    repeats = repeats and len(names) >= LEAST_REPEATED
     again = ["the column names stand among the rows again and were left out there"] * repeats
     notes = [*guessed, *layout.notes(), *again, *renamed, *below.notes()]
     schema = pa.schema(

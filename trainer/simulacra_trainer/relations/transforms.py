@@ -45,7 +45,7 @@ def transformed(relation: RelationSchema, values: Floats) -> Floats:
             log = np.log if relation.factor == 1 else np.log10
             found = log(values + relation.constant)
     found = np.where(np.isfinite(found), found, np.nan)
-    return found.astype(np.float32).astype(np.float64) if relation.single else found
+    return found.astype(np.float32).astype(np.float64) if relation.single_precision else found
 
 
 def inverse(relation: RelationSchema, values: Floats) -> Floats:
@@ -67,7 +67,7 @@ def transform_identities(numbers: Numbers) -> Iterator[Identity]:
     glance = numbers.values[:, numbers.glance]
     found: set[tuple[int, int]] = set()
     for plain, single in product(FORMS, (False, True)):
-        form = plain.model_copy(update={"single": single})
+        form = plain.model_copy(update={"single_precision": single})
         computed = transformed(form, glance[sources])
         at, columns = candidates(numbers, numbers.varied, glance, computed)
         for source, column in zip(sources[at].tolist(), columns.tolist(), strict=True):
