@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_intake.columns.parse.periods import order_periods
+from simulacra_intake.errors import InputError
 from simulacra_intake.output.restore import restore
 from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.cell_text import csv_batch
@@ -160,6 +161,23 @@ def test_numbers_of_minutes_come_back_as_they_were(stored: str) -> None:
         column = csv_batch(back.combine_chunks().to_batches()[0]).column(0)
         assert column.cast(pa.string()).to_pylist() == cells
     assert clean.schema.columns[0].unit == "min"
+
+
+@pytest.mark.parametrize(("stated", "is_its_own"), [("min", True), ("h", False)])
+def test_a_clock_has_its_own_unit(stated: str, is_its_own: bool) -> None:
+    cells = [f"{7 + i % 3}:{i % 60:02d}" for i in range(N)]
+    table = pa.table({"c": cells, "o": [str(i % 7) for i in range(N)]})
+    fields = [{"name": "c", "x-simulacra": {"unit": stated}}]
+    description = parse_description({"fields": fields, "x-simulacra": {"version": 1}})
+    if not is_its_own:
+        with pytest.raises(InputError) as caught:
+            clean_described(table, description)
+        assert [one.detail for one in caught.value.errors] == [
+            "The cells are times and have no unit."
+        ]
+        return
+    clean = clean_described(table, description).clean
+    assert written(clean)[0] == cells[0]
 
 
 def test_a_name_makes_a_clock_a_duration() -> None:
