@@ -50,6 +50,7 @@ def test_codes_of_groups_are_compared_exactly_if_enough_people_have_them() -> No
         (COUNT, []),
         (HOURS, []),  # between its neighbors
         (SCALE, []),
+        (np.append(NONE[1:], -1.0), [0.0]),  # one stray code does not hide them
         (np.repeat([0.0, 1.0], [1_500, 500]), []),
     ],
 )

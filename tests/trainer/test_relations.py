@@ -339,7 +339,9 @@ def test_a_product_of_few_quantities_and_prices_is_found() -> None:
     price = rng.choice([4.99, 9.99, 19.9, 49.0], ROWS)
     switch = rng.integers(0, 2, ROWS)
     columns = {"quantity": quantity, "price": price, "total": np.round(quantity * price, 2)}
-    clean = cleaned(columns | {"switch": switch, "chosen": switch * rng.integers(1, 8, ROWS)})
+    amount = rng.integers(1, 8, ROWS)
+    columns |= {"switch": switch, "amount": amount, "chosen": switch * amount}
+    clean = cleaned(columns)
     assert {sentence(one) for one in clean.schema.computed() if not one.implied} == {
         "total = quantity × price"
     }
@@ -393,6 +395,14 @@ def test_the_part_of_a_hundred_that_is_least_near_zero_is_the_rest() -> None:
     columns = {name: shares[:, k].astype(np.int64) for k, name in enumerate("abcd")}
     (relation,) = cleaned(columns | {"age": rng.integers(18, 80, 500)}).schema.computed()
     assert sentence(relation) == "a = 100 - b - c - d"  # d is 0 in most rows, and the last column
+
+
+def test_a_constant_sum_of_losses_is_found() -> None:
+    rng = np.random.default_rng(8)
+    a, b = (-rng.integers(20, 60, 300) for _ in range(2))
+    columns = {"a": a, "b": b, "c": -200 - a - b, "age": rng.integers(18, 80, 300)}
+    (relation,) = cleaned(columns).schema.computed()
+    assert sentence(relation) == "c = -200 - a - b"
 
 
 def test_what_is_no_logarithm_in_one_row_is_learned() -> None:

@@ -17,7 +17,7 @@ from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.segments.answers import certified_worth
 from simulacra_trainer.segments.cells import segmentation
-from simulacra_trainer.segments.certify import CLASSES, MOST_GAIN, certify_pooled
+from simulacra_trainer.segments.certify import CLASSES, MOST_GAIN_IN_WAVES, certify_pooled
 from simulacra_trainer.segments.changes import fab_p_values
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.segments.few_counts import shown_counts
@@ -64,7 +64,7 @@ def test_a_segment_of_a_wave_says_who_helped_and_what_moved(waves: Any) -> None:
             assert one.helped == pytest.approx(earlier, abs=12)
             assert f"{one.helped:,.0f} respondents of earlier waves helped." in one.text
             at = int(np.searchsorted(CLASSES, one.respondents, side="right"))
-            assert one.worth <= MOST_GAIN[at] * one.respondents + 1e-9
+            assert one.worth <= MOST_GAIN_IN_WAVES[at] * one.respondents + 1e-9
         assert one.change is not None
         assert one.change.since == "4"
         assert one.change.change == pytest.approx(np.mean(now) - np.mean(then), abs=0.1)
@@ -147,7 +147,9 @@ def test_worth_says_no_more_than_was_found_and_intervals_hold() -> None:
         of = last & (found.gain >= 1.1)
         errors += [*zip(claimed[of], (found.share - truth)[of] ** 2,
                         (said / asked_of - truth)[of] ** 2, strict=True)]  # fmt: skip
-        assert np.all(found.gain <= MOST_GAIN[np.searchsorted(CLASSES, asked_of, side="right")])
+        assert np.all(
+            found.gain <= MOST_GAIN_IN_WAVES[np.searchsorted(CLASSES, asked_of, side="right")]
+        )
     assert 0.93 <= np.mean(held) <= 0.985
     claimed_error, error, own = np.mean(errors, axis=0)
     assert len(errors) > 100

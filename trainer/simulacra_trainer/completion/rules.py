@@ -68,11 +68,14 @@ class Rules:
     def rest(self, column: int, values: Sequence[Floats], rows: Indices) -> Floats:
         """Return what a given total leaves to its last missing part, NaN where none does."""
         found = np.full(rows.size, np.nan)
-        for total, relation in self.computed.items():
+        # What a rounded logarithm leaves is less exact than a sum.
+        totals = sorted(self.computed.items(), key=lambda one: is_transformed(one[1]))
+        for total, relation in totals:
             parts = self.parts(total)
             if column in parts and relation.kind != "picked" and not relation.missing_as_zero:
                 left = _inverse(relation, parts, column, values[total][rows], values, rows)
-                found = np.where(self._is_last(total, column, rows), left, found)
+                is_open = np.isnan(found) | (not is_transformed(relation))
+                found = np.where(self._is_last(total, column, rows) & is_open, left, found)
         decimals = self.cells.codecs[column].decimals
         return found if decimals is None else np.round(found, decimals)
 

@@ -25,6 +25,7 @@ from simulacra_trainer.effects.verdict import THIN
 from simulacra_trainer.effects.words import figure, percent
 from simulacra_trainer.evidence import coarse
 
+OWN_GRAPH: CheckName = "graph against itself"
 SURE = 0.99
 RARE = 0.05
 """Propensity below which a row hardly ever has the value."""
@@ -68,7 +69,7 @@ def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Inter
             missing path is more often a fault of the search than of the answer.
         learned: effects given the learned causes, one for each graph of the class.
     """
-    name: CheckName = "graph against itself"
+    name = OWN_GRAPH
     if is_ordered:
         why = "The search kept an order, stated or of background columns."
         return checked(name, "not checked", why)

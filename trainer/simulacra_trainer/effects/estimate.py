@@ -20,6 +20,7 @@ from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.adjustment import MAX_OPEN
+from simulacra_trainer.effects.checks import OWN_GRAPH
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
 from simulacra_trainer.effects.designs import find_by_design, order_of_design
 from simulacra_trainer.effects.elasticity import elasticity
@@ -114,6 +115,8 @@ def as_usual(
         found: under what was stated alone.
         openly: the open answer of that.
     """
+    if any(one.name == OWN_GRAPH and one.outcome == "failed" for one in openly.checks):
+        return None  # the order of a graph that lacks an edge is no help
     effects = [*found.effects, *own.effects]
     answer = result_of(estimator, usual, own, union(effects) if effects else None)
     if answer.verdict.kind != "usual order":

@@ -17,7 +17,7 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, Predictions, aipw_scores, predict
 from simulacra_trainer.effects.models.base_choice import Bases
-from simulacra_trainer.effects.models.contrast import Contrast, Flags, read_contrast
+from simulacra_trainer.effects.models.contrast import Contrast, Design, Flags, read_contrast
 from simulacra_trainer.effects.models.features import Features, build_features, crossing_columns
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.slopes import Doses, spline_terms
@@ -38,15 +38,20 @@ class Estimator:
     """
 
     def __init__(
-        self, table: pa.Table, schema: TableSchema, request: EstimateRequest, seed: int
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        request: EstimateRequest,
+        seed: int,
+        design: Design | None = None,
     ) -> None:
-        """Read the contrast.
+        """Read the contrast, of the given design in some rows of a table.
 
         Raises:
             InputError: as `read_contrast`.
         """
         request = _as_named(request, schema)
-        self.contrast: Contrast = read_contrast(table, schema, request)
+        self.contrast: Contrast = read_contrast(table, schema, request, design)
         self.table = table.take(self.contrast.rows)
         self.schema = schema
         self.request = request
@@ -129,7 +134,8 @@ class Estimator:
 
     def at(self, rows: Ints, seed: int) -> Estimator:
         """Return an estimator on the rows at these positions."""
-        return Estimator(self.table.take(pa.array(rows)), self.schema, self.request, seed)
+        table = self.table.take(pa.array(rows))
+        return Estimator(table, self.schema, self.request, seed, self.contrast.design)
 
     def permuted(self, rows: int, seed: int) -> Estimator:
         """Return an estimator on at most this many rows, with the treatment dealt at random."""
@@ -137,7 +143,7 @@ class Estimator:
         table = self.table.take(pa.array(self.drawn(rows, rng)))
         dealt = table.column(name).take(rng.permutation(table.num_rows))
         table = table.set_column(table.column_names.index(name), table.field(name), dealt)
-        return Estimator(table, self.schema, self.request, seed)
+        return Estimator(table, self.schema, self.request, seed, self.contrast.design)
 
 
 def _as_named(request: EstimateRequest, schema: TableSchema) -> EstimateRequest:

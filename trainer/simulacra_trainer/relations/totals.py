@@ -99,14 +99,15 @@ def other_sum(numbers: Numbers, known: Collection[str]) -> RelationSchema | None
 def _as_rest(numbers: Numbers, found: RelationSchema) -> RelationSchema:
     """Return a constant sum with the part as its rest that is least near zero.
 
-    What others leave of 100 is below zero in some drawn rows, which are drawn again; the smaller
-    the rest is, the more of them are, and the more its small values are missing.
+    What others leave of 100 is below zero in some drawn rows. Of few values these are drawn again,
+    and the smaller the rest is, the more its small values are missing.
     """
     if not found.constant or set(found.coefficients) != {-1.0}:
         return found
     names = [*found.of, found.column]
     parts = numbers.values[[numbers.names.index(name) for name in names]]
-    distance = np.nanmean(parts, axis=1) / np.maximum(np.nanstd(parts, axis=1), 1e-12)
+    means = np.abs(np.nanmean(parts, axis=1))
+    distance = means / np.maximum(np.nanstd(parts, axis=1), 1e-12)
     # Ranks are alike up to chance: of those the last one in the file.
     rest = names[int(np.flatnonzero(distance >= ALIKE * distance.max())[-1])]
     column = numbers.names.index(rest)

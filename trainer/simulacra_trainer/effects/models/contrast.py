@@ -95,10 +95,17 @@ class Contrast:
         return float(np.average(values[chosen], weights=weights))
 
 
-def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Contrast:
+def read_contrast(
+    table: pa.Table,
+    schema: TableSchema,
+    request: EstimateRequest,
+    as_before: Design | None = None,
+) -> Contrast:
     """Return the contrast of a request.
 
     The outcome is a number or boolean column, or COL=LEVEL for the share of a level.
+
+    as_before: how numbers are compared in the whole table, if these are some of its rows.
 
     Raises:
         InputError: an unknown or unlearned column or level, an outcome that is not a number, or
@@ -129,7 +136,10 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
         blocks = in_blocks(values, persons_in(table, schema))
         asked, numbers = (value, baseline), values[rows]
         # Parallel trends compare groups, whatever their codes: no curve joins them.
-        if are_exact(numbers, asked, groups=bool(request.parallel_trends)):
+        is_exact = as_before == "levels"
+        if as_before is None:
+            is_exact = are_exact(numbers, asked, groups=bool(request.parallel_trends))
+        if is_exact:
             design, arms = "levels", [Arm(numbers == own, None) for own in asked]
         else:
             design, arms = "window", _windows(numbers, blocks[rows], asked, treatment)

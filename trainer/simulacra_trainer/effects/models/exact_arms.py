@@ -60,9 +60,14 @@ def end_heaps(values: Floats) -> list[float]:
     numbers, rows = np.unique(values, return_counts=True)
     if numbers.size < FEWEST:
         return []
-    least = max(MIN_EXACT, EXACT_SHARE * values.size)
-    ends = (0, numbers.size - 1)
-    return [float(numbers[at]) for at in ends if rows[at] >= least and _is_heap(at, rows)]
+    least, few = max(MIN_EXACT, EXACT_SHARE * values.size), COUNTED_SHARE * values.size
+    below = np.cumsum(rows) - rows
+    found: list[float] = []
+    for outside in (below, values.size - below - rows):  # a few stray codes do not hide an end
+        for at in np.flatnonzero((outside < few) & (rows >= least)):
+            if _is_heap(int(at), rows):
+                found.append(float(numbers[at]))
+    return found
 
 
 def _stands_out(number: float, numbers: Floats, rows: Counts) -> bool:
