@@ -6,7 +6,7 @@
 Reads one line for each draw, the path of a .npz file (x, t, y, treated, seed), and prints one JSON
 line: for each peer its effect, low and high of the 95 % interval, and CPU seconds.
 
-Every peer has five folds and the LightGBM learners of the T-learner and DR-learner beside it, so
+Every peer has five folds and the LightGBM learners of that script's T-learner and DR-learner, so
 that they differ by method alone. Propensities are clipped at 0.01: DoubleML's default, EconML's
 would be 0.000001. All else is the packages' default.
 

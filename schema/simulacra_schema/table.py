@@ -202,6 +202,13 @@ class ColumnSchema(KubeModel):
     declared: Declared | None = optional("What the upload declares (SPSS): codes, labels, formats.")
 
     @property
+    def is_clock(self) -> bool:
+        """Whether numbers are times of day or durations, which are written by their `unit`."""
+        is_written = self.form is not None and self.form.text_format is not None
+        # Of a dictionary the type stands inside.
+        return is_written or any(word in self.storage for word in ("time32", "time64", "duration"))
+
+    @property
     def is_numeric(self) -> bool:
         """Whether the column can have a range condition."""
         return self.kind in ("integer", "numeric")

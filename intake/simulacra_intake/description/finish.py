@@ -12,7 +12,7 @@ from simulacra_schema.did_you_mean import closest
 from simulacra_schema.faults import path_of
 from simulacra_schema.price_columns import found_prices, price_faults
 from simulacra_schema.rules import Rule
-from simulacra_schema.table import CleaningNote, ColumnSchema, RelationSchema, TableSchema
+from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_schema.wave_summary import BANNER_LEVELS
 
 KEEP_SUBJECT = (
@@ -107,7 +107,7 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
     if extension.role == column.schema.role == "wave" and unordered:
         statements.problems.add(statement.at("role"), WAVE)
     if extension.unit is not None:
-        if _is_clock(column.schema) and extension.unit != column.schema.unit:
+        if column.schema.is_clock and extension.unit != column.schema.unit:
             statements.problems.add(statement.at("unit"), "The cells are times and have no unit.")
         elif column.schema.kind in ("integer", "numeric"):
             column.update(unit=extension.unit)
@@ -116,12 +116,6 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
     if extension.replace == "empty" and column.schema.role == "personal_data":
         column.update(kind="text", masks=[], locale=None, text_format=None, maximum=None)
         column.note(EMPTIED)
-
-
-def _is_clock(column: ColumnSchema) -> bool:
-    """Return whether a number is a time or duration, whose unit says how it is written again."""
-    is_written = column.form is not None and column.form.text_format is not None
-    return is_written or column.storage.startswith(("time32", "time64", "duration"))
 
 
 def stated_relations(

@@ -127,11 +127,10 @@ def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Ar
 
 
 def _from_integers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
-    is_clock = pa.types.is_time(kind) or pa.types.is_duration(kind)
     # A number with the unit "min" is as many minutes and no clock.
-    if column.unit == "min" and (is_clock or (column.form and column.form.text_format)):
+    if column.unit == "min" and column.is_clock:
         values = pc.multiply(values, 60)
-    if is_clock:
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
         if column.unit in ("min", "s"):
             values = pc.multiply(values, PER_SECOND[kind.unit])
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()

@@ -24,6 +24,8 @@ from simulacra_intake.readers.stated_layout import DETECT, StatedLayout, mismatc
 
 HEAD_BYTES = 256 * 1024
 TAIL_BYTES = 64 * 1024
+LEAST_REPEATED = 3
+"""Columns of a header that is known again among the rows; of two, a row may look like it."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,15 @@ class CsvHead:
         delimiter: of the cells.
         layout: of the lines with names.
         lines: physical lines before the rows.
-        has_no_names: whether a column never holds its own name in the first rows. Else, as where
-            each option's column holds the option's name, a line of all names may be a person's.
+        is_joinable: whether a line of all names among the rows is no person's: the names are the
+            first line, of LEAST_REPEATED columns, and a column never holds its own name in the
+            first rows. Where each option's column holds the option's name, it may be a person's.
     """
 
     delimiter: str
     layout: Layout
     lines: int
-    has_no_names: bool = False
+    is_joinable: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,14 @@ def read_head(head: bytes, encoding: str, stated: StatedLayout = DETECT) -> CsvH
         return CsvHead(delimiter, Layout(0, 1, [], []), 0)
     layout = find_layout(rows) if stated.header_rows is None else _layout(rows, stated.header_rows)
     above = layout.header + layout.rows
-    return CsvHead(delimiter, layout, ends[above - 1] + announced, _no_names(layout, rows[above:]))
+    is_joinable = (layout.header, layout.rows) == (0, 1) and _has_no_names(layout.names, rows[1:])
+    return CsvHead(delimiter, layout, ends[above - 1] + announced, is_joinable)
 
 
-def _no_names(layout: Layout, rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a column never holds its own name, but in lines of all names."""
-    names = layout.names
+def _has_no_names(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column of enough never holds its own name, but in lines of all names."""
+    if len(names) < LEAST_REPEATED:
+        return False
     cells = [[cell.strip() for cell in row] for row in rows]
     others = [row for row in cells if row != names and len(row) == len(names)]
     return any(all(row[at] != name for row in others) for at, name in enumerate(names))

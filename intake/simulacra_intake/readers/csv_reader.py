@@ -29,9 +29,6 @@ from simulacra_intake.readers.stated_layout import DETECT, StatedLayout, decode_
 from simulacra_intake.scratch import EncryptedFile
 from simulacra_schema.formats.file_labels import Declared
 
-LEAST_REPEATED = 3
-"""Columns of a header that is known again among the rows; of two, a row may look like it."""
-
 
 class _Quotes:
     """Counts quotation marks and lines, to find a mark that is never closed; keeps the end.
@@ -106,9 +103,7 @@ def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches
     except pa.ArrowInvalid as error:
         raise _refusal(error, ragged, quotes) from None
     guessed = [] if stated.encoding else _encoding_notes(encoding)
-    is_first_line = (layout.header, layout.rows) == (0, 1)
-    repeats = quotes.repeats and is_first_line and found.has_no_names
-    repeats = repeats and len(names) >= LEAST_REPEATED
+    repeats = quotes.repeats and found.is_joinable
     again = ["the column names stand among the rows again and were left out there"] * repeats
     notes = [*guessed, *layout.notes(), *again, *renamed, *below.notes()]
     schema = pa.schema(

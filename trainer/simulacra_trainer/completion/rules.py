@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
-from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
+from simulacra_schema.table import COMPUTED, TRANSFORMED, RelationSchema, TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells, Indices
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.relations.compute import above, computed_values
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
-from simulacra_trainer.relations.transforms import inverse, is_transformed
+from simulacra_trainer.relations.transforms import inverse
 
 
 class Rules:
@@ -69,12 +69,12 @@ class Rules:
         """Return what a given total leaves to its last missing part, NaN where none does."""
         found = np.full(rows.size, np.nan)
         # What a rounded logarithm leaves is less exact than a sum.
-        totals = sorted(self.computed.items(), key=lambda one: is_transformed(one[1]))
+        totals = sorted(self.computed.items(), key=lambda one: one[1].kind in TRANSFORMED)
         for total, relation in totals:
             parts = self.parts(total)
             if column in parts and relation.kind != "picked" and not relation.missing_as_zero:
                 left = _inverse(relation, parts, column, values[total][rows], values, rows)
-                is_open = np.isnan(found) | (not is_transformed(relation))
+                is_open = np.isnan(found) | (relation.kind not in TRANSFORMED)
                 found = np.where(self._is_last(total, column, rows) & is_open, left, found)
         decimals = self.cells.codecs[column].decimals
         return found if decimals is None else np.round(found, decimals)
@@ -182,7 +182,7 @@ def _inverse(
     with np.errstate(divide="ignore", invalid="ignore"):
         if relation.kind == "product":
             left = total / (relation.factor * others[0])
-        elif is_transformed(relation):
+        elif relation.kind in TRANSFORMED:
             left = inverse(relation, total)
         elif relation.kind == "ratio":
             first = total * others[0] / relation.factor

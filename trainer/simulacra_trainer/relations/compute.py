@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import NUMBERS, as_floats, with_values
-from simulacra_schema.table import RelationSchema, TableSchema
+from simulacra_schema.table import TRANSFORMED, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
-from simulacra_trainer.relations.transforms import is_transformed, transformed
+from simulacra_trainer.relations.transforms import transformed
 
 SHOWN = 5
 
@@ -138,7 +138,7 @@ def _formula(relation: RelationSchema, parts: Floats) -> Floats:
     if relation.kind == "ratio":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(relation.factor * parts[0] / parts[1])
-    if is_transformed(relation):
+    if relation.kind in TRANSFORMED:
         return transformed(relation, parts[0])
     total = sum_of(parts, np.array(relation.coefficients), as_zero=relation.missing_as_zero)
     return np.asarray(relation.constant + relation.factor * total)

@@ -105,17 +105,17 @@ def _as_rest(numbers: Numbers, found: RelationSchema) -> RelationSchema:
     if not found.constant or set(found.coefficients) != {-1.0}:
         return found
     names = [*found.of, found.column]
-    parts = numbers.values[[numbers.names.index(name) for name in names]]
+    places = [numbers.names.index(name) for name in names]
+    parts = numbers.values[places]
     means = np.abs(np.nanmean(parts, axis=1))
     distance = means / np.maximum(np.nanstd(parts, axis=1), 1e-12)
     # Ranks are alike up to chance: of those the last one in the file.
-    rest = names[int(np.flatnonzero(distance >= ALIKE * distance.max())[-1])]
-    column = numbers.names.index(rest)
-    of = [name for name in names if name != rest]
-    given = found.constant - parts[[names.index(name) for name in of]].sum(axis=0)
+    at = int(np.flatnonzero(distance >= ALIKE * distance.max())[-1])
+    rest, column = names.pop(at), places[at]
+    given = found.constant - np.delete(parts, at, axis=0).sum(axis=0)
     if not (numbers.can_be_sum[column] and numbers.gives(given, column)):
         return found
-    return found.model_copy(update={"column": rest, "of": of})
+    return found.model_copy(update={"column": rest, "of": names})
 
 
 def _complete_rows(values: Floats, columns: int) -> Rows | None:

@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from simulacra_schema.table import TRANSFORMED, RelationSchema
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.relations.numbers import Floats, Numbers
 from simulacra_trainer.relations.pairs import Identity, candidates
 
@@ -23,11 +23,6 @@ FORMS = (
     RelationSchema(kind="root", column="", of=[]),
 )
 """Natural logarithm, that of one more where there are zeros, decimal one; square and its root."""
-
-
-def is_transformed(relation: RelationSchema) -> bool:
-    """Return whether a relation gives a column from one other by such a formula."""
-    return relation.kind in TRANSFORMED
 
 
 def transformed(relation: RelationSchema, values: Floats) -> Floats:

@@ -62,12 +62,10 @@ def end_heaps(values: Floats) -> list[float]:
         return []
     least, few = max(MIN_EXACT, EXACT_SHARE * values.size), COUNTED_SHARE * values.size
     below = np.cumsum(rows) - rows
-    found: list[float] = []
-    for outside in (below, values.size - below - rows):  # a few stray codes do not hide an end
-        for at in np.flatnonzero((outside < few) & (rows >= least)):
-            if _is_heap(int(at), rows):
-                found.append(float(numbers[at]))
-    return found
+    # A few stray codes do not hide an end.
+    is_end = np.minimum(below, values.size - below - rows) < few
+    ends = np.flatnonzero(is_end & (rows >= least)).tolist()
+    return [float(numbers[at]) for at in ends if _is_heap(at, rows)]
 
 
 def _stands_out(number: float, numbers: Floats, rows: Counts) -> bool:
