@@ -575,6 +575,7 @@ def sheet(trip: Trip) -> Found:
         io.BytesIO(trip.place.client.sheet_workbook(found["sheet_id"])),
         sheet_name=None,
         header=None,
+        engine="openpyxl",
     )
     lines = ast.parse(trip.place.client.sheet_program(found["sheet_id"])).body
     asked = next(ast.literal_eval(one.value) for one in lines if isinstance(one, ast.Assign))
@@ -747,7 +748,7 @@ READERS: dict[str, Callable[[Path, str], list[pd.DataFrame]]] = {
     "csv": _csv,
     "arrow": lambda path, _: [pyarrow.ipc.open_file(path).read_pandas()],
     "sav": _sav,
-    "xlsx": lambda path, _: [pd.read_excel(path)],
+    "xlsx": lambda path, _: [pd.read_excel(path, engine="openpyxl")],
 }
 
 

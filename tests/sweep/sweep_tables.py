@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import openpyxl  # noqa: F401 # pandas imports it late; two threads at once get half of it
 import pandas as pd
 import sweep_holds as holds
 from sweep_holds import Hold
