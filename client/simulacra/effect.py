@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from simulacra.models import Document, Json, Result, html_table
+from simulacra.models import Answer, Document, Json, html_table
 from simulacra.plots import Drawn, interval_lines, intervals
 
 MADE_BEFORE = (
@@ -36,7 +36,7 @@ class Verdict(Document):
         return str(self["text"])
 
 
-class Effect(Result):
+class Effect(Answer):
     """An average causal effect. `print(effect)` begins with what it rests on."""
 
     effect_id: str

@@ -50,6 +50,15 @@ class Result(Document):
         return "\n".join(filter(None, [f"{result_id}: {self.status}", failed]))
 
 
+class Answer(Result):
+    """The answer to a question. `print(answer)` gives it in words."""
+
+    def verdict_first(self) -> Json:
+        """Return the fields, once ready with the words to pass on (`tell`) before any figure."""
+        told = {"tell": str(self).splitlines()} if self.status == "ready" else {}
+        return {**told, **self}
+
+
 class Job(Document):
     """The progress of work. status: queued, running, ready, partial, failed.
 

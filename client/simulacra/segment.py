@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulacra.models import Json, Result, html_table
+from simulacra.models import Answer, Json, html_table
 
 _FIGURES = ("respondents", "share", "low", "high", "worth", "verdict")
 _SHARES = ("share", "low", "high")
@@ -13,7 +13,7 @@ ONE_BY_ONE = "Each interval holds by itself."
 _NEXT = ("80 %", "last wave carried forward", "error in past waves", "of carrying forward")
 
 
-class Segment(Result):
+class Segment(Answer):
     """Certified shares of answers in segments. `print(segment)` gives them in words."""
 
     segment_id: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
-from simulacra.models import Json, Result, html_table
+from simulacra.models import Answer, Json, html_table
 
 _HEADS = ("rank", "lever", "effect", "low", "high", "verdict", "precision")
 
 
-class Sheet(Result):
+class Sheet(Answer):
     """All levers of one outcome, ranked where the verdict allows it. `print(sheet)` shows them."""
 
     sheet_id: str

@@ -29,6 +29,7 @@ class KindInfo:
         task: task of its one Job; empty for a kind without bytes and without a Job.
         noun: name of the resource in the REST API; empty for a kind without a job there.
         prefix: first part of its ids in the REST API.
+        title: of one result, for people, with its article.
         changeable: fields of spec that may change, besides retention and suspend. The others are
             fixed at creation, because the work is done once.
     """
@@ -37,6 +38,7 @@ class KindInfo:
     task: str = ""
     noun: str = ""
     prefix: str = ""
+    title: str = ""
     changeable: tuple[str, ...] = ()
 
     @property
@@ -87,11 +89,20 @@ REGISTRY = (
     ),
     KindInfo(Model, task="fit"),
     KindInfo(
-        GenerationJob, task="generate", noun="generation", prefix="gen", changeable=("evidence",)
+        GenerationJob,
+        task="generate",
+        noun="generation",
+        prefix="gen",
+        title="a generation",
+        changeable=("evidence",),
     ),
-    KindInfo(EffectEstimate, task="estimate", noun="effect", prefix="eff"),
-    KindInfo(SegmentEstimate, task="boost", noun="segment", prefix="seg"),
-    KindInfo(AnswerSheet, task="sheet", noun="sheet", prefix="sht"),
+    KindInfo(
+        EffectEstimate, task="estimate", noun="effect", prefix="eff", title="an effect estimate"
+    ),
+    KindInfo(
+        SegmentEstimate, task="boost", noun="segment", prefix="seg", title="a segment estimate"
+    ),
+    KindInfo(AnswerSheet, task="sheet", noun="sheet", prefix="sht", title="an answer sheet"),
 )
 """All kinds, in the order to apply their CRDs."""
 KINDS = tuple(info.resource for info in REGISTRY)

@@ -30,7 +30,7 @@ CONSOLE = ROOT / "api/simulacra_api/pages/static/console"
 KNOWN = {
     "api/simulacra_api/docs/examples.json": "an example of each operation and answer",
     "api/simulacra_api/pages/custody_steps.toml": "a drawing of the store's folders",
-    "api/simulacra_api/pages/static/console/audit.js": "a heading a kind; compared below",
+    "api/simulacra_api/pages/static/kinds.js": "the table of the pages; compared below",
     "client/simulacra/mcp_tools/questions.py": "one tool a question",
     "client/simulacra/models.py": "types of the fields of a job's answer",
     "client/simulacra/operations/one_call.py": "rows and effects in one call",
@@ -53,8 +53,8 @@ EDITS = (
     ),
     (
         "crds/simulacra_crds/registry.py",
-        'noun="sheet", prefix="sht"),\n',
-        '    KindInfo(Poll, task="poll", noun="poll", prefix="pol"),\n',
+        'title="an answer sheet"),\n',
+        '    KindInfo(Poll, task="poll", noun="poll", prefix="pol", title="a poll"),\n',
     ),
     (
         "crds/simulacra_crds/tasks.py",
@@ -90,14 +90,14 @@ def test_no_other_file_lists_kinds() -> None:
 
 def test_client_and_console_know_every_kind_with_a_job() -> None:
     """The client imports no other package and the console is no Python: both have own tables."""
-    known = {prefix: collection for prefix, (collection, _) in CLIENT_KINDS.items()}
+    known = {prefix: kind.collection for prefix, kind in CLIENT_KINDS.items()}
     assert known == {f"{info.prefix}-": info.collection for info in WITH_JOB} | {"job-": "jobs"}
-    audit, home = ((CONSOLE / name).read_text() for name in ("audit.js", "home.js"))
-    live = (CONSOLE.parent / "live.js").read_text()
-    for info in WITH_JOB:
-        assert re.search(rf'\b{info.prefix}: "|"{info.prefix}"', audit), info.kind
-        assert re.search(rf'"{info.collection}"|\b{info.collection}: [A-Z]', home), info.kind
-        assert f'["{info.collection}", "' in live or f"/v1/{info.collection}" in live, info.kind
+    pages = (CONSOLE.parent / "kinds.js").read_text()
+    shown = re.findall(r'prefix: "(\w+)", collection: "(\w+)"', pages)
+    asked = [info for info in WITH_JOB if info.is_result and info.noun != "generation"]
+    assert set(shown) == {(info.prefix, info.collection) for info in asked}
+    views = (CONSOLE / "answers.js").read_text()
+    assert all(re.search(rf"\b{collection}: \[", views) for _, collection in shown)
 
 
 def test_values_of_the_chart_know_every_task() -> None:

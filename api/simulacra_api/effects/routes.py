@@ -74,7 +74,6 @@ def _asked(effect: EffectEstimate) -> Object:
 
 EFFECTS = ResultKind(
     kind=EffectEstimate,
-    title="an effect estimate",
     asks="Estimate a causal effect",
     creates="ACE = E[outcome | do(value)] - E[outcome | do(baseline)]. The schema is checked at "
     "once.",

@@ -210,7 +210,6 @@ class _Generations(ResultKind[GenerationJob, GenerationRequest]):
 
 GENERATIONS = _Generations(
     kind=GenerationJob,
-    title="a generation",
     asks="Generate synthetic rows",
     creates="Conditions are checked against the schema at once. Poll the job until ready or "
     "partial.",

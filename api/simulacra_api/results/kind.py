@@ -51,7 +51,6 @@ class ResultKind(Generic[R, Q]):
 
     Attributes:
         kind: of the resource.
-        title: for people, with its article.
         asks: summary of the operation that creates one.
         creates, gets: descriptions of the operations that create and return one.
         question, body: request and answer.
@@ -64,7 +63,6 @@ class ResultKind(Generic[R, Q]):
     """
 
     kind: type[R]
-    title: str
     asks: str
     creates: str
     gets: str
@@ -80,6 +78,11 @@ class ResultKind(Generic[R, Q]):
     def info(self) -> KindInfo:
         """Its entry in the registry of kinds."""
         return BY_KIND[self.kind.__name__]
+
+    @property
+    def title(self) -> str:
+        """Return its name for people, with its article."""
+        return self.info.title
 
     def _model(self, suffix: str, text: str, base: type[BaseModel], **fields: Any) -> type[Any]:
         """Return the model of an answer, such as EffectList, with a docstring."""

@@ -23,7 +23,6 @@ async def _shares(repository: TenantRepository, found: SegmentEstimate) -> Objec
 
 KIND = ResultKind(
     kind=SegmentEstimate,
-    title="a segment estimate",
     asks="Certify shares of answers in segments",
     creates="Shares with simultaneous 95 % intervals, their worth, and whether that is better.",
     gets="The shares with their verdicts, and the conditions under which generated rows agree.",

@@ -99,7 +99,6 @@ def _answer(lever: Object) -> Object:
 
 SHEETS = ResultKind(
     kind=AnswerSheet,
-    title="an answer sheet",
     asks="Compare all levers of an outcome",
     creates="Effects with verdicts, ranked where the verdict allows it, with simultaneous "
     "intervals.",

@@ -15,11 +15,11 @@ from simulacra.commands.output import note
 from simulacra.errors import ApiError
 from simulacra.local_state import remember_table, table_names
 from simulacra.models import Document, nearest
-from simulacra.operations.resources import ERASABLE, KINDS
+from simulacra.operations.resources import ERASABLE, KINDS, NOUNS
 from simulacra.operations.table_names import UNNAMED, has_no_description
 
 _WHOLE = re.compile(rf"(job-)?({'|'.join(ERASABLE)})[0-9a-f]{{24}}")
-_ID_FIELDS = tuple(f"{collection[:-1]}_id" for collection, *_ in KINDS.values())
+_ID_FIELDS = tuple(f"{noun}_id" for noun in NOUNS)
 _SHOWN = 6
 """Candidates that an error names."""
 SHORTEST = 6
@@ -106,7 +106,7 @@ def short_ids(ids: list[str]) -> dict[str, str]:
 
 
 def _by_prefix(client: Client, text: str, prefix: str) -> str:
-    collection = KINDS[prefix][0]
+    collection = KINDS[prefix].collection
     found: list[Document] = getattr(client, collection)()
     field = f"{collection[:-1]}_id"
     matching = [one for one in found if str(one[field]).startswith(text)]
@@ -209,5 +209,5 @@ def _several(text: str, ids: list[str], known: Sequence[Document] = ()) -> str:
 
 def _kinds(prefixes: tuple[str, ...]) -> str:
     """Return the kinds of ids by their prefixes: "ds-... (dataset) or gen-... (generation)"."""
-    *others, last = (f"{one}... ({KINDS[one][0][:-1]})" for one in prefixes)
+    *others, last = (f"{one}... ({KINDS[one].collection[:-1]})" for one in prefixes)
     return f"{', '.join(others)} or {last}" if others else last

@@ -30,24 +30,14 @@ from rich.table import Table
 from rich.text import Text
 
 from simulacra.client import Client
-from simulacra.effect import Effect
-from simulacra.models import Job, Probe, Schema, Usage, lines_of, plain
+from simulacra.models import Answer, Job, Probe, Schema, Usage, lines_of, plain
+from simulacra.operations.resources import NOUNS
 from simulacra.rows import few_behind, in_words, little_behind, quota_in_words, rests_on
-from simulacra.segment import Segment
-from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
 SAMPLED = 4
 """Rows of a probe that stand beside each other."""
-WORK = {
-    "dataset": "fitting",
-    "generation": "generating",
-    "effect": "estimating",
-    "segment": "certifying",
-    "sheet": "comparing",
-}
-"""What a job of each kind does, beside its bar."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, changes of the direction of text, half characters."""
 
@@ -97,7 +87,7 @@ def span(seconds: float) -> str:
 
 
 def _table(value: Any) -> RenderableType:
-    if isinstance(value, Effect | Segment | Sheet):
+    if isinstance(value, Answer):
         return Text(printable(str(value)))
     if isinstance(value, Schema):
         return _columns(("column", "kind", "levels or range"), value.listed())
@@ -217,7 +207,7 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
                 note(job.waiting_reason, style="yellow")
             waits = job.waiting_reason
             done = 100 if job["status"] in ("ready", "partial") else 0
-            doing = WORK.get(job.kind, "working")
+            doing = NOUNS.get(job.kind, NOUNS["job"]).work
             update(f"{doing}: {job.status}", job.progress_percent or done, job.eta_seconds)
 
         def away(failure: str, left: float) -> None:

@@ -21,7 +21,7 @@ from simulacra.engine.errors import NO_OTHERS
 from simulacra.engine.fit import load
 from simulacra.engine.model import Model
 from simulacra.models import Schema
-from simulacra.operations.resources import key_header
+from simulacra.operations.resources import NOUNS, key_header
 from simulacra.sheet import Sheet
 
 TableOrModel = Annotated[
@@ -40,9 +40,6 @@ SavedModel = Annotated[
 SavedSeed = Annotated[
     int | None, option("With --model: of the random numbers; 0 if absent.", "--seed")
 ]
-
-ASKED = {"effect": "estimate", "sheet": "ask_sheet", "segment": "boost"}
-"""Answers -> the methods that ask for them; a model's have no `ask_`."""
 
 
 class ServedModel:
@@ -69,7 +66,7 @@ class ServedModel:
 
     def ask(self, noun: str, **question: Any) -> Any:
         """Ask for an effect, a sheet or a segment, wait, and return the answer."""
-        started = getattr(self.client, ASKED[noun])(self.resource_id, key=self.key, **question)
+        started = getattr(self.client, NOUNS[noun].ask)(self.resource_id, key=self.key, **question)
         wait_with_progress(self.client, started.job_id, self._as_json)
         return getattr(self.client, noun)(started[f"{noun}_id"])
 
@@ -124,7 +121,7 @@ class LocalModel:
             asked["seed"] = self.seed
         with engine_bar(self._as_json) as show:
             progress = {"on_progress": show} if noun == "sheet" else {}
-            return getattr(self.model, ASKED[noun].removeprefix("ask_"))(**asked, **progress)
+            return getattr(self.model, NOUNS[noun].ask.removeprefix("ask_"))(**asked, **progress)
 
     def sheet_file(self, found: Any, kind: str) -> bytes:
         """Return the appendix (html), the workbook (xlsx) or the program (py) of a sheet."""

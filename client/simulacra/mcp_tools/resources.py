@@ -8,13 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simulacra.certificates import verify_certificate
-from simulacra.effect import Effect
 from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import WAIT_SECONDS
-from simulacra.models import Dataset, Generation, Job, Json
+from simulacra.models import Answer, Dataset, Generation, Job, Json
 from simulacra.rows import generated
-from simulacra.segment import Segment
-from simulacra.sheet import Sheet
 
 
 class ResourceTools(ToolSet):
@@ -58,7 +55,7 @@ class ResourceTools(ToolSet):
         """
         with tool_errors():
             found = await self._client.get(id)
-            if isinstance(found, Effect | Sheet):
+            if isinstance(found, Answer):
                 return found.verdict_first()
             told = {**_tell(found), **found}
             if isinstance(found, Dataset) and found.status == "ready":
@@ -135,8 +132,6 @@ def _tell(found: Any) -> Json:
         lines = [*generated(found)]
     elif isinstance(found, Dataset):
         lines = found.verdicts
-    elif isinstance(found, Segment) and found.status == "ready":
-        lines = str(found).splitlines()
     else:
         lines = []
     return {"tell": lines} if lines else {}

@@ -6,7 +6,7 @@ import re
 import uuid
 from itertools import repeat
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
 
@@ -27,15 +27,34 @@ from simulacra.models import Dataset, Document, Generation, Job, Json, Report
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 
-KINDS: dict[str, tuple[str, type[Document]]] = {
-    "ds-": ("datasets", Dataset),
-    "gen-": ("generations", Generation),
-    "eff-": ("effects", Effect),
-    "seg-": ("segments", Segment),
-    "sht-": ("sheets", Sheet),
-    "job-": ("jobs", Job),
+
+class Kind(NamedTuple):
+    """What the client knows of a kind of resource.
+
+    Attributes:
+        collection: part of its path.
+        document: type of the service's answer.
+        work: what its job does, beside its bar.
+        ask: method of a client that asks for one; a model's has no `ask_`.
+    """
+
+    collection: str
+    document: type[Document]
+    work: str = "working"
+    ask: str = ""
+
+
+KINDS = {
+    "ds-": Kind("datasets", Dataset, "fitting"),
+    "gen-": Kind("generations", Generation, "generating"),
+    "eff-": Kind("effects", Effect, "estimating", "estimate"),
+    "seg-": Kind("segments", Segment, "certifying", "boost"),
+    "sht-": Kind("sheets", Sheet, "comparing", "ask_sheet"),
+    "job-": Kind("jobs", Job),
 }
-"""Prefix of an id -> collection and type of the resource."""
+"""By the prefix of their ids."""
+NOUNS = {kind.collection.removesuffix("s"): kind for kind in KINDS.values()}
+"""The same by the kind of a job."""
 ERASABLE = tuple(prefix for prefix in KINDS if prefix != "job-")
 """Prefixes of what a job makes, and what can be deleted."""
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -45,8 +64,8 @@ D = TypeVar("D", bound=Document)
 def get(resource_id: str) -> Steps[Document]:
     """Return a dataset, a generation, an estimate or a job by its id."""
     path = path_of(resource_id, tuple(KINDS))
-    kind = next(found for prefix, (_, found) in KINDS.items() if resource_id.startswith(prefix))
-    return get_one(path, kind)
+    kind = next(kind for prefix, kind in KINDS.items() if resource_id.startswith(prefix))
+    return get_one(path, kind.document)
 
 
 def report(resource_id: str) -> Steps[Report]:
@@ -70,7 +89,7 @@ def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
 
 def start(kind: type[D], dataset_id: str, body: Json, key: str | None) -> Steps[D]:
     """Send a question to a dataset, or a request for rows; return its id and job_id."""
-    collection = next(name for name, found in KINDS.values() if found is kind)
+    collection = next(one.collection for one in KINDS.values() if one.document is kind)
     path = f"/v1/datasets/{dataset_id}/{collection}"
     request = Request("POST", path, json=body, headers=key_header(key))
     return kind((yield from send(request)).json())
@@ -155,9 +174,9 @@ def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
     """Return the path of a resource by its id; ValueError names the accepted ids."""
     prefix = next((one for one in prefixes if resource_id.startswith(one)), None)
     if prefix is None:
-        kinds = " or ".join(f"{KINDS[one][0][:-1]}_id ({one}...)" for one in prefixes)
+        kinds = " or ".join(f"{KINDS[one].collection[:-1]}_id ({one}...)" for one in prefixes)
         raise ValueError(f"{resource_id}: give a {kinds}")
-    return f"/v1/{KINDS[prefix][0]}/{resource_id}"
+    return f"/v1/{KINDS[prefix].collection}/{resource_id}"
 
 
 def key_header(key: str | None) -> dict[str, str]:

@@ -1,10 +1,10 @@
 // The live part of the custody map: the caller's datasets, what is stored of each, and when it is erased.
 import { Clock, Failure, SignIn, Status, bytes, number, useAction, useSession, when } from "./ui.js";
 import { titleOf, useName } from "./console/names.js";
+import { ANSWERS } from "./kinds.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
 const REFRESH_SECONDS = 5;
-const ANSWERS = [["effects", "Effect estimate"], ["segments", "Segment estimate"], ["sheets", "Answer sheet"]];
 
 function stagesOf(dataset, generations) {
   const ready = dataset.status === "ready";
@@ -33,8 +33,8 @@ function answersOf(answers) {
 }
 
 async function answered(session) {
-  const lists = await Promise.all(ANSWERS.map(([path]) => session.list(`/v1/${path}?limit=100`)));
-  return lists.flatMap((items, at) => items.map((one) => ({ ...one, name: ANSWERS[at][1] })));
+  const lists = await Promise.all(ANSWERS.map((kind) => session.list(`/v1/${kind.collection}?limit=100`)));
+  return lists.flatMap((items, at) => items.map((one) => ({ ...one, name: ANSWERS[at].title })));
 }
 
 function Kept({ session, id, dataset, status, items }) {

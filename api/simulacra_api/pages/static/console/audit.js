@@ -1,10 +1,11 @@
 // Audit records of the tenant's data, support access, and certificates of erased resources.
+import { ANSWERS } from "../kinds.js";
 import { Failure, number, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
 
 const OF_DATASET = new Set(["ds", "mdl"]);
-const KINDS = { gen: "Generated rows", probe: "Samples, erased at once", eff: "Effect estimates", seg: "Segment estimates", sht: "Answer sheets", up: "Uploads" };
+const KINDS = { gen: "Generated rows", probe: "Samples, erased at once", up: "Uploads", ...Object.fromEntries(ANSWERS.map((one) => [one.prefix, `${one.title}s`])) };
 const SOURCES = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
 
 function counts(event) {

@@ -1,8 +1,9 @@
 // One dataset: status, retention clock, and tabs for schema, generation, completion, effects, sheets, segments, graph and quality.
+import { ANSWERS } from "../kinds.js";
 import { Dots, Failure, Status, bytes, number, percent, unfinished } from "../ui.js";
 import { html } from "../vendor/preact.js";
+import { VIEWS } from "./answers.js";
 import { Complete } from "./complete.js";
-import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
@@ -10,11 +11,9 @@ import { Id, titleOf, useName } from "./names.js";
 import { Erase, Erasing, Gone, Progress, Retention, SaveReport, SaveSummary, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Pictures } from "./pictures.js";
 import { Schema } from "./schema.js";
-import { Segments } from "./segments.js";
-import { Sheets } from "./sheets.js";
 
-const TABS = [["", "Schema"], ["generate", "Generate"], ["complete", "Complete"], ["effects", "Effects"], ["sheets", "Answer sheets"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
-const TAB = { "": Schema, generate: Generate, complete: Complete, effects: Effects, sheets: Sheets, segments: Segments, graph: Graph, quality: Quality };
+const TABS = [["", "Schema"], ["generate", "Generate"], ["complete", "Complete"], ...ANSWERS.map((one) => [one.collection, one.tab]), ["graph", "Causal graph"], ["quality", "Quality"]];
+const TAB = { "": Schema, generate: Generate, complete: Complete, graph: Graph, quality: Quality };
 
 const FIGURES = [
   ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],
@@ -47,7 +46,7 @@ export function Dataset({ session, id, tab }) {
   const [job] = useLoad(async () => dataset?.status === "failed" ? session.get(`/v1/jobs/${dataset.job_id}`) : null, [dataset?.status]);
   if (problem) return html`<h1>Dataset</h1>${gone && dataset?.dataset_id === id && dataset.status === "deleting" ? html`<${Gone} />` : html`<${Failure} problem=${problem} />`}<p><a href="#/">All datasets</a></p>`;
   if (!dataset) return html`<p role="status">Loading</p>`;
-  const Tab = TAB[tab] ?? Schema;
+  const Tab = TAB[tab] ?? VIEWS[tab]?.[0] ?? Schema;
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
     <header class="subject"><div><h1>${titleOf(name, dataset)}</h1><${Id} id=${id} /><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p>

@@ -2,21 +2,18 @@
 import { Problem } from "../api.js";
 import { Clock, Dots, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
+import { VIEWS } from "./answers.js";
 import { Draft } from "./draft.js";
-import { Effect } from "./effects.js";
 import { Made } from "./generate.js";
 import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
 import { named, remember, titleOf, useName } from "./names.js";
 import { RetentionSelect, useLoad, usePolling } from "./parts.js";
-import { Segment } from "./segments.js";
-import { Sheet } from "./sheets.js";
 
 const REFRESH_SECONDS = 5;
 const SOURCES = [["", "Erase the file once it is read"], ["hold", "Let me check what was read first"], ["keep_source", "Keep the table, to read it again"]];
 const PRIVACY = [["standard", "Standard privacy"], ["strict", "Strict privacy"]];
 const FAMILIES = [["auto", "Choose by the machine"], ["forest", "Forest"], ["neural", "Neural"]];
 const MOST = 200; // items of a list that is shown
-const ANSWERS = { effects: Effect, segments: Segment, sheets: Sheet }; // what shows one, by collection
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
 /** The summary of earlier waves in a file that the console or `simulacra summary` wrote. */
@@ -104,12 +101,12 @@ function Outliving({ session, generations, answers }) {
 
 /** What is stored: datasets, and the generations and estimates that outlived theirs. */
 async function stored(session) {
-  const collections = ["datasets", "generations", ...Object.keys(ANSWERS)];
+  const collections = ["datasets", "generations", ...Object.keys(VIEWS)];
   const [datasets, generations, ...answers] = await Promise.all(collections.map((name) => session.list(`/v1/${name}?limit=100`, MOST)));
   const known = new Set(datasets.map((one) => one.dataset_id));
   // a list that is cut off does not say which datasets are gone
   const outliving = (items) => items.filter((one) => datasets.length < MOST && !known.has(one.dataset_id));
-  const shown = Object.entries(ANSWERS).map(([name, One], at) => [One, outliving(answers[at]).map((one) => one[`${name.slice(0, -1)}_id`])]);
+  const shown = Object.entries(VIEWS).map(([name, [, One]], at) => [One, outliving(answers[at]).map((one) => one[`${name.slice(0, -1)}_id`])]);
   return { datasets, generations: outliving(generations), answers: shown.filter(([, ids]) => ids.length > 0) };
 }
 
