@@ -372,11 +372,16 @@ def test_a_column_before_the_groups_has_its_own_name(tmp_path: Path) -> None:
     assert table.column_names[:3] == ["ID", "Firm: Name", "Firm: Size"]
 
 
-def test_names_that_stand_among_the_rows_again_are_no_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_names_that_stand_among_the_rows_again_are_no_row(
+    tmp_path: Path, encoding: str, end: str
+) -> None:
     names = "Größe_m2;Miete;Ort"
     rows = [f"{20 + i % 40},5;{300 + 5 * (i % 17)};{'abc'[i % 3]}" for i in range(60)]
-    text = "\n".join([names, *rows[:30], "\ufeff" + names, *rows[30:], ""])
-    table = read(tmp_path, text, "utf-8-sig")
+    mark = "\ufeff" if encoding.startswith("utf") else ""
+    text = end.join([names, *rows[:30], mark + names, *rows[30:], ""])
+    table = read(tmp_path, text, encoding)
     assert table.num_rows == 60
     assert "stand among the rows again" in notes(table)
     schema = clean_table(table).schema

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
@@ -29,6 +29,8 @@ from simulacra_intake.readers.stated_layout import DETECT, StatedLayout, decode_
 from simulacra_intake.scratch import EncryptedFile
 from simulacra_schema.formats.file_labels import Declared
 
+_BOMS = (b"", BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
+
 
 class _Quotes:
     """Counts quotation marks and lines, to find a mark that is never closed; keeps the end.
@@ -45,12 +47,14 @@ class _Quotes:
         self._first: list[bytes] = []
 
     def feed(self, block: bytes) -> bytes:
-        if not self.tail:
-            first = block.removeprefix(BOM_UTF8).partition(b"\n")[0]
-            if first.strip():
-                self._first = [b"\n" + mark + first + b"\n" for mark in (b"", BOM_UTF8)]
         joined = self.tail + block
-        self.repeats = self.repeats or any(line in joined for line in self._first)
+        # Lines of UTF-16 and with other ends are alike; cells decide which are left out.
+        lines = joined.replace(b"\0", b"").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self.tail:
+            first = reduce(bytes.removeprefix, _BOMS, lines).partition(b"\n")[0]
+            if first.strip():
+                self._first = [b"\n" + mark + first + b"\n" for mark in _BOMS]
+        self.repeats = self.repeats or any(line in lines for line in self._first)
         self.marks += block.count(b'"')
         self.lines += block.count(b"\n")
         self.tail = joined[-TAIL_BYTES:]
