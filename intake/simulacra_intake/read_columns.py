@@ -13,7 +13,7 @@ from simulacra_intake.arrow_values import is_text
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.code_columns import share_codes
 from simulacra_intake.columns.distinct_values import split_words
-from simulacra_intake.columns.labels import decode, label_levels, missing_codes
+from simulacra_intake.columns.labels import decode, label_levels, missing_codes, with_gaps
 from simulacra_intake.columns.na_codes import shows_missing
 from simulacra_intake.columns.parse.dates import parse_dates
 from simulacra_intake.columns.parse.numerals import proven_decimal
@@ -134,6 +134,8 @@ def _declared_column(
     if declared.measure or declared.format:
         codes = list(decoded.codes.items())
         result.update(declared=declared.model_copy(update={"codes": codes}))
+    if decoded.gaps is not None:
+        result = with_gaps(result, decoded.gaps)
     if decoded.missing:
         result.note("codes that the file declares as missing were set to missing", decoded.missing)
     if decoded.codes:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyreadstat
 import pytest
 
+from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.output.files import write_tables
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
@@ -20,6 +21,8 @@ from simulacra_intake.read import open_table, read_table
 from simulacra_schema.formats.file_labels import AnswerSet, Declared, declared_of, with_sets
 from simulacra_schema.formats.sav import SavWriter
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.in_process import generate_table
+from simulacra_trainer.pipeline.fit import fit_model
 
 ROWS = 60
 DICTIONARY = (
@@ -214,3 +217,44 @@ def test_a_workbook_has_typed_cells_and_a_sheet_of_labels(upload: Path, tmp_path
 def test_a_declaration_leaves_the_other_metadata_of_a_field() -> None:
     field = Declared(label="Age").on(pa.field("age", pa.int64(), metadata={"unit": "years"}))
     assert (field.metadata[b"unit"], declared_of(field).label) == (b"years", "Age")
+
+
+def test_skipped_and_refused_stay_two_codes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    gap = rng.choice([0.0, 8.0, 9.0], 600, p=[0.6, 0.3, 0.1])
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, 600).astype(float),
+            "sat": np.where(gap, gap, rng.integers(1, 4, 600)),
+            "income": np.where(gap, 9990 + gap, 800 + 0.25 * rng.integers(0, 900, 600)),
+        }
+    )
+    upload, out = tmp_path / "upload.sav", tmp_path / "rows.sav"
+    pyreadstat.write_sav(
+        frame,
+        upload,
+        variable_value_labels={
+            "sat": {1.0: "low", 2.0: "middle", 3.0: "high", 8.0: "skipped", 9.0: "refused"},
+            "income": {9998.0: "skipped"},
+        },
+        missing_ranges={"sat": [{"lo": 8.0, "hi": 9.0}], "income": [9998.0, 9999.0]},
+    )
+    clean = clean_table(open_table(upload))
+    specials = {one.name: [code.value for code in one.specials] for one in clean.schema.columns}
+    assert {name: set(of) for name, of in specials.items()} == {
+        "age": set(),
+        "sat": {"skipped", "refused"},
+        "income": {"9998", "9999"},
+    }
+    assert clean.schema.column("sat").level_values() == ["low", "middle", "high"]
+    model = fit_model(clean.table, clean.schema, FitRequest())
+    asked = GenerateRequest(row_count=600, evidence=False, seed=1)
+    write_tables([generate_table(model, asked).rows], out)
+    rows, meta = pyreadstat.read_sav(out, user_missing=True)
+    assert rows["sat"].isin([1, 2, 3, 8, 9]).all()
+    assert (rows["sat"] == 9).mean() == pytest.approx(0.1, abs=0.05)
+    assert (rows["sat"] == 8).mean() == pytest.approx(0.3, abs=0.08)
+    assert (rows["income"] == 9999).mean() == pytest.approx(0.1, abs=0.05)
+    # One person skips, or refuses, both questions.
+    assert ((rows["sat"] == 9) == (rows["income"] == 9999)).mean() > 0.95
+    assert meta.missing_ranges == dictionary(upload)["missing_ranges"]

@@ -7,16 +7,22 @@ missing. A number with labels for some values only (0 "none", 99 "very many") st
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import one_chunk
+from simulacra_intake.columns.build import CleanColumn
 from simulacra_schema.formats.file_labels import Code, Declared
-from simulacra_schema.table import LevelSchema
+from simulacra_schema.table import LevelSchema, SpecialValue
 
 MAX_CODED = 2_000
 """Distinct codes; a column with more of them is a quantity."""
+MAX_GAPS = 10
+"""Codes for "no value" that are told apart; more of them are a range of numbers."""
+_WITH_CODES = ("integer", "numeric", "categorical", "ordinal", "boolean")
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,14 @@ class Decoded:
         values: numbers or text as before, or a dictionary of words.
         codes: code of each word, if the values are words.
         missing: number of rows whose code means "no value".
+        gaps: these codes, or their labels if the values are words, string [rows]; None without,
+            or if there are too many.
     """
 
     values: pa.ChunkedArray
     codes: dict[str, Code]
     missing: int
+    gaps: pa.StringArray | None = None
 
 
 def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
@@ -40,11 +49,13 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
         return Decoded(column, {}, 0)
     if pa.types.is_string_view(column.type):  # Arrow has few functions for views
         column = column.cast(pa.string())
-    column, missing = _without_missing(column, declared.missing)
+    whole, before = column, column.null_count
+    column = _without_missing(column, declared.missing)
+    missing = column.null_count - before
     distinct = pc.unique(column.drop_null())
     words = _words(distinct, declared)
     if words is None:
-        return Decoded(column, {}, missing)
+        return Decoded(column, {}, missing, _gaps(whole, column, {}))
     place = pc.index_in(column, value_set=pa.array(list(words), distinct.type))
     kind = pa.dictionary(pa.int32(), pa.string(), declared.scaled)
     levels = pa.array(list(words.values()), pa.string())
@@ -52,9 +63,10 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
         pa.DictionaryArray.from_arrays(chunk, levels, ordered=declared.scaled)
         for chunk in place.chunks
     ]
-    return Decoded(
-        pa.chunked_array(chunks, kind), {word: code for code, word in words.items()}, missing
-    )
+    often = Counter(word for _, word in declared.labels)
+    labels = {code: word for code, word in declared.labels if often[word] == 1}
+    codes = {word: code for code, word in words.items()}
+    return Decoded(pa.chunked_array(chunks, kind), codes, missing, _gaps(whole, column, labels))
 
 
 def label_levels(
@@ -88,10 +100,32 @@ def text_of(code: Code) -> str:
     return code
 
 
-def _without_missing(
-    column: pa.ChunkedArray, ranges: list[tuple[Code, Code]]
-) -> tuple[pa.ChunkedArray, int]:
-    before = column.null_count
+def with_gaps(result: CleanColumn, gaps: pa.StringArray) -> CleanColumn:
+    """Return a learned column with what stands in its gaps as special codes."""
+    schema = result.schema
+    if schema.learned and schema.kind in _WITH_CODES:
+        found = [
+            SpecialValue(value=one["values"], share=one["counts"] / len(gaps))
+            for one in pc.value_counts(gaps.drop_null()).to_pylist()
+        ]
+        result.update(specials=[*schema.specials, *found])
+        result.codes = gaps if result.codes is None else pc.coalesce(result.codes, gaps)
+    return result
+
+
+def _gaps(
+    before: pa.ChunkedArray, after: pa.ChunkedArray, labels: Mapping[Code, str]
+) -> pa.StringArray | None:
+    """Return the label, or else the code, of each cell that was set to missing."""
+    codes = one_chunk(pc.if_else(after.is_null(), before, None))
+    distinct = codes.unique().drop_null()
+    if not 0 < len(distinct) <= MAX_GAPS:
+        return None
+    words = [labels.get(code, text_of(code)) for code in distinct.to_pylist()]
+    return pa.array(words, pa.string()).take(pc.index_in(codes, distinct, skip_nulls=True))
+
+
+def _without_missing(column: pa.ChunkedArray, ranges: list[tuple[Code, Code]]) -> pa.ChunkedArray:
     for low, high in ranges:
         if isinstance(low, float) != pa.types.is_floating(column.type):
             continue
@@ -99,7 +133,7 @@ def _without_missing(
             pc.greater_equal(column, pa.scalar(low)), pc.less_equal(column, pa.scalar(high))
         )
         column = pc.if_else(pc.fill_null(inside, False), pa.scalar(None, column.type), column)
-    return column, column.null_count - before
+    return column
 
 
 def _words(distinct: pa.Array, declared: Declared) -> dict[Code, str] | None:

@@ -81,15 +81,16 @@ def with_special_codes(
     rng: np.random.Generator,
     drawn: pa.DictionaryArray | None = None,
 ) -> pa.Array:
-    """Return numbers with codes in some of their gaps.
+    """Return numbers, or levels, with codes in some of their gaps.
 
-    Missing values are learned, so the codes stand where gaps belong. Words, and codes among numbers
-    with units, stay gaps.
+    Missing values are learned, so the codes stand where gaps belong. Words among numbers, and codes
+    among those with units, stay gaps.
 
     drawn: the learned code of each row, null for none; without it, codes have the shares of the
     upload.
     """
-    codes = [one for one in column.specials if one.value.lstrip("-").isdecimal()]
+    coded = [one for one in column.specials if one.value.lstrip("-").isdecimal()]
+    codes = coded if column.is_numeric else column.specials
     if not codes or not column.missing_share or not _is_plain(column.form):
         return values
     gaps = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))
@@ -103,8 +104,10 @@ def with_special_codes(
         chosen = _chosen(shares, gaps.size, rng)
     filled = np.full(len(values), -1, np.int64)
     filled[gaps] = chosen
-    numbers = pa.array([int(word) for word in written], values.type)
-    return pc.coalesce(values, numbers.take(pa.array(filled, mask=filled < 0)))
+    if not column.is_numeric:
+        values = values.cast(pa.string())
+    cells = pa.array(written, pa.string()).cast(values.type)
+    return pc.coalesce(values, cells.take(pa.array(filled, mask=filled < 0)))
 
 
 def _chosen(

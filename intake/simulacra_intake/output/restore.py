@@ -64,7 +64,7 @@ def restore(
                 values = draw_codes(values, rng)
             if column.published is not None:
                 values = written(values, column, rng)
-            if column.kind in ("integer", "numeric") and column.name not in held:
+            if column.name not in held:
                 values = with_special_codes(values, column, rng, _codes(table, column))
             array = _learned(values, column, kind)
         elif column.kind == "constant":
@@ -189,8 +189,9 @@ _WRITERS = {"integer": _from_integers, "numeric": _from_numbers, "datetime": _fr
 def _from_words(words: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_dictionary(kind):
         return words.cast(kind)
-    public = [] if column.published is None else column.published.words
-    levels = pa.array([*column.level_values(), *public], kind.value_type)
+    others = [one.value for one in column.specials]
+    others += [] if column.published is None else column.published.words
+    levels = pa.array([*column.level_values(), *others], kind.value_type)
     codes = pc.index_in(words.cast(kind.value_type), value_set=levels, skip_nulls=True).cast(
         kind.index_type
     )

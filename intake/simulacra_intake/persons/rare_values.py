@@ -30,13 +30,13 @@ def without_rare_values(column: CleanColumn, people: People) -> CleanColumn | No
     values, kind = column.values, column.schema.kind
     if values is None or not column.schema.learned:
         return column
+    column = without_rare_codes(column, people)
     if pa.types.is_dictionary(values.type):
         return without_rare_words(column, values, people)
     if kind == "multi":
         return without_rare_options(column, values, people)
     if people.of(values.is_valid().to_numpy(zero_copy_only=False)) < MIN_PERSONS:
         return None
-    column = without_rare_codes(column, people)
     if kind in ("integer", "numeric", "datetime") and people.persons is not None:
         return _within_limits(column, values, people.persons)
     return column
@@ -70,7 +70,7 @@ def without_rare_options(
 
 
 def without_rare_codes(column: CleanColumn, people: People) -> CleanColumn:
-    """Return a column of numbers whose codes for no answer are of five persons; others are gaps."""
+    """Return a column whose codes for no answer are of five persons; others are gaps."""
     found, codes = column.schema.specials, column.codes
     if not found or codes is None:
         return column

@@ -107,6 +107,19 @@ def _has_numbers(declared: Declared) -> bool:
     return bool(declared.codes) and isinstance(declared.codes[0][1], float)
 
 
+def _codes_of(declared: Declared) -> dict[str, Code]:
+    """Return the code of each word, also of those that mean "no value"."""
+    return {word: code for code, word in declared.labels} | dict(declared.codes)
+
+
+def _code(code: Code | None) -> float | None:
+    """Return a code as a number; None without one."""
+    try:
+        return None if code is None else float(code)
+    except ValueError:
+        return None
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind)
@@ -148,7 +161,7 @@ def _usual_format(kind: pa.DataType) -> str:
 def _cells(column: pa.Array, variable: Variable) -> Iterator[bytes | float]:
     if variable.width:
         space, most = variable.segments * 8, variable.width
-        codes = {word: str(code) for word, code in variable.declared.codes}
+        codes = {word: str(code) for word, code in _codes_of(variable.declared).items()}
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         for word in column.cast(pa.string()).to_pylist():
@@ -164,8 +177,8 @@ def _numbers(column: pa.Array, declared: Declared) -> list[float | None]:
     if pa.types.is_dictionary(kind):
         return _numbers(column.cast(kind.value_type), declared)
     if _has_numbers(declared):
-        codes = {word: float(code) for word, code in declared.codes}
-        return [None if word is None else codes.get(word) for word in column.to_pylist()]
+        codes = _codes_of(declared)
+        return [_code(codes.get(word, word)) for word in column.to_pylist()]
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         moments = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
         numbers = pc.divide(moments.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
