@@ -38,6 +38,8 @@ def structural(schema: Schema, defs: dict[str, Schema]) -> Schema:
         }
         return structural({**options[0], **rest}, defs)
     out = {key: value for key, value in schema.items() if key not in _DROPPED}
+    if isinstance(out.get("type"), list):  # a level, which is text here: a field has one type
+        out["type"] = "string"
     if "const" in out:
         out["enum"] = [out.pop("const")]
     values = out.get("additionalProperties")

@@ -6,7 +6,15 @@ from datetime import datetime
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 
 VerdictKind = Literal[
@@ -24,10 +32,27 @@ VerdictKind = Literal[
 VerdictLevel = Literal["good", "fair", "poor", "unknown"]
 """How good generated rows are in one respect; unknown if a figure that decides is missing."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
-Level = Annotated[str, Field(max_length=512)]
 MAX_FIGURES = 128
 """Figures of a model. A fit has 21 at most today."""
 Figures = Annotated[dict[str, float], Field(max_length=MAX_FIGURES)]
+
+
+def level_of(value: Any) -> str:
+    """Return the level of a JSON value: true and false as JSON writes them, and 1.0 as 1."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
+LevelName = Annotated[str, Field(max_length=512)]
+"""A level as a key of an object, which JSON writes as text."""
+Level = Annotated[
+    LevelName,
+    BeforeValidator(lambda value: level_of(value) if isinstance(value, int | float) else value),
+    WithJsonSchema({"type": ["number", "string", "boolean"], "maxLength": 512}),
+]
+"""A level; JSON may have it as a number or a boolean, and in answers it is text."""
 
 
 def is_none(value: object) -> bool:
@@ -81,11 +106,6 @@ class AnswerPart(KubeModel):
     """Base of what is stored of an answer and shown over REST; a later release may add fields."""
 
     model_config = ConfigDict(extra="ignore")
-
-
-def level_of(value: Any) -> str:
-    """Return the level of a JSON value, with true and false as JSON writes them."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pydantic import Field
 from simulacra_schema.base import (
     ColumnName,
     KubeModel,
-    Level,
+    LevelName,
     level_of,
     no_default,
     optional_list,
@@ -35,7 +35,7 @@ from simulacra_schema.ranges import NumericRange as NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema, part_name
 
 MAX_CONDITIONS = 32
-Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
+Shares = Annotated[dict[LevelName, Share], Field(min_length=1, max_length=200)]
 
 _TWO_CONDITIONS = "a column with two conditions"
 _OPTION_TWICE = Wrong(_TWO_CONDITIONS, "The option has a condition of its own; set one of the two.")

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from simulacra_schema.base import ColumnName, Level
+from simulacra_schema.base import ColumnName, Level, LevelName
 from simulacra_schema.prices import MOST_PRICES, PriceQuestion
 from simulacra_schema.quotas import MAX_COLUMNS, CellPart, short_part
 from simulacra_schema.rules import MAX_RULES, Rule
@@ -58,17 +58,6 @@ def _role(value: object) -> object:
 
 def _personal_data(value: object) -> object:
     return "street" if value == "address" else value
-
-
-def _cell(value: object) -> object:
-    """Return a category as the text of its cells: whole numbers without a point."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return value
 
 
 def _cell_parts(value: object) -> object:
@@ -119,14 +108,13 @@ class _Extension(_Part):
     model_config = ConfigDict(extra="forbid")
 
 
-CellText = Annotated[Level, BeforeValidator(_cell)]
-CellTexts = Annotated[list[CellText], Field(min_length=1, max_length=MAX_CATEGORIES)]
+CellTexts = Annotated[list[Level], Field(min_length=1, max_length=MAX_CATEGORIES)]
 
 
 class LabeledValue(_Part):
     """A category or missing value: the text of its cells, and what it means."""
 
-    value: CellText
+    value: Level
     label: Annotated[str, Field(max_length=512)] | None = None
 
 
@@ -140,10 +128,10 @@ Categories = Annotated[
 Names = Annotated[
     list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS), BeforeValidator(_as_list)
 ]
-MissingCells = Annotated[list[CellText], Field(min_length=1, max_length=MAX_MISSING_VALUES)]
+MissingCells = Annotated[list[Level], Field(min_length=1, max_length=MAX_MISSING_VALUES)]
 Published = Literal[True] | CellTexts
 EarlierLevels = Annotated[
-    dict[Level, Annotated[CellTexts, BeforeValidator(_as_cells)]],
+    dict[LevelName, Annotated[CellTexts, BeforeValidator(_as_cells)]],
     Field(min_length=1, max_length=MAX_CATEGORIES),
 ]
 AskedIf = Annotated[
@@ -265,7 +253,7 @@ class ColumnSet(ColumnGroup):
     """A set of columns; counted: the level that means "chosen"."""
 
     type: Literal["dichotomy", "category"] | None = None
-    counted: CellText | None = None
+    counted: Level | None = None
 
 
 class ColumnRelation(_Extension):

@@ -12,15 +12,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from simulacra_schema.base import ColumnName, Level, Sparse, level_of, optional, ruled
+from simulacra_schema.base import ColumnName, Level, Sparse, optional, ruled
 from simulacra_schema.ranges import DATES_IN_ORDER, IN_ORDER, NumericRange
 
 MAX_QUOTAS = 200
 MAX_COLUMNS = 8
 MAX_LEVELS = 100
 SHOWN = 5
-_PLAIN = (str, int, float)
-"""Forms of a level in JSON; a bool is an int."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -99,5 +97,5 @@ class Quota(Sparse):
 def short_part(value: Any) -> Any:
     """Return a level or a list of levels as `levels`; other forms as they are."""
     if isinstance(value, list):
-        return {"levels": [level_of(one) if isinstance(one, _PLAIN) else one for one in value]}
-    return {"levels": [level_of(value)]} if isinstance(value, _PLAIN) else value
+        return {"levels": value}
+    return {"levels": [value]} if isinstance(value, str | int | float) else value

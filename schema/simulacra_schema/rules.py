@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, Sparse, level_of, optional
+from simulacra_schema.base import ColumnName, KubeModel, Level, Sparse, optional
 from simulacra_schema.quotas import CellPart, short_part
 from simulacra_schema.ranges import Finite
 
@@ -77,21 +77,13 @@ def _cell(value: Any) -> Any:
     return {k: _short(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
-def _level(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return level_of(value) if isinstance(value, str | int | float) else value
-
-
 Where = Annotated[
     dict[ColumnName, RulePart],
     Field(min_length=1, max_length=MAX_COLUMNS),
     BeforeValidator(_cell),
 ]
 Columns = Annotated[list[ColumnName], Field(min_length=1, max_length=MAX_COLUMNS)]
-Values = Annotated[
-    list[Annotated[Level, BeforeValidator(_level)]], Field(min_length=1, max_length=MAX_COLUMNS)
-]
+Values = Annotated[list[Level], Field(min_length=1, max_length=MAX_COLUMNS)]
 
 
 class Rule(Sparse):

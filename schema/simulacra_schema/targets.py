@@ -13,11 +13,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Level, optional, optional_list
+from simulacra_schema.base import ColumnName, KubeModel, LevelName, optional, optional_list
 from simulacra_schema.quotas import MAX_QUOTAS, Quota, Share
 
 MAX_TARGETS = 32
-Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
+Shares = Annotated[dict[LevelName, Share], Field(min_length=1, max_length=200)]
 
 
 class TargetedShares(KubeModel):

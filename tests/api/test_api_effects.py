@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from effect_results import ANSWERED, FIGURES, TEXTS, effect_result, partly_answered
+from simulacra_api.effects.schemas import EffectRequest
 from simulacra_api.tenancy.repository import snake_case
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 from simulacra_crds.tasks import ESTIMATE
@@ -105,6 +106,12 @@ async def test_each_wrong_field_is_named(
     made = [item async for item in world.cluster.list(EFFECT_ESTIMATES, "tenant-acme")]
     labels = [item["metadata"].get("labels", {}) for item in made]
     assert ready not in [one.get("simulacra.dev/dataset") for one in labels]
+
+
+@pytest.mark.parametrize(("given", "level"), [(5, "5"), (5.0, "5"), (True, "true"), ("5", "5")])
+def test_an_outcome_level_may_be_a_number_or_a_boolean(given: object, level: str) -> None:
+    asked = EffectRequest.model_validate(QUESTION | {"outcome_level": given})
+    assert asked.outcome_text() == f"segment={level}"
 
 
 async def test_effect_from_request_to_erasure(

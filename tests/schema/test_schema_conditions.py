@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from simulacra_schema.completion import ImpossibleCell
 from simulacra_schema.conditions import ConditionSet, same_value, value_in
 from simulacra_schema.faults import Fault, pointer
+from simulacra_schema.prices import PriceQuestion
 from simulacra_schema.questions.rows import RowsQuestion
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.quotas import CellPart
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
@@ -173,3 +178,21 @@ def test_number_of_no_level_or_of_two_is_refused(
     schema: TableSchema, levels: dict[str, float]
 ) -> None:
     assert len(faults(_shares(levels), schema=schema)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [("5", "5"), (5, "5"), (5.0, "5"), (2.5, "2.5"), (True, "true"), (False, "false")],
+)
+def test_a_level_may_be_a_number_or_a_boolean_of_json(given: object, level: str) -> None:
+    assert PriceQuestion.model_validate({"buys": [given]}).buys == [level]
+    assert CellPart.model_validate({"levels": [given]}).levels == [level]
+    assert SegmentColumn.model_validate({"column": "a", "levels": [given]}).levels == [level]
+    pair = {"first": "a", "second": "b", "levels": [given, "x"]}
+    assert ImpossibleCell.model_validate(pair).levels == [level, "x"]
+
+
+@pytest.mark.parametrize("given", [None, ["5"], {"value": "5"}, "x" * 513])
+def test_what_is_no_level_is_refused(given: object) -> None:
+    with pytest.raises(ValidationError):
+        PriceQuestion.model_validate({"buys": [given]})

@@ -18,7 +18,7 @@ from simulacra_schema.answers import (
     Sensitivity,
     Span,
 )
-from simulacra_schema.base import ColumnName, VerdictKind, is_none, optional
+from simulacra_schema.base import ColumnName, Level, VerdictKind, is_none, optional
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 from simulacra_schema.table import TableSchema
 
@@ -32,9 +32,7 @@ class OutcomeBody(QuestionBody):
             description="The column whose average is compared: a number, a boolean or a category."
         ),
     ]
-    outcome_level: str | None = optional(
-        "The level of a category whose share is compared.", max_length=512
-    )
+    outcome_level: Level | None = optional("The level of a category whose share is compared.")
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who"

@@ -139,7 +139,7 @@ class QuestionTools(ToolSet):
         self,
         dataset_id: DatasetId,
         segment: Annotated[
-            dict[str, list[str]] | None,
+            dict[str, list[bool | float | str]] | None,
             Field(
                 description="One or two columns, each with its levels; an empty list stands for"
                 " each level. With the wave of a tracker beside them, earlier waves help, and the"

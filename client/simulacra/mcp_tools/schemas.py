@@ -86,7 +86,8 @@ Weights = Annotated[str | None, Field(description="Column of survey weights, if 
 
 Outcome = Annotated[str, Field(description="Column whose average is compared.")]
 OutcomeLevel = Annotated[
-    str | None, Field(description="Of a categorical outcome: the level whose share counts.")
+    bool | float | str | None,
+    Field(description="Of a categorical outcome: the level whose share counts."),
 ]
 Blocks = Annotated[
     list[list[str]] | None,

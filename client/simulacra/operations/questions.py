@@ -15,6 +15,9 @@ from simulacra.target_shares import TargetShares, targets_of
 
 Population = Literal["all", "treated", "overlap"]
 Lever = str | Mapping[str, Any]
+Level = str | float
+"""A level, also as the number or the boolean that it is."""
+SegmentLevels = Mapping[str, Sequence[Level] | Level]
 
 
 def estimate(
@@ -24,7 +27,7 @@ def estimate(
     value: float | str,
     baseline: float | str,
     outcome: str,
-    outcome_level: str | None = None,
+    outcome_level: Level | None = None,
     segment: str | None = None,
     by: Sequence[str] = (),
     before: Sequence[str] = (),
@@ -65,7 +68,7 @@ def estimate(
     """
     body: Json = {"treatment": treatment, "value": value, "baseline": baseline, "outcome": outcome}
     body |= given(
-        outcome_level=outcome_level,
+        outcome_level=text_of_level(outcome_level),
         segment=segment,
         by=list(by),
         **asked_order(before, after, dont_know, blocks),
@@ -107,7 +110,7 @@ def ask_sheet(
     dataset_id: str,
     *,
     outcome: str,
-    outcome_level: str | None = None,
+    outcome_level: Level | None = None,
     levers: Sequence[Lever] = (),
     before: Sequence[str] = (),
     after: Sequence[str] = (),
@@ -135,7 +138,7 @@ def ask_sheet(
     """
     body: Json = {"outcome": outcome}
     body |= given(
-        outcome_level=outcome_level,
+        outcome_level=text_of_level(outcome_level),
         levers=[{"column": one} if isinstance(one, str) else dict(one) for one in levers],
         **asked_order(before, after, dont_know, blocks),
         population=population,
@@ -175,7 +178,7 @@ def delete_sheet(sheet_id: str, *, timeout: float = 120.0) -> Steps[None]:
 
 def boost(
     dataset_id: str,
-    segment: Mapping[str, Sequence[str] | str] | None = None,
+    segment: SegmentLevels | None = None,
     questions: Sequence[str] = (),
     *,
     targets: TargetShares | None = None,
@@ -204,7 +207,7 @@ def boost(
 
 
 def asked_of_segments(
-    segment: Mapping[str, Sequence[str] | str] | None,
+    segment: SegmentLevels | None,
     questions: Sequence[str],
     targets: TargetShares | None,
     prices: Mapping[str, Any] | None = None,
@@ -216,10 +219,15 @@ def asked_of_segments(
     return body if targets is None else body | {"targets": targets_of(targets, "targets")}
 
 
-def asked_segment(segment: Mapping[str, Sequence[str] | str]) -> list[Json]:
+def text_of_level(level: Level | None) -> str | None:
+    """Return a level as text, true and false as JSON writes them; None without one."""
+    return str(level).lower() if isinstance(level, bool) else None if level is None else str(level)
+
+
+def asked_segment(segment: SegmentLevels) -> list[Json]:
     """Return the columns of segments as a body has them."""
     return [
-        {"column": name, "levels": [levels] if isinstance(levels, str) else list(levels)}
+        {"column": name, "levels": [levels] if isinstance(levels, str | float | int) else [*levels]}
         for name, levels in segment.items()
     ]
 
