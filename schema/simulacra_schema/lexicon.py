@@ -7,6 +7,7 @@ a text of its spellings. Sections, all of which a language may leave out:
     seasons           a scale, winter last
     scales            levels in order: frequencies, amounts, marks, sizes
     degrees           how strongly, for or against; opposites are pairs bad|good
+    approximately     words beside a number that is not exact
     booleans          scales of two levels, "no" first
     no_answer         words for it; refusals are a pattern of wanting, and words of telling
     waves             names of the column that tells the waves of a survey apart

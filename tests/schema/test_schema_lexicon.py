@@ -8,6 +8,7 @@ from simulacra_schema import lexicon
 
 FILES = Path(lexicon.__file__).parent / "words"
 SECTIONS = {
+    "approximately",
     "months",
     "weekdays",
     "seasons",

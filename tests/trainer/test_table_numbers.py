@@ -125,10 +125,41 @@ def test_dressed_numbers_are_read_and_written_again(
     assert batch.column(0).to_pylist()[:3] == cells
 
 
+ROUGH = "numbers with a word or sign of approximation were read as if exact"
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["ca. 120 EUR", "95 EUR", "approx. 80 EUR", "7,50 EUR"], [120, 95, 80, 7.5], "EUR"),
+        (["about 30", "25", "~45", "40"], [30, 25, 45, 40], None),
+        (["circa 3 h", "2 h", "7 h or so", "4 h"], [3, 2, 7, 4], "h"),
+        (["env. 12 €", "10 €", "environ 14,50 €", "9 €"], [12, 10, 14.5, 9], "€"),
+        (["rund 50", "45", "fast 80", "60"], [50, 45, 80, 60], None),
+        (["yaklaşık 45", "30", "50 civarında", "60"], [45, 30, 50, 60], None),
+        (["約50", "45", "50左右", "60"], [50, 45, 50, 60], None),
+        (["> 100", "20", "<5", *map(str, range(21, 33))], [100, 20, 5, 21], None),
+    ],
+)
+def test_approximate_numbers_are_read_and_counted(
+    cells: list[str], values: list[float], unit: str | None
+) -> None:
+    clean = csv_table(n=cells, g=["a", "b"])
+    column = clean.schema.columns[0]
+    assert clean.table["n"][:4].to_pylist() == values
+    assert column.unit == unit
+    (count,) = (note.count for note in clean.schema.cleaning if note.action == ROUGH)
+    assert count == N // len(cells) * 2
+
+
 @pytest.mark.parametrize(
     "cells",
     [
         ["101A", "102A", "103A"],
+        ["CA 12", "CA 13", "CA 30"],
+        ["1", "2", "3", "4", "> 4"],
+        ["<10", "10-19", "20-29", "> 30"],
+        ["about right", "1", "2", "3"],
         ["1. Klasse", "2. Klasse", "3. Klasse"],
         ["(1)", "(2)", "(3)"],
         ["1 Kind", "2 Kinder", "3 Kinder"],

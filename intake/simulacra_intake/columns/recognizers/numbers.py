@@ -18,6 +18,7 @@ from simulacra_intake.columns.build import (
     unlearned,
 )
 from simulacra_intake.columns.distinct_values import Words
+from simulacra_intake.columns.parse.approximations import without_approximations
 from simulacra_intake.columns.parse.numerals import ParsedNumbers, parse_numbers
 from simulacra_intake.columns.row_numbers import is_row_number
 from simulacra_intake.columns.specials import (
@@ -54,7 +55,8 @@ def _propose(column: TextColumn) -> Proposal | None:
 
 def read_numbers(column: TextColumn) -> CleanColumn | None:
     """Return numbers, or None if the words are none; those that the user names number no rows."""
-    name, words, storage, origin = column.name, column.words, column.storage, column.origin
+    name, storage, origin = column.name, column.storage, column.origin
+    words, rough = without_approximations(column.words)
     certain, sign = column.asked is not None, _stated_sign(column)
     parsed = parse_numbers(words, origin.decimal, certain=certain, sign=sign)
     other: list[str] = []
@@ -91,6 +93,8 @@ def read_numbers(column: TextColumn) -> CleanColumn | None:
         result.note(f"numbers written with {parsed.notation} were read as numbers", words.present)
     elif not origin.csv:
         result.note("text that holds numbers was read as numbers", words.present)
+    if rough:
+        result.note("numbers with a word or sign of approximation were read as if exact", rough)
     if parsed.unclear:
         result.note("it is unclear whether points or commas are decimal signs; check the range")
     note_specials(result, specials)
