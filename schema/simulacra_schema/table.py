@@ -214,6 +214,11 @@ class ColumnSchema(KubeModel):
         return self.kind in ("integer", "numeric")
 
     @property
+    def writes_codes(self) -> bool:
+        """Whether special codes stand in gaps of generated rows: numbers, labels of codes."""
+        return self.is_numeric or (self.declared is not None and bool(self.declared.codes))
+
+    @property
     def is_of_design(self) -> bool:
         """Whether it says how rows were drawn: weights and clusters, which are not generated."""
         return self.kind == "weight" or self.role in ("cluster", "replicate_weight")

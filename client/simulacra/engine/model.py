@@ -12,13 +12,7 @@ from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
 from simulacra.models import Document, Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
-from simulacra.operations.questions import (
-    Level,
-    SegmentLevels,
-    asked_of_segments,
-    asked_order,
-    text_of_level,
-)
+from simulacra.operations.questions import SegmentLevels, asked_of_segments, asked_order, level_text
 from simulacra.pair_lines import Pairs, stated_pairs
 from simulacra.quota_cells import Quotas, quotas_of
 from simulacra.rows import Bounds, conditions_of
@@ -168,7 +162,7 @@ class Model:
         value: float | str,
         baseline: float | str,
         outcome: str,
-        outcome_level: Level | None = None,
+        outcome_level: str | float | None = None,
         segment: str | None = None,
         by: Sequence[str] = (),
         before: Sequence[str] = (),
@@ -193,7 +187,9 @@ class Model:
             "treatment": treatment,
             "value": value,
             "baseline": baseline,
-            "outcome": _outcome(outcome, outcome_level),
+            "outcome": outcome
+            if outcome_level is None
+            else f"{outcome}={level_text(outcome_level)}",
             "segment": segment,
             "by": list(by),
             **asked_order(before, after, dont_know, blocks),
@@ -215,7 +211,7 @@ class Model:
         self,
         *,
         outcome: str,
-        outcome_level: Level | None = None,
+        outcome_level: str | float | None = None,
         levers: Sequence[str | Mapping[str, Any]] = (),
         before: Sequence[str] = (),
         after: Sequence[str] = (),
@@ -231,7 +227,9 @@ class Model:
             ValueError: the question does not match the schema, or no lever is left.
         """
         question: Json = {
-            "outcome": _outcome(outcome, outcome_level),
+            "outcome": outcome
+            if outcome_level is None
+            else f"{outcome}={level_text(outcome_level)}",
             **asked_order(before, after, dont_know, blocks),
             "population": population,
         }
@@ -322,11 +320,6 @@ class Model:
         learned = len(self._trained.schema.learned())
         table = f"{self._trained.schema.rows:,} rows, {learned} learned columns"
         return f"Model({self._trained.family}, {table})"
-
-
-def _outcome(column: str, level: Level | None) -> str:
-    """Return an outcome as a spec names it: column, or column=level."""
-    return column if level is None else f"{column}={text_of_level(level)}"
 
 
 def _generation(

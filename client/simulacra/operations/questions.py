@@ -68,7 +68,7 @@ def estimate(
     """
     body: Json = {"treatment": treatment, "value": value, "baseline": baseline, "outcome": outcome}
     body |= given(
-        outcome_level=text_of_level(outcome_level),
+        outcome_level=level_text(outcome_level),
         segment=segment,
         by=list(by),
         **asked_order(before, after, dont_know, blocks),
@@ -138,7 +138,7 @@ def ask_sheet(
     """
     body: Json = {"outcome": outcome}
     body |= given(
-        outcome_level=text_of_level(outcome_level),
+        outcome_level=level_text(outcome_level),
         levers=[{"column": one} if isinstance(one, str) else dict(one) for one in levers],
         **asked_order(before, after, dont_know, blocks),
         population=population,
@@ -219,9 +219,11 @@ def asked_of_segments(
     return body if targets is None else body | {"targets": targets_of(targets, "targets")}
 
 
-def text_of_level(level: Level | None) -> str | None:
-    """Return a level as text, true and false as JSON writes them; None without one."""
-    return str(level).lower() if isinstance(level, bool) else None if level is None else str(level)
+def level_text(level: Level | None) -> str | None:
+    """Return a level as text: true and false as JSON writes them, and 5.0 as 5; None without."""
+    return (
+        level if level is None or isinstance(level, str) else str(level).lower().removesuffix(".0")
+    )
 
 
 def asked_segment(segment: SegmentLevels) -> list[Json]:

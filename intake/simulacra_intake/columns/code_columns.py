@@ -44,7 +44,7 @@ def add_code_columns(
     columns = list(schema.columns)
     for i, column in enumerate(columns):
         name = column.name + SUFFIX
-        has_codes = column.name in codes and column.learned
+        has_codes = column.name in codes and column.learned and column.writes_codes
         if not has_codes or len(name) > MAX_NAME or name in table.column_names:
             continue
         gaps = table.column(column.name).is_null().combine_chunks()

@@ -21,8 +21,7 @@ from simulacra_schema.table import LevelSchema, SpecialValue
 MAX_CODED = 2_000
 """Distinct codes; a column with more of them is a quantity."""
 MAX_GAPS = 10
-"""Codes for "no value" that are told apart; more of them are a range of numbers."""
-_WITH_CODES = ("integer", "numeric", "categorical", "ordinal", "boolean")
+"""Most codes for "no value" that stay apart; more of them are a range of numbers."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,12 @@ def text_of(code: Code) -> str:
 
 def with_gaps(result: CleanColumn, gaps: pa.StringArray) -> CleanColumn:
     """Return a learned column with what stands in its gaps as special codes."""
-    schema = result.schema
-    if schema.learned and schema.kind in _WITH_CODES:
+    if result.schema.learned:
         found = [
             SpecialValue(value=one["values"], share=one["counts"] / len(gaps))
             for one in pc.value_counts(gaps.drop_null()).to_pylist()
         ]
-        result.update(specials=[*schema.specials, *found])
+        result.update(specials=[*result.schema.specials, *found])
         result.codes = gaps if result.codes is None else pc.coalesce(result.codes, gaps)
     return result
 

@@ -64,7 +64,7 @@ def restore(
                 values = draw_codes(values, rng)
             if column.published is not None:
                 values = written(values, column, rng)
-            if column.name not in held:
+            if column.writes_codes and column.name not in held:
                 values = with_special_codes(values, column, rng, _codes(table, column))
             array = _learned(values, column, kind)
         elif column.kind == "constant":
