@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -153,6 +154,46 @@ def test_approximate_numbers_are_read_and_counted(
 
 
 @pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["１８", "２５", "７０"], [18, 25, 70], None),
+        (["１，２００円", "７００円", "８５０円"], [1200, 700, 850], "円"),
+        (["١٢٫٥", "٧٫٢٥", "٨٫١"], [12.5, 7.25, 8.1], None),
+        (["१२", "७", "८०"], [12, 7, 80], None),
+        (
+            ["２０２４/０３/０１", "２０２４/０３/２８"],
+            [dt.datetime(2024, 3, 1), dt.datetime(2024, 3, 28)],
+            None,
+        ),
+    ],
+)
+def test_digits_of_another_script_are_read(
+    cells: list[str], values: list[object], unit: str | None
+) -> None:
+    clean = csv_table(n=cells, g=["a", "b"])
+    assert clean.table["n"][: len(values)].to_pylist() == values
+    assert clean.schema.columns[0].unit == unit
+    assert "digits of another script were read as 0 to 9" in actions(clean.schema, "n")
+
+
+def test_words_with_digits_of_another_script_keep_them() -> None:
+    clean = csv_table(n=["３年生", "２年生", "１年生"], g=["a", "b"])
+    assert set(clean.schema.columns[0].level_values()) == {"１年生", "２年生", "３年生"}
+
+
+@pytest.mark.parametrize("error", ["#¡DIV/0!", "#WERT!", "#N/D", "#NV", "#ИМЯ?", "Err:502"])
+def test_errors_of_spreadsheets_in_any_language_are_missing(error: str) -> None:
+    clean = csv_table(n=["12,5", "7,25", error, "8,1"], g=["a", "b"])
+    assert clean.table["n"][:4].to_pylist() == [12.5, 7.25, None, 8.1]
+
+
+@pytest.mark.parametrize("word", ["n/a (not asked)", "refused (don't know)", "k.A. (verweigert)"])
+def test_an_answer_apart_with_its_reason_is_special(word: str) -> None:
+    column = csv_table(n=[*map(str, range(8)), word], g=["a", "b"]).schema.columns[0]
+    assert (column.kind, [one.value for one in column.specials]) == ("integer", [word])
+
+
+@pytest.mark.parametrize(
     "cells",
     [
         ["101A", "102A", "103A"],
@@ -260,6 +301,10 @@ def test_codes_far_above_a_scale_are_special_and_values_are_not(
         ({582: 9, 700.5: 9, 3381: 9, -9: 5}, [-9]),
         ({1: 9, 2: 9, 3: 9, 4: 9, 5: 9, 6: 9, 7: 9, 8: 9, 9: 9}, []),
         ({1: 9, 2: 9, 3: 9, 99: 90}, []),
+        ({1: 9, 2: 9, 3: 9, -1: 90}, [-1]),
+        ({1: 9, 2: 9, 3: 9, -1: 90, 99: 5}, [-1, 99]),
+        ({1: 9, 2: 9, 3: 9, -1: 90, 99: 30}, []),
+        ({0: 9, 1: 9, 2: 9, -1: 90}, []),
         ({3000: 9, 20000: 9, 44500: 9, 999997: 3}, [999997]),
         ({18: 9, 40: 9, 89: 9, -99: 2}, [-99]),
         ({18: 9, 40: 9, 89: 9, -999: 2, -888: 2}, [-999, -888]),

@@ -18,9 +18,17 @@ from simulacra_intake.columns.specials import are_special
 
 _MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
 _MISSING_SIGNS = {"?", ".", "-", "--", "---", "–", "—", "\\n", "<na>", "<null>", "#n/a", "#na"}
+_SPREADSHEET_ERROR = (
+    r"^(?:#[¡¿]?[\p{Lu}/0_]{2,}[!?]|#N/[DBV]!?|#NV|#I/T|#Н/Д|#YOK|#HIÁNYZIK|Err:5[0-9]{2})$"
+)
+"""Of Excel and LibreOffice in any language: #REF!, #¡DIV/0!, #WERT!, #ИМЯ?, #N/D, #NV."""
 _SPREADSHEET_ERRORS = {"#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?"}
 MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 """Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
+_OTHER_DIGITS = "[٠-٩۰-۹०-९０-９]"
+_ASCII = str.maketrans(
+    "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９．，％￥－٫٬٪", "0123456789" * 4 + ".,%¥-.,%"
+)
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
 """Missing only where all other words are numbers or dates; levels among words."""
 
@@ -71,6 +79,13 @@ class Words:
         levels = self.levels.filter(pa.array(mask))
         return replace(self, levels=levels, counts=self.counts[mask], codes=place[self.codes])
 
+    def in_ascii(self) -> Words:
+        """Return the words with ASCII digits instead of Arabic, Indian and full-width ones."""
+        if not pc.any(pc.match_substring_regex(self.levels, _OTHER_DIGITS)).as_py():
+            return self
+        plain = [word.translate(_ASCII) for word in self.levels.to_pylist()]
+        return replace(self, levels=pa.array(plain))
+
     def rows(self, values: pa.Array) -> pa.Array:
         """Return the values of the words as one value per row; null where missing."""
         return values.take(pa.array(self.codes, mask=self.codes < 0))
@@ -112,6 +127,8 @@ def split_words(
     changed = _true(pc.not_equal(trimmed, raw))
     no_value = pa.array(sorted(tokens), pa.string())
     missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=no_value))
+    if len(tokens) > 1:
+        missing |= _true(pc.match_substring_regex(trimmed, _SPREADSHEET_ERROR))
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
     blank = bool((codes < 0).any() or _true(pc.equal(trimmed, ""))[used].any())

@@ -6,6 +6,7 @@ To add one, write its module in `recognizers/` and give it a place here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -40,13 +41,14 @@ RECOGNIZERS = (
     *WORDS,
 )
 """By rank: the narrower form stands before the wider one. The last proposes always."""
+_OF_DIGITS = (TIMES, COMPACT_DATES, NUMBERS, DATES)
 
 
 def recognize(column: TextColumn, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> CleanColumn:
     """Return the proposal of the highest rank, with what higher ones leave open as notes."""
     doubts: list[str] = []
     for recognizer in recognizers:
-        proposal = recognizer.propose(column) or Proposal()
+        proposal = _proposal(recognizer, column)
         if proposal.column is not None:
             for doubt in doubts:
                 proposal.column.note(doubt)
@@ -58,7 +60,16 @@ def recognize(column: TextColumn, recognizers: Sequence[Recognizer] = RECOGNIZER
 def asked(column: TextColumn) -> Proposal:
     """Return what the recognizer proposes that the user asks for."""
     (recognizer,) = (one for one in RECOGNIZERS if column.asked in one.kinds)
-    return recognizer.propose(column) or Proposal()
+    return _proposal(recognizer, column)
+
+
+def _proposal(recognizer: Recognizer, column: TextColumn) -> Proposal:
+    """Return what a recognizer proposes; numbers and dates may have digits of another script."""
+    words = column.words.in_ascii() if recognizer in _OF_DIGITS else column.words
+    proposal = recognizer.propose(replace(column, words=words)) or Proposal()
+    if words is not column.words and proposal.column is not None:
+        proposal.column.note("digits of another script were read as 0 to 9", words.present)
+    return proposal
 
 
 def clean_words(column: TextColumn) -> CleanColumn:

@@ -47,9 +47,9 @@ def _refusals() -> str:
 
 @cache
 def _joined() -> str:
-    """Return the form of several with slashes between: "don't know / refused"."""
+    """Return the form of several: "don't know / refused", "n/a (not asked)"."""
     one = "|".join([*map(re.escape, sorted(special_words())), _refusals()])
-    return f"^(?:{one})(?: ?/ ?(?:{one}))+$"
+    return rf"^(?:n/?a|{one})(?: ?[/(] ?(?:{one}))+$"
 
 
 def are_special(words: pa.StringArray) -> pa.BooleanArray:
@@ -58,7 +58,7 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(special_words()))
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
-    for sign, form in ((" ", f"^(?:{_refusals()})$"), ("/", _joined())):
+    for sign, form in ((" ", f"^(?:{_refusals()})$"), ("/", _joined()), ("(", _joined())):
         has_sign = pc.match_substring(bare, sign)
         if pc.any(has_sign).as_py():
             found = pc.match_substring_regex(pc.if_else(has_sign, bare, ""), form)
@@ -100,7 +100,11 @@ def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
     if below and min(rest) >= 0 and not _continues(below, rest):
         found += below
     found = [] if any(counts[value] < least for value in found) else found
-    return sorted(found) if sum(counts[value] for value in found) < MOST_SHARE * rows else []
+    # Filters leave "not asked" to most rows; without a 0 it goes on below nothing.
+    routed = [value for value in found if value < 0 and min(rest) - max(below) > 1]
+    others = sum(counts[value] for value in found) - sum(counts[value] for value in routed)
+    rows -= sum(counts[value] for value in routed)
+    return sorted(found) if others < MOST_SHARE * rows else []
 
 
 def other_words(counts: Mapping[str, int], rows: int) -> list[str]:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.columns.distinct_values import Words
@@ -18,6 +16,7 @@ LEAST_PLAIN = 0.1
 """Share of the cells that are numbers without them: "CA 12" in all cells is a code."""
 LEAST_NUMBERS = 10
 """Distinct numbers beside which "> 100" is one, too; beside fewer it is the end of a scale."""
+_ODD = r"[^0-9.,\s+-]"
 _ABOUT = r"[~≈≃∼～±]|\+/-"
 _BOUND = "[<>≤≥＜＞]=?"
 _NO_SPACES = "\u2e80"
@@ -26,7 +25,7 @@ _NO_SPACES = "\u2e80"
 
 @cache
 def _forms() -> tuple[str, str, str]:
-    """Return what stands before a number, behind it, and either, as patterns with a number."""
+    """Return patterns of a number with words before it, behind it, or a bound before it."""
     texts = {word for _, text in in_languages("approximately") for word in words_in(text)}
     words = sorted(texts, key=len, reverse=True)
     tight = [re.escape(word) for word in words if word.endswith(".") or word[0] >= _NO_SPACES]
@@ -47,19 +46,16 @@ def without_approximations(words: Words) -> tuple[Words, int]:
     Where too few cells are plain, the words stay, and no row has one.
     """
     levels = words.levels
+    numbers = np.asarray(pc.match_substring_regex(levels, "[0-9]"))
+    if np.mean(numbers) < 0.5 or not pc.any(pc.match_substring_regex(levels, _ODD)).as_py():
+        return words, 0
     before, behind, bound = _forms()
     exact = pc.replace_substring_regex(levels, before, r"\1")
     exact = pc.replace_substring_regex(exact, behind, r"\1")
-    plain = _true(pc.and_(pc.equal(exact, levels), pc.match_substring_regex(levels, r"[0-9]")))
     bounded = pc.replace_substring_regex(exact, bound, r"\1")
-    if (plain & _true(pc.equal(bounded, levels))).sum() >= LEAST_NUMBERS:
+    if np.sum(numbers & np.asarray(pc.equal(bounded, levels))) >= LEAST_NUMBERS:
         exact = bounded
-    found = _true(pc.not_equal(exact, levels))
-    if not found.any() or words.counts[plain].sum() < LEAST_PLAIN * words.present:
+    found = np.asarray(pc.not_equal(exact, levels))
+    if words.counts[numbers & ~found].sum() < LEAST_PLAIN * words.present:
         return words, 0
     return replace(words, levels=exact), int(words.counts[found].sum())
-
-
-def _true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    flags: npt.NDArray[np.bool_] = mask.to_numpy(zero_copy_only=False)
-    return flags
