@@ -35,6 +35,10 @@ Trees = tuple[npt.NDArray[Any], ...]
 MAX_CELLS_PER_ROW = 20.0
 """Maximum cells per row of a column's table; larger parent sets are not considered."""
 _MAX_CONFIGURATIONS = 1e12
+_NATS = np.array([0.0, *(count * math.log(count) for count in range(1, 1024))])
+"""count * log(count) of small counts, which are nearly all."""
+DENSE = 2
+"""Cells per row from which on only the occupied cells of a table are read."""
 _IMPROVEMENT = 1e-9
 POOL_FULL = -1
 
@@ -53,6 +57,12 @@ def _log_regret(rows: float, cells: float) -> float:
     return rows * (math.log(share) + (share + 2.0) * math.log(c) - 1.0 / c) - 0.5 * math.log(
         c + 2.0 / share
     )
+
+
+@_helper
+def _penalized(nats: float, rows: float, levels: int, nominal: float) -> float:
+    """Return the score of a likelihood: less the regret of a column of `levels`."""
+    return nats - _log_regret(rows, nominal * levels) + _log_regret(rows, nominal)
 
 
 @_helper
@@ -77,20 +87,24 @@ def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Colu
 
 
 @_helper
-def _table_score(table: Columns, rows: int, levels: int, nominal: float) -> float:
-    """Return the score, in nats, of a flat table of counts [rows, levels]."""
-    score, n = 0.0, 0.0
+def _nats(count: int) -> float:
+    return _NATS[count] if count < _NATS.shape[0] else count * math.log(count)
+
+
+@_helper
+def _table_nats(table: Columns, rows: int, levels: int) -> float:
+    """Return the log likelihood of a flat table of counts [rows, levels]."""
+    nats = 0.0
     for j in range(rows):
         total = 0
         for k in range(levels):
             count = table[j * levels + k]
             if count > 0:
                 total += count
-                score += count * math.log(count)
+                nats += _nats(count)
         if total > 0:
-            n += total
-            score -= total * math.log(total)
-    return score - _log_regret(n, nominal * levels) + _log_regret(n, nominal)
+            nats -= _nats(total)
+    return nats
 
 
 @_compiled
@@ -109,23 +123,82 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
     y = codes[v]
     for i in range(y.shape[0]):
         table[ids[i] * levels + y[i]] += 1
-    return _table_score(table, occurring, levels, nominal)
+    return _penalized(_table_nats(table, occurring, levels), y.shape[0], levels, nominal)
 
 
 @_helper
 def _count(
     z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
 ) -> Columns:
-    """Count rows by z * stride + inner; two alternating tables avoid write stalls."""
-    size = stride * levels
-    table = np.zeros(2 * size, np.int32)
-    n = z.shape[0]
-    for i in range(0, n - 1, 2):
-        table[z[i] * stride + inner[i]] += 1
-        table[size + z[i + 1] * stride + inner[i + 1]] += 1
-    if n % 2:
-        table[z[n - 1] * stride + inner[n - 1]] += 1
-    return table[:size] + table[size:]
+    """Count rows by z * stride + inner.
+
+    Alternating tables avoid write stalls; unsigned places are not looked at for their sign.
+    """
+    wide = np.uint64(stride)
+    table, other = np.zeros(stride * levels, np.int32), np.zeros(stride * levels, np.int32)
+    pairs = z.shape[0] // 2
+    for i in range(pairs):
+        first, second = np.uint64(2 * i), np.uint64(2 * i + 1)
+        table[z[first] * wide + inner[first]] += 1
+        other[z[second] * wide + inner[second]] += 1
+    for i in range(2 * pairs, z.shape[0]):
+        table[z[i] * wide + inner[i]] += 1
+    for cell in range(table.shape[0]):
+        table[cell] += other[cell]
+    return table
+
+
+@_helper
+def _sorted_rows(inner: npt.NDArray[np.uint32], size: int) -> npt.NDArray[np.uint32]:
+    """Return the rows in the order of their cell, one of `size`."""
+    begin = np.zeros(size + 1, np.uint32)
+    for cell in inner:
+        begin[cell + np.uint32(1)] += 1
+    for cell in range(size):
+        begin[cell + 1] += begin[cell]
+    rows = np.empty(inner.shape[0], np.uint32)
+    for i in range(inner.shape[0]):
+        cell = inner[i]
+        rows[begin[cell]] = i
+        begin[cell] += 1
+    return rows
+
+
+@_helper
+def _sparse_nats(
+    z: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.uint32],
+    inner: npt.NDArray[np.uint32],
+    limits: npt.NDArray[np.uint32],
+    more: int,
+) -> float:
+    """Return `_table_nats`, summed in the same order, from occupied cells alone.
+
+    rows: in the order of `inner`, their cells; limits: end of the cells of each row's
+    configuration; more: levels of z.
+    """
+    begin = np.zeros(more + 1, np.uint32)
+    for level in z:
+        begin[np.uint64(level) + np.uint64(1)] += 1
+    for level in range(more):
+        begin[level + 1] += begin[level]
+    placed = np.empty(z.shape[0], np.uint32)
+    for row in rows:
+        level = z[row]
+        placed[begin[level]] = row
+        begin[level] += 1
+    nats, at = 0.0, np.uint64(0)
+    for level in range(more):
+        end = np.uint64(begin[level])
+        while at < end:
+            limit, begun = limits[placed[at]], at
+            while at < end and inner[placed[at]] < limit:
+                cell, first = inner[placed[at]], at
+                while at < end and inner[placed[at]] == cell:
+                    at += np.uint64(1)
+                nats += _nats(np.int64(at - first))
+            nats -= _nats(np.int64(at - begun))
+    return nats
 
 
 @_compiled
@@ -141,12 +214,20 @@ def addition_scores(
         inner[i] = ids[i] * levels + y[i]
     stride = np.uint32(occurring * levels)
     scores = np.full(candidates.shape[0], -np.inf)
+    rows, limits = inner[:0], inner[:0]
     for c in range(candidates.shape[0]):
         more = cards[candidates[c]]
         if nominal * more * levels > MAX_CELLS_PER_ROW * n:
             continue
-        table = _count(codes[candidates[c]], inner, stride, more)
-        scores[c] = _table_score(table, occurring * more, levels, nominal * more)
+        z = codes[candidates[c]]
+        if stride * more > DENSE * n:
+            if rows.shape[0] == 0:
+                rows = _sorted_rows(inner, stride)
+                limits = ((ids + 1) * levels).astype(np.uint32)
+            nats = _sparse_nats(z, rows, inner, limits, more)
+        else:
+            nats = _table_nats(_count(z, inner, stride, more), occurring * more, levels)
+        scores[c] = _penalized(nats, n, levels, nominal * more)
     return scores
 
 
@@ -188,12 +269,13 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
     """Return the score of a summary without one of its k parents; cards int64 [k]."""
     kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
     ids, occurring, nominal = _configurations(levels_of, cards, kept)
-    levels = counts.shape[1]
+    levels, rows = counts.shape[1], 0
     table = np.zeros(occurring * levels, np.int32)
     for j in range(counts.shape[0]):
         for k in range(levels):
             table[ids[j] * levels + k] += counts[j, k]
-    return _table_score(table, occurring, levels, nominal)
+            rows += counts[j, k]
+    return _penalized(_table_nats(table, occurring, levels), rows, levels, nominal)
 
 
 @_helper
