@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.regression.loglinear_problem import (
@@ -40,20 +39,20 @@ class Root:
 
     Attributes:
         scores: which, as a slice.
-        sd: of the prior at each function, float64 [D].
         lower: Cholesky factor of the Hessian at no effect, float64 [D, D].
-        inverse: of the factor.
     """
 
     scores: slice
-    sd: Floats
     lower: Floats
-    inverse: Floats
 
-    @cached_property
-    def to_weights(self) -> Floats:
-        """Map from coordinates to weights, float64 [D, D]."""
-        return self.inverse * self.sd
+    def solved(self, rows: Floats, *, turned: bool = False) -> Floats:
+        """Return the rows of these scores, times the inverse of the factor or of its transpose.
+
+        For the few scores that share a prior, solving is as fast as a product with the inverse,
+        which takes longer to find than the factor itself.
+        """
+        found: Floats = dtrtrs(self.lower, rows[self.scores].T, lower=1, trans=not turned)[0]
+        return found.T
 
 
 def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
@@ -72,17 +71,18 @@ def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float)
     spread = np.sqrt(INTERCEPT_PRECISION + problem.weight.sum() * problem.scores.share)
     first = turn.T @ V.T
     start = [first[root.scores] @ root.lower for root in roots]
-    loss = _loss(problem, U, roots, spread)
+    loss = _loss(problem, U, roots, spread, prior.T)
     z = _minimum(loss, np.append(b * spread, np.vstack(start)), near)
     Z = z[b.size :].reshape(-1, len(V))
-    found = np.vstack([Z[root.scores] @ root.inverse for root in roots])
+    found = np.vstack([root.solved(Z) for root in roots])
     return z[: b.size] / spread, (turn @ found).T
 
 
-def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats) -> Loss:
+def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats, sd: Floats) -> Loss:
     """Return the function of b and Z that is minimized, with its gradient.
 
-    U: scores of the classes, float64 [classes, m]; spread: of the intercepts, float64 [classes].
+    U: scores of the classes, float64 [classes, m]; spread: of the intercepts, float64 [classes];
+    sd: of the prior, float64 [m, D].
     """
     features, weight, classes = problem.features, problem.weight, spread.size
     base = problem.base[:, None]
@@ -91,9 +91,8 @@ def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats) -> 
 
     def loss(z: Floats) -> tuple[float, Floats]:
         b, Z = z[:classes] / spread, z[classes:].reshape(shape)
-        W = np.vstack([Z[root.scores] @ root.to_weights for root in roots])
-        V = np.vstack([Z[root.scores] @ root.inverse for root in roots])
-        share = U @ (W @ features) + (b[:, None] + base)
+        V = np.vstack([root.solved(Z) for root in roots])
+        share = U @ ((V * sd) @ features) + (b[:, None] + base)
         share -= share.max(axis=0)
         at_seen = share.ravel()[seen]
         np.exp(share, out=share)
@@ -101,11 +100,8 @@ def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats) -> 
         nats = float(weight @ (np.log(total) - at_seen))
         share *= weight / total
         share.ravel()[seen] -= weight
-        pull = (U.T @ share) @ features.T
-        whitened = [
-            pull[root.scores] @ root.to_weights.T + V[root.scores] @ root.inverse.T
-            for root in roots
-        ]
+        pull = (U.T @ share) @ features.T * sd + V
+        whitened = [root.solved(pull, turned=True) for root in roots]
         pull_b = INTERCEPT_PRECISION * b
         nats += 0.5 * float(b @ pull_b) + 0.5 * float(np.vdot(V, V))
         return nats, np.append((share.sum(axis=1) + pull_b) / spread, np.vstack(whitened))
@@ -178,7 +174,5 @@ def _roots(problem: Regression, prior: Floats, variance: Floats) -> list[Root]:
         sd = prior[:, scores.start]
         H = variance[scores].mean() * sd[:, None] * problem.gram * sd
         H[np.diag_indices_from(H)] += 1.0
-        lower, _ = dpotrf(H, lower=1)
-        inverse, _ = dtrtri(lower, lower=1)
-        found.append(Root(scores, sd, lower, inverse))
+        found.append(Root(scores, dpotrf(H, lower=1)[0]))
     return found
