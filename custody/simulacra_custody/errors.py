@@ -29,6 +29,10 @@ class KeyUnavailable(CustodyError):
     """The tenant's key is missing, out of reach, or does not unwrap this token in this context."""
 
 
+class KeyMissing(CustodyError):
+    """A tenant's key is on record, and no provider has it: it cannot be certified as destroyed."""
+
+
 class StoreUnavailable(CustodyError):
     """The object store failed or refused; retry."""
 

@@ -115,7 +115,11 @@ def test_missing_key_is_reported(any_keys: KeyProvider, tenants: Tenants) -> Non
     with pytest.raises(KeyCheckError, match=f"tenant {nobody} has no key") as failure:
         any_keys.check(nobody)
     assert failure.value.step == "key"
-    for attempt in (any_keys.rotate_tenant_key, lambda tenant: any_keys.is_current(tenant, "x")):
+    for attempt in (
+        any_keys.rotate_tenant_key,
+        any_keys.retire_old_keys,
+        lambda tenant: any_keys.is_current(tenant, "x"),
+    ):
         with pytest.raises(KeyUnavailable, match="has no key"):
             attempt(nobody)
     with pytest.raises(ValueError, match="tenant"):

@@ -11,6 +11,7 @@ import pytest
 from operator_bench import World, condition, hold, ready, reason
 from operator_facts import NOW, iso, ready_condition, resource
 from operator_proxy import KillingProxy
+from simulacra_crds.kinds.base import ANNOTATION_KEY_LOST
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_crds.tasks import TASK_ENV
@@ -131,5 +132,11 @@ async def test_a_destroyed_tenant_key_makes_all_artifacts_unreadable(world: Worl
     waiting = await world.reaches(kube.MODELS, "mdl-1", reason("AwaitingTenant"))
     assert "not Ready" in condition(waiting, "Ready")["message"]
     await world.cluster.delete(kube.TENANTS, world.tenant)
+    blocked = reason("ErasureBlocked")
+    await world.reaches(kube.TENANTS, world.tenant, blocked, namespace=None, seconds=60)
+    lost = {"metadata": {"annotations": {ANNOTATION_KEY_LOST: "true"}}}
+    await world.cluster.patch(kube.TENANTS, world.tenant, lost)
     await world.gone(kube.TENANTS, world.tenant, namespace=None, seconds=60)
+    uid = tenant["metadata"]["uid"]
+    assert (await world.certificate(uid, uid))["key_shredded_at"] is None
     assert world.objects() == []

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from operator_facts import NOW, ended, iso, ready_condition, resource
+from simulacra_crds.kinds.base import ANNOTATION_KEY_LOST
 from simulacra_crds.kube.client import Object
+from simulacra_custody.errors import KeyMissing
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
 from simulacra_operator.kinds.tenant.reconcile import reconcile
@@ -224,6 +231,53 @@ def test_a_tenant_is_erased_in_order() -> None:
     ]
 
 
+def test_a_key_that_was_checked_stays_on_record_while_calls_fail() -> None:
+    known = {**ready_condition("True", "KeyAvailable"), "type": "KeyReady"}
+    seen = complete(body(status={"conditions": [known]}), check=None, fault=Fault.CLUSTER)
+    assert findings(reconcile(seen))["KeyReady"] == ("True", "KeyAvailable")
+    new = complete(body(), check=None, fault=Fault.KEYS)
+    assert findings(reconcile(new))["KeyReady"] == ("Unknown", "KeyCheckFailed")
+
+
+@pytest.mark.parametrize("known", ["recorded", "lost", ""])
+async def test_a_key_that_is_not_found_is_not_certified_as_destroyed(
+    tmp_path: Path, known: str
+) -> None:
+    """Its keyring's volume may not be mounted; a record tells that an earlier pass destroyed it."""
+    checked = {**ready_condition("True", "KeyAvailable"), "type": "KeyReady"}
+    notes = {ANNOTATION_KEY_LOST: "true"} if known == "lost" else {}
+    meta = {"deletionTimestamp": iso(NOW), "annotations": notes}
+    dying, written = body(status={"conditions": [checked]}, **meta), list[Object]()
+
+    class Custody:
+        """Custody without a keyring file, and an audit log that may have the destruction."""
+
+        keys = TenantKeys({"local": LocalKeyring(tmp_path / "keyring.json")})
+
+        async def run(self, _: str, call: Callable[[str], bool], tenant: str) -> bool:
+            return call(tenant)
+
+        async def is_recorded(self, *_: object) -> bool:
+            return known == "recorded"
+
+    async def patch(status: Object) -> None:
+        written.append(status)
+
+    eraser = TenantEraser(Custody(), None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
+    with nullcontext() if known else pytest.raises(KeyMissing):
+        await eraser.shred()
+    shredded = {"keyShreddedAt": iso(NOW.replace(microsecond=0))} if known == "recorded" else {}
+    assert written == ([{"erasure": shredded}] if known else [])
+
+
+def test_a_deletion_without_its_key_says_what_to_do() -> None:
+    (patch, *_) = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.MISSING_KEY))
+    assert isinstance(patch, act.PatchStatus)
+    (blocked,) = patch.patch["conditions"]
+    assert blocked["reason"] == "ErasureBlocked"
+    assert f"annotate the Tenant with {ANNOTATION_KEY_LOST}=true" in blocked["message"]
+
+
 @pytest.mark.parametrize("key", [False, True])
 async def test_a_tenants_key_is_destroyed_and_noted_once(key: bool) -> None:
     class Custody:
@@ -240,8 +294,9 @@ async def test_a_tenants_key_is_destroyed_and_noted_once(key: bool) -> None:
             self.asked += 1
             return key and self.asked == 1
 
-        async def record(self, event: object, tenant: str) -> None:
+        async def record(self, event: object, tenant: str, event_id: str) -> None:
             assert key
+            assert event_id
 
     async def patch(status: Object) -> None:
         dying["status"] |= status

@@ -103,7 +103,7 @@ def _erasure(statement: Json) -> Json:
             statement["cause"], statement["cause"]
         ),
         "stored objects": statement["objects"],
-        "key destroyed": statement["key_shredded_at"] or "it had none",
+        "key destroyed": statement["key_shredded_at"] or "none was found",
         "verified absent": statement["verified_absent_at"],
         "installation": statement["installation"],
     }

@@ -38,6 +38,8 @@ LABEL_UID = f"{GROUP}/uid"
 
 ANNOTATION_ROTATION_APPROVED = f"{GROUP}/rotation-approved-until"
 """Of a Tenant: until then (RFC 3339) its clients may rotate secrets without the present one."""
+ANNOTATION_KEY_LOST = f"{GROUP}/key-lost"
+"""Of a Tenant in deletion whose key no provider has: erase it, and certify no destroyed key."""
 ANNOTATION_REQUEST = f"{GROUP}/request-id"
 """Of a resource and its Job: the id of the request that created it, as the logs have it."""
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"

@@ -98,7 +98,9 @@ class LocalKeyring(KeyProvider):
     def retire_old_keys(self, tenant: str) -> None:
         """Remove every old version from the file."""
         with self._locked() as keys:
-            if len(keys.get(tenant, [])) > 1:
+            if tenant not in keys:
+                raise no_key(tenant)
+            if len(keys[tenant]) > 1:
                 keys[tenant] = keys[tenant][:1]
                 self._replace(keys)
 

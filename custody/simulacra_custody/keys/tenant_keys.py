@@ -8,7 +8,7 @@ live token again (`Custody.rewrap`), then destroy the old provider's key.
 from collections.abc import Mapping
 
 from simulacra_custody.errors import KeyUnavailable
-from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.base import KeyProvider, no_key
 
 _MADE_BY = {"local": "local", "vault": "vault", "awskms": "awsKms"}
 
@@ -62,9 +62,11 @@ class TenantKeys(KeyProvider):
 
     def retire_old_keys(self, tenant: str) -> None:
         """Destroy old versions with every provider that has a key of the tenant."""
-        for provider in self._providers.values():
-            if provider.has_tenant_key(tenant):
-                provider.retire_old_keys(tenant)
+        owners = [one for one in self._providers.values() if one.has_tenant_key(tenant)]
+        if not owners:
+            raise no_key(tenant)
+        for provider in owners:
+            provider.retire_old_keys(tenant)
 
     def _of(self, tenant: str) -> KeyProvider:
         *others, last = self._providers.values()

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_GIVEN, LABEL_UID
+from simulacra_crds.kinds.base import (
+    ANNOTATION_KEY_LOST,
+    LABEL_DATASET,
+    LABEL_GIVEN,
+    LABEL_UID,
+)
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Object
@@ -40,11 +45,18 @@ _BEFORE_JOB = {
 """Reasons of a resource that waits without a Job."""
 
 
+_MISSING_KEY = (
+    "The tenant's key is on record, and no key provider has it. Mount the keyring or restore the "
+    f"provider; if the key is lost for good, annotate the Tenant with {ANNOTATION_KEY_LOST}=true."
+)
+
+
 class Fault(Enum):
     """The dependency whose call failed in the last pass."""
 
     STORE = "object store"
     KEYS = "key provider"
+    MISSING_KEY = "keyring"
     AUDIT = "audit log"
     CLUSTER = "Kubernetes API"
     INTERNAL = "operator"
@@ -52,6 +64,8 @@ class Fault(Enum):
     @property
     def failed(self) -> str:
         """What a condition says about it."""
+        if self is Fault.MISSING_KEY:
+            return _MISSING_KEY
         return f"The call to the {self.value} failed."
 
     @property

@@ -21,6 +21,7 @@ from simulacra_custody.errors import (
     AuditUnavailable,
     CustodyError,
     KeyCheckError,
+    KeyMissing,
     KeyUnavailable,
 )
 from simulacra_operator import metrics
@@ -243,6 +244,8 @@ class Controller:
 def _fault(error: Exception) -> Fault | None:
     if isinstance(error, AuditUnavailable | AuditCorrupt):
         return Fault.AUDIT
+    if isinstance(error, KeyMissing):
+        return Fault.MISSING_KEY
     if isinstance(error, KeyUnavailable | KeyCheckError):
         return Fault.KEYS
     if isinstance(error, CustodyError):

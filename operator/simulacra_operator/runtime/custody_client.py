@@ -7,6 +7,7 @@ pool limits the load on a slow store or key provider.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,11 @@ _PROGRESS_LIMIT = 4096
 REMEMBERED = 4096
 CLOCK_SKEW = timedelta(minutes=1)
 """How much the clocks of two writers of the audit log may differ."""
+
+
+def record_id(named: str) -> str:
+    """Return the id of an audit record by what it is of: a repetition has the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, named))
 
 
 class CustodyClient:
@@ -249,13 +255,16 @@ class CustodyClient:
         self, event: EventType, event_id: str, since: datetime, **fields: Any
     ) -> None:
         """Write a record unless the log has one of this id since a time, as `record`."""
+        if not await self.is_recorded(event_id, since):
+            await self.record(event, event_id=event_id, **fields)
+
+    async def is_recorded(self, event_id: str, since: datetime) -> bool:
+        """Return whether the log has a record of this id since a time."""
         has = AuditReader(self.audit).has
         try:
-            found = await self.run("findAudit", has, event_id, since - CLOCK_SKEW)
+            return await self.run("findAudit", has, event_id, since - CLOCK_SKEW)
         except StoreUnavailable as error:
             raise AuditUnavailable(f"the audit log was not read: {error}") from error
-        if not found:
-            await self.record(event, event_id=event_id, **fields)
 
     def close(self) -> None:
         """Let running calls end, and accept no more."""

@@ -11,16 +11,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.kinds.base import ANNOTATION_SUMMARY_READ, Erasure
+from simulacra_crds.kinds.base import ANNOTATION_KEY_LOST, ANNOTATION_SUMMARY_READ, Erasure
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import SUMMARY, UPLOAD
 from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate, SummaryKept
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import AuditPosition
+from simulacra_custody.errors import KeyMissing
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.observed.custom_resource import CustomResource
-from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.custody_client import CustodyClient, record_id
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work.actions import Erase
 
@@ -138,18 +139,36 @@ class TenantEraser(_Erasure):
     """Erasure of a tenant whose resources are gone."""
 
     async def shred(self) -> None:
-        """Destroy the key and write the time to status; after a crash in between, a later time."""
-        name = self._resource.meta.name
-        exists = await self._custody.run("hasKey", self._custody.keys.has_tenant_key, name)
+        """Destroy the key and write the time to status; after a crash in between, a later time.
+
+        Raises:
+            KeyMissing: no provider has the key, and no record says that it was destroyed here.
+        """
+        meta, event = self._resource.meta, EventType.KEY_DESTROYED
+        own_id = record_id(f"{event}/{meta.uid}")
+        exists = await self._custody.run("hasKey", self._custody.keys.has_tenant_key, meta.name)
         if exists:
-            await self._custody.record(EventType.KEY_DESTROYED, name)
-            await self._custody.run("destroyKey", self._custody.keys.destroy_tenant_key, name)
-        existed = exists or self._resource.condition("KeyReady") != "Unknown"
-        if existed and self._known.key_shredded_at is None:
+            await self._custody.record(event, meta.name, event_id=own_id)
+            await self._custody.run("destroyKey", self._custody.keys.destroy_tenant_key, meta.name)
+        if self._known.key_shredded_at is None and (exists or await self._was_destroyed(own_id)):
             self._known = Erasure(key_shredded_at=self._now().replace(microsecond=0))
         # without a key an empty erasure is written too, so that no pass looks for the key again
         if self._known != self._resource.status.erasure:
             await self._patch({"erasure": self._known.to_wire()})
+
+    async def _was_destroyed(self, own_id: str) -> bool:
+        """Return whether an earlier pass destroyed the key that is not found now.
+
+        Without a record of that, a volume may not be mounted or a provider's address be wrong.
+        """
+        if self._resource.condition("KeyReady") == "Unknown":
+            return False  # it never had a key
+        meta = self._resource.meta
+        if await self._custody.is_recorded(own_id, meta.deletion_timestamp or self._now()):
+            return True
+        if ANNOTATION_KEY_LOST not in meta.annotations:
+            raise KeyMissing(f"no provider has the key of tenant {meta.name}, which is on record")
+        return False
 
     async def certify(self) -> None:
         """Erase what is left under the tenant's prefix, verify, then record and certify once."""

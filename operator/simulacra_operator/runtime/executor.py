@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import time
-import uuid
 from datetime import datetime
 from typing import Protocol
 
@@ -26,7 +25,7 @@ from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.observed.custom_resource import CustomResource, Key, tenant_of
 from simulacra_operator.observed.read_cache import FRESH_S
 from simulacra_operator.runtime import events
-from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.custody_client import CustodyClient, record_id
 from simulacra_operator.runtime.eraser import Eraser, TenantEraser
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work import actions as act
@@ -259,7 +258,7 @@ class Executor:
         self, event: EventType, of: str, outcome: Outcome = Outcome.SUCCESS
     ) -> None:
         """Record an event of a Job once; one repeated over a restart has the same id."""
-        event_id = _event_id(f"{event}/{of}")
+        event_id = record_id(f"{event}/{of}")
         if event_id in self._custody.written:
             return
         support, ref = support_id(self._resource.meta.uid), self._ref
@@ -312,7 +311,7 @@ class Executor:
         meta, ended = self._resource.meta, suspension.ended_at
         event = EventType.TENANT_SUSPENDED if ended is None else EventType.TENANT_RESUMED
         at = ended or suspension.began_at
-        event_id = _event_id(f"{event}/{meta.uid}/{at.isoformat()}")
+        event_id = record_id(f"{event}/{meta.uid}/{at.isoformat()}")
         await self._custody.record_once(event, event_id, at, tenant=meta.name)
 
     async def _record_support(self, access: SupportAccess) -> None:
@@ -321,7 +320,7 @@ class Executor:
         event = EventType.SUPPORT_OPENED if ended is None else EventType.SUPPORT_ENDED
         await self._custody.record_once(
             event,
-            _event_id(f"{event}/{meta.uid}/{access.id}/{access.opened_at.isoformat()}"),
+            record_id(f"{event}/{meta.uid}/{access.id}/{access.opened_at.isoformat()}"),
             ended or access.opened_at,
             resource=ResourceRef(meta.name, SUPPORT_ACCESS, access.id),
             client=access.subject,
@@ -336,7 +335,7 @@ class Executor:
         """
         await self._custody.create_tenant_key(tenant, provider)
         event = EventType.KEY_CREATED
-        event_id = _event_id(f"{event}/{self._resource.meta.uid}")
+        event_id = record_id(f"{event}/{self._resource.meta.uid}")
         await self._custody.record(event, tenant, event_id=event_id)
 
     async def _check_key(self, tenant: str, encryption: Encryption) -> None:
@@ -365,8 +364,3 @@ class Executor:
 
 def _unknown(action: act.Action) -> TypeError:
     return TypeError(f"unknown action: {type(action).__name__}")
-
-
-def _event_id(named: str) -> str:
-    """Return the id of an audit record by what it is of: a repetition has the same."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, named))

@@ -74,11 +74,12 @@ def _key(seen: TenantObserved) -> Finding:
         if step is None:
             return Finding("True", Reason.KEY_AVAILABLE)
         return Finding("False", Reason.KEY_CHECK_FAILED, f"The key check failed at step {step}.")
+    for one in seen.resource.status.conditions:
+        # A key that was checked once stays on record: after that it is never made again.
+        if one.type == "KeyReady" and (seen.fault is None or one.status != "Unknown"):
+            return Finding(one.status, Reason(one.reason), one.message)
     if seen.fault is not None:
         return Finding("Unknown", Reason.KEY_CHECK_FAILED, f"{seen.fault.failed} Retrying.")
-    for one in seen.resource.status.conditions:
-        if one.type == "KeyReady":
-            return Finding(one.status, Reason(one.reason), one.message)
     return Finding("Unknown", Reason.AWAITING_TENANT, "The key has not been checked yet.")
 
 

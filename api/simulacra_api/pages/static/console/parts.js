@@ -141,6 +141,6 @@ export function Certificate({ of, id, back }) {
   const statement = of.statement;
   const save = () => saveAs(JSON.stringify(of, null, 2), "application/json", `erasure-${id}.json`);
   return html`<div class="notice good certificate" role="status"><p><b>Erased and verified absent.</b> ${statement
-    ? `${number(statement.objects)} stored objects of ${id}; key destroyed ${statement.key_shredded_at ? when(statement.key_shredded_at) : "(there was none)"}; verified absent ${when(statement.verified_absent_at)}.`
+    ? `${number(statement.objects)} stored objects of ${id}; key destroyed ${statement.key_shredded_at ? when(statement.key_shredded_at) : "(none was found)"}; verified absent ${when(statement.verified_absent_at)}.`
     : `${id} is erased.`}</p><div class="row">${statement && html`<button onClick=${save}>Save the signed certificate</button>`}<a class="button" href=${back}>Back</a></div></div>`;
 }
