@@ -183,6 +183,7 @@ def sdk() -> str:
         member = getattr(Client, name)
         if inspect.isfunction(member) and not name.startswith("_") and name != "close":
             signature = str(inspect.signature(member)).replace("'", "")
+            signature = re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", signature)
             code = name + re.sub(r"self(, /)?(, )?", "", signature, count=1)
             parts.append(f"## {name}\n\n```python\n{code}\n```\n\n{inspect.getdoc(member)}")
         elif isinstance(member, property):

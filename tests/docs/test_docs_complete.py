@@ -67,6 +67,10 @@ def _flags(command: Any) -> set[str]:
     }
 
 
+def test_no_page_has_an_address_of_this_run(text: str) -> None:
+    assert re.findall(r".* at 0x[0-9a-f]+.*", text) == []
+
+
 def test_settings_metrics_and_error_codes_are_documented(text: str) -> None:
     source = _source()
     settings = set(re.findall(r'"((?:SIMULACRA|VAULT)_[A-Z0-9_]*[A-Z0-9])"', source))
