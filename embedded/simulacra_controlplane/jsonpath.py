@@ -1,4 +1,4 @@
-"""JSONPath of printer columns: `.a.b`, `['c']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`.
+"""JSONPath of printer columns: `.a.b`, `['c']`, `['c','d']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`.
 
 Source: client-go `util/jsonpath`, of which this is the part that CRD columns use.
 """
@@ -13,7 +13,7 @@ from typing import Any
 _STEP = re.compile(
     r"""\.(?P<field>(?:\\.|[^.\[\\])+)
       | \[\s*(?P<index>-?\d+)\s*\]
-      | \[\s*'(?P<quoted>[^']*)'\s*\]
+      | \[\s*(?P<quoted>'[^']*'(?:\s*,\s*'[^']*')*)\s*\]
       | \[\s*(?P<star>\*)\s*\]
       | \[\s*\?\(\s*@(?P<path>[^=!<>)]*?)\s*(?P<op>==|!=)\s*
           (?P<value>"[^"]*"|'[^']*'|[^)]+?)\s*\)\s*\]""",
@@ -44,12 +44,8 @@ def parse(path: str) -> tuple[tuple[str, Any], ...]:
         elif groups["star"] or groups["field"] == "*":
             steps.append(("all", None))
         else:
-            name = (
-                groups["quoted"]
-                if groups["quoted"] is not None
-                else groups["field"].replace("\\", "")
-            )
-            steps.append(("field", name))
+            names = re.findall(r"'([^']*)'", groups["quoted"] or "")
+            steps.append(("field", names or [groups["field"].replace("\\", "")]))
         rest = rest[found.end() :]
     return tuple(steps)
 
@@ -58,7 +54,9 @@ def find(value: Any, path: str) -> list[Any]:
     """Every value at the path; a path that leads nowhere gives an empty list."""
     values = [value]
     for kind, argument in parse(path):
-        values = [result for current in values for result in _step(current, kind, argument)]
+        # a union is in the order of its names
+        parts = argument if kind == "field" else [argument]
+        values = [one for part in parts for current in values for one in _step(current, kind, part)]
     return values
 
 

@@ -57,6 +57,30 @@ def test_kubectl_explains_the_product_kinds(cluster: Any, product: dict[str, Any
         assert " ".join(last["description"].split()) in shown
 
 
+def test_rows_are_those_generated_or_else_those_asked_for(
+    cluster: Any, product: dict[str, Any], ns: str
+) -> None:
+    path = f"/apis/simulacra.dev/v1alpha1/namespaces/{ns}/generationjobs"
+    kind = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "GenerationJob"}
+    asked: dict[str, dict[str, Any]] = {
+        "linked": {"rowCount": 90, "persons": 30},
+        "given": {"given": {}},
+    }
+    for name, spec in asked.items():
+        body = {"metadata": {"name": name}, "spec": {"modelRef": {"name": "m"}, **spec}}
+        cluster.call("POST", path, kind | body, 201)
+
+    def shown(name: str) -> str:
+        head, row = cluster.kubectl("get", "gen", name, "-n", ns, "-o", "wide").splitlines()
+        at = head.index("ROWS")
+        return row[at:].split()[0] if row[at : at + 1].strip() else ""
+
+    assert (shown("linked"), shown("given")) == ("90", "")
+    for name, rows in (("linked", 87), ("given", 4)):
+        cluster.patch(f"{path}/{name}/status", {"status": {"rows": rows}})
+    assert (shown("linked"), shown("given")) == ("87", "4")
+
+
 def test_empty_object_is_rejected_for_its_required_fields(
     cluster: Any, product: dict[str, Any], ns: str
 ) -> None:

@@ -41,6 +41,8 @@ OBJECT = {
         (r".a.dotted\.key", ["y"]),
         (".a['dotted.key']", ["y"]),
         (".conditions[*].type", ["Ready", "Other"]),
+        (".conditions[*]['n', 'type']", [2, "Ready", "Other"]),
+        (".*['none','b']", [[1, {"c": "x"}]]),
         ('.conditions[?(@.type=="Ready")].status', ["True"]),
         ("{.conditions[?(@.type!='Ready')].status}", ["False"]),
         (".conditions[?(@.n==2)].type", ["Other"]),

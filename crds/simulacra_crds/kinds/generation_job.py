@@ -16,6 +16,8 @@ from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQ
 ROWS_PER_SHARD = 500_000
 
 
+_ROWS = ".*['rows','rowCount']"
+"""status.rows, once they are known, else spec.rowCount: a union is in the order of its names."""
 _PAIRS = "has(self.counterfactual) && self.counterfactual || !has(self.conditions) || "
 _FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
 
@@ -126,7 +128,7 @@ class GenerationJob(Result):
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gen",)
     PRINTER_COLUMNS = result_columns(
         PROGRESS,
-        PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
+        PrinterColumn(name="Rows", type="integer", json_path=_ROWS),
         PrinterColumn(name="Attainment", json_path=".status.attainment.status", priority=1),
         *VERDICTS,
     )
