@@ -41,11 +41,19 @@ def print_list(
         note(*reasons(found, kind), style="yellow")
 
 
-def add_list(app: typer.Typer, noun: str, title: str, empty: str) -> None:
+def add_list(
+    app: typer.Typer,
+    noun: str,
+    title: str,
+    empty: str,
+    *,
+    example: str = "--dataset survey",
+    shown: Callable[[Client, Document], Document] | None = None,
+) -> None:
     """Add the command that lists what was made from tables.
 
-    `noun` is generation, effect, segment or sheet; `title` names several for people, `empty` is
-    said on a terminal if there are none.
+    `noun` is generation, effect, segment, sheet or job; `title` names several for people, `empty`
+    is said on a terminal if there are none. `shown` completes one of them for people.
     """
 
     def listed(
@@ -56,9 +64,11 @@ def add_list(app: typer.Typer, noun: str, title: str, empty: str) -> None:
     ) -> None:
         with connected(connection) as client:
             found = getattr(client, f"{noun}s")(**filters_of(client, status, dataset_id))
+            if shown is not None and is_for_people(as_json):
+                found = [shown(client, one) for one in found]
             print_list(found, noun, client, as_json, empty)
 
-    epilog = f"Example: simulacra {noun}s --dataset survey"
+    epilog = f"Example: simulacra {noun}s {example}"
     app.command(f"{noun}s", help=f"List the {title}, newest first.", epilog=epilog)(listed)
 
 

@@ -11,9 +11,9 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.certificates import proof_commands
-from simulacra.commands.lists import print_list
-from simulacra.commands.naming import filters_of, job_of, resource_of
-from simulacra.commands.options import AsJson, Connect, OfDataset, Status, Yes, argument, option
+from simulacra.commands.lists import add_list
+from simulacra.commands.naming import job_of, resource_of
+from simulacra.commands.options import AsJson, Connect, Yes, argument, option
 from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import confirm, connected, exit_if_partial
 from simulacra.commands.used_model import (
@@ -185,24 +185,12 @@ JobId = Annotated[
 ]
 
 
-@app.command(epilog="Example: simulacra jobs --status running")
-def jobs(
-    status: Status = None,
-    dataset_id: OfDataset = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the jobs, newest first."""
-    with connected(connection) as client:
-        found = client.jobs(**filters_of(client, status, dataset_id))
-        if is_for_people(as_json):
-            found = [_with_progress(client, one) for one in found]
-        print_list(found, "job", client, as_json, "No jobs.")
-
-
-def _with_progress(client: Client, job: Job) -> Job:
+def _with_progress(client: Client, job: Document) -> Document:
     """Return a job of a list with its progress, which the list leaves out."""
     return Job(job | client.job(job.job_id)) if job.status == "running" else job
+
+
+add_list(app, "job", "jobs", "No jobs.", example="--status running", shown=_with_progress)
 
 
 @app.command(epilog="Example: simulacra wait survey")
