@@ -43,7 +43,14 @@ class InputError(Exception):
 def refuse(faults: Iterable[FieldError], message: str) -> None:
     """Raise the first fault of a question as an InputError, if there is one."""
     for first in faults:
-        raise InputError(Reason.REQUEST_INVALID, message, first.detail, first.pointer)
+        raise invalid_request(message, first.detail, first.pointer)
+
+
+def invalid_request(
+    message: str, detail: str = "", pointer: str | None = None, errors: Sequence[FieldError] = ()
+) -> InputError:
+    """Return the error for a request that cannot be met; without a detail the message says all."""
+    return InputError(Reason.REQUEST_INVALID, message, detail or message, pointer, errors)
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import REPORT_PAGE, SUMMARY
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.persons.real_values import METADATA, RealValues
 from simulacra_intake.scratch import EncryptedPath
@@ -96,7 +95,7 @@ def load_family(name: str, gpu: int = 0) -> Family:
         if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
             raise
         message = "The neural family is not installed. Run: pip install 'simulacra[neural]'"
-        raise InputError(Reason.REQUEST_INVALID, message, message) from None
+        raise invalid_request(message) from None
     return family
 
 

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.reasons import Reason
 from simulacra_intake.columns.build import CleanColumn
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, invalid_request
 from simulacra_intake.limits import MIN_ROWS
 from simulacra_intake.personal_data.vocabulary import WEIGHT, name_contains
 from simulacra_intake.survey_weights import effective_rows
@@ -118,4 +117,4 @@ def _constant(name: str, text: str, rows: int) -> npt.NDArray[np.float64]:
 
 
 def _unusable(message: str, detail: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"weights: {message} {detail}", POINTER)
+    return invalid_request(message, f"weights: {message} {detail}", POINTER)

@@ -15,14 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.reasons import Reason
 from simulacra_intake.arrow_values import is_text, level_values
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.cells import as_text
 from simulacra_intake.description.complete import complete as complete_description
 from simulacra_intake.description.layout import NOTHING_STATED
 from simulacra_intake.description.statements import Problems, Statement, Statements, state
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, invalid_request
 from simulacra_intake.raw_table import RawTable
 from simulacra_intake.read_columns import read_columns
 from simulacra_schema.completion import Unknown
@@ -146,7 +145,7 @@ def invalid(faults: Sequence[FieldError]) -> InputError:
     count = len(faults)
     message = f"The completion is not possible for {count} reason{'s' * (count > 1)}."
     detail = f"{faults[0].pointer}: {faults[0].detail}"
-    return InputError(Reason.REQUEST_INVALID, message, detail, faults[0].pointer, faults)
+    return invalid_request(message, detail, faults[0].pointer, faults)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

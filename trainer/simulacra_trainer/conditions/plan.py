@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.faults import pointer
 from simulacra_trainer.conditions import rounding, support
@@ -150,12 +149,12 @@ def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> Sha
     if not (pa.types.is_dictionary(kind) or pa.types.is_integer(kind)):
         detail = f'"{name}" has no levels. Give a range with min and max in conditions.numeric.'
         message = "A share condition names a column without levels."
-        raise InputError(Reason.REQUEST_INVALID, message, detail, at)
+        raise invalid_request(message, detail, at)
     total = sum(levels.values())
     if total > 1 + 1e-9:
         detail = f'The shares of "{name}" sum to {total:.6g}. Lower them to at most 1.'
         message = "The shares of a column sum to more than 1."
-        raise InputError(Reason.REQUEST_INVALID, message, detail, at)
+        raise invalid_request(message, detail, at)
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 

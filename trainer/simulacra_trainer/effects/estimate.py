@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_intake.errors import InputError, refuse
+from simulacra_intake.errors import invalid_request, refuse
 from simulacra_intake.rows_of_persons import persons_a_group
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
@@ -78,7 +77,7 @@ def estimate_effect(
     if contrast.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
-        raise InputError(Reason.REQUEST_INVALID, message, detail)
+        raise invalid_request(message, detail)
     timing = read_timing(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
     if request.instrument is not None or request.parallel_trends:
         found = find_by_design(estimator, timing, graph)

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from simulacra_crds.reasons import Reason
 from simulacra_intake.arrow_values import as_floats, places_of
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.persons.waves import MAX_WAVES
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.conditions import level_in
@@ -276,7 +275,7 @@ def _waves(estimator: Estimator) -> tuple[Ints, list[str], int]:
     if waves.size > MAX_WAVES:
         message = f"The waves have more than {MAX_WAVES} values."
         detail = f"{message} Name a column of waves, or of years."
-        raise InputError(Reason.REQUEST_INVALID, message, detail, f"/parallel_trends/{name}")
+        raise invalid_request(message, detail, f"/parallel_trends/{name}")
     at = np.where(known, np.searchsorted(waves, values), -1)
     return at, [f"{wave:.12g}" for wave in waves], int(np.searchsorted(waves, float(since)))
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.reasons import Reason
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, invalid_request
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import TableSchema
@@ -150,4 +149,4 @@ def _text(edge: Edge) -> str:
 
 def _invalid(pointer: str, message: str, what: str) -> InputError:
     detail = f"{message} Correct or remove {what}."
-    return InputError(Reason.REQUEST_INVALID, message, detail, pointer)
+    return invalid_request(message, detail, pointer)

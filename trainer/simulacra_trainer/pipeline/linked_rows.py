@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import GenerateRequest
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
 from simulacra_intake.rows_of_persons import persons_in
@@ -105,7 +104,7 @@ def plan_linked(trained: TrainedModel, request: GenerateRequest) -> LinkedPlan:
     linked = trained.linked
     if linked is None:
         why = _why_not_linked(trained)
-        raise InputError(Reason.REQUEST_INVALID, why, why, "/persons")
+        raise invalid_request(why, pointer="/persons")
     persons = request.persons or 0
     changes = {"row_count": persons, "persons": None, "evidence": False}
     plan = plan_sampling(_of_subjects(trained, linked), request.model_copy(update=changes))
@@ -119,7 +118,7 @@ def plan_linked(trained: TrainedModel, request: GenerateRequest) -> LinkedPlan:
     if ends[-1] > MAX_ROWS:
         fewer = int(persons * MAX_ROWS / ends[-1])
         message = f"These persons have more than {MAX_ROWS:,} rows. Ask for {fewer:,} persons."
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/persons")
+        raise invalid_request(message, pointer="/persons")
     attainment = plan.attainment and by_option(plan.attainment, trained.schema)
     do = dict(request.interventions)
     return LinkedPlan(int(ends[-1]), request.seed, linked, subjects, ends, do, attainment)

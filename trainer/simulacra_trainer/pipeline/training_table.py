@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import FitRequest
-from simulacra_intake.errors import InputError, too_small
+from simulacra_intake.errors import invalid_request, too_small
 from simulacra_intake.limits import MIN_COLUMNS, MIN_ROWS
 from simulacra_intake.rows_of_persons import persons_in, split_persons
 from simulacra_schema.questions.fit import DifferentialPrivacy
@@ -55,18 +54,18 @@ def private_rows(table: pa.Table, schema: TableSchema, privacy: DifferentialPriv
     }
     if of_design := [name for name, there in design.items() if there]:
         message = f"Differential privacy does not support {of_design[0]}. Use one of the two."
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+        raise invalid_request(message, pointer="/epsilon")
     if schema.subject() is not None:
         message = (
             "Differential privacy bounds what a row tells, and here a person has several rows. Fit "
             "without epsilon, or upload one row a person."
         )
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+        raise invalid_request(message, pointer="/epsilon")
     try:  # an extra, and slow to import
         from simulacra_trainer.differential_privacy import sanitize
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != PRIVATE_EXTRA:
             raise
         message = "Differential privacy is not installed. Run: pip install 'simulacra[private]'"
-        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon") from None
+        raise invalid_request(message, pointer="/epsilon") from None
     return sanitize(table, schema, privacy)

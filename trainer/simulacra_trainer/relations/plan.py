@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import FitRequest
 from simulacra_intake.arrow_values import as_floats
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
@@ -55,7 +54,7 @@ def _refuse_of_upload(schema: TableSchema) -> None:
     if found := next((one.rule for one in schema.rules if one.of_upload), None):
         message = "A rule takes its combinations from the upload. List them, or leave out epsilon."
         detail = f'The rule "{found.words()}" takes its combinations from the upload. List them.'
-        raise InputError(Reason.REQUEST_INVALID, message, detail, "/epsilon")
+        raise invalid_request(message, detail, "/epsilon")
 
 
 def _is_earlier(knowledge: Knowledge, bound: RelationSchema) -> bool:

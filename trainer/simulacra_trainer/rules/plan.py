@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, invalid_request
 from simulacra_schema.faults import pointer
 from simulacra_schema.rules import Rule
 from simulacra_schema.table import TableSchema
@@ -97,7 +97,7 @@ def refuse_unique(request: GenerateRequest, schema: TableSchema) -> None:
     at = "counterfactual" if request.counterfactual else "persons"
     message = f"Rows that a rule makes unique cannot be asked for with {at}. Leave it out."
     detail = f'The rule "{unique[0].words()}" is not kept with {at}. Leave one of the two out.'
-    raise InputError(Reason.REQUEST_INVALID, message, detail, pointer(at))
+    raise invalid_request(message, detail, pointer(at))
 
 
 @contextmanager

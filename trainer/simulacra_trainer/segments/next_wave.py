@@ -12,8 +12,7 @@ from typing import NoReturn
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
-from simulacra_intake.errors import InputError, refuse
+from simulacra_intake.errors import InputError, invalid_request, refuse
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.faults import Wrong
@@ -133,7 +132,7 @@ def nowcast_worth(trained: TrainedModel, conditions: ConditionSet) -> float | No
 
 def _refuse_rows(wave: ColumnSchema) -> NoReturn:
     fault = NO_SHARES.at("conditions", "categorical", wave.name)
-    raise InputError(Reason.REQUEST_INVALID, REFUSED, fault.detail, fault.pointer)
+    raise invalid_request(REFUSED, fault.detail, fault.pointer)
 
 
 def estimates_of(

@@ -12,10 +12,9 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_intake.errors import InputError, refuse
+from simulacra_intake.errors import invalid_request, refuse
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
@@ -95,7 +94,7 @@ def answer_sheet(
             opened.append(found)
     if not opened:
         message = "No column is left that could be a lever."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} Name some.", "/levers")
+        raise invalid_request(message, f"{message} Name some.", "/levers")
     family = [values for one in opened for values in one.influences]
     critical = critical_value(family, seed)
     answers = []

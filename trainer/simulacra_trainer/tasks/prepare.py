@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import DescriptionCounts, ReadSource
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
@@ -29,7 +28,7 @@ from simulacra_crds.tasks import (
 )
 from simulacra_intake.description.layout import NOTHING_STATED, check_kept, open_described
 from simulacra_intake.description.statements import mismatch
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.raw_table import RawTable
 from simulacra_schema.description import Description, DescriptionInvalid, load_description
@@ -146,7 +145,7 @@ def _stated(context: TaskContext, request: PrepareRequest) -> Description:
         return NOTHING_STATED
     own = context.own
     if own.describe(STATED_DESCRIPTION).sha256 != request.description_sha256:
-        raise InputError(Reason.REQUEST_INVALID, NO_DESCRIPTION, NO_DESCRIPTION)
+        raise invalid_request(NO_DESCRIPTION)
     try:
         return load_description(own.read(STATED_DESCRIPTION))
     except DescriptionInvalid as error:
@@ -160,7 +159,7 @@ def _earlier(context: TaskContext, request: PrepareRequest) -> WaveSummary | Non
     if request.earlier_sha256 is None:
         return None
     if not own.exists(EARLIER) or own.describe(EARLIER).sha256 != request.earlier_sha256:
-        raise InputError(Reason.REQUEST_INVALID, NO_EARLIER, NO_EARLIER, "/earlier")
+        raise invalid_request(NO_EARLIER, pointer="/earlier")
     return WaveSummary.model_validate_json(own.read(EARLIER))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra_crds.reasons import Reason
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import invalid_request
 from simulacra_intake.persons.cross_sections import is_wave_name
 from simulacra_schema.table import TableSchema
 from simulacra_schema.wave_summary import WaveSummary, later
@@ -47,4 +46,4 @@ def check_order(earlier: WaveSummary, schema: TableSchema) -> None:
         if set(labels) & set(earlier.labels) or not later(labels[0], last):
             detail = _NOT_EARLIER.format(last=last, first=labels[0])
     if detail is not None:
-        raise InputError(Reason.REQUEST_INVALID, MESSAGE, detail, "/earlier")
+        raise invalid_request(MESSAGE, detail, "/earlier")

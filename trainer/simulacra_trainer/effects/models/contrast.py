@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import as_floats, codes_of
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, invalid_request
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import level_in
@@ -264,4 +263,4 @@ def _number(given: float | str, pointer: str) -> float:
 
 
 def _invalid(pointer: str, message: str, what: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}".strip(), pointer)
+    return invalid_request(message, f"{message} {what}".strip(), pointer)
