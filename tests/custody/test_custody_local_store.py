@@ -4,7 +4,9 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,28 @@ def test_put_does_not_change_an_open_read(store: LocalStore) -> None:
     store.put(KEY, [b"short"])
     assert b"".join(reading) == b"a longer first version"
     assert content(store, KEY) == b"short"
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_a_put_is_durable_when_it_returns(
+    store: LocalStore, if_absent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power failure could leave a name without its bytes, or lose the name."""
+    steps: list[str] = []
+
+    def noting(name: str, action: Callable[..., None]) -> Callable[..., None]:
+        def noted(*given: Any) -> None:
+            is_folder = name == "fsync" and stat.S_ISDIR(os.fstat(given[0]).st_mode)
+            steps.append("folder" if is_folder else name)
+            action(*given)
+
+        return noted
+
+    for name in ("fsync", "replace", "link"):
+        monkeypatch.setattr(os, name, noting(name, getattr(os, name)))
+    store.put(KEY, [b"x"], if_absent=if_absent)
+    folders = KEY.count("/") + 1
+    assert steps == ["fsync", "link" if if_absent else "replace", *["folder"] * folders]
 
 
 def test_only_the_owner_has_access(tmp_path: Path) -> None:

@@ -133,6 +133,23 @@ def test_pruned_log_verifies_and_an_independent_checker_agrees(any_store: Object
     assert independent_log.check(objects(stores), str(KEYS.log_key)) == again.size
 
 
+def test_a_segment_with_one_young_record_is_kept(store: LocalStore) -> None:
+    grow(store, AGES[:10])
+    mixed = [
+        AuditEvent(
+            type=EventType.ARTEFACT_READ,
+            source=Component.API,
+            time=datetime.now(UTC) - timedelta(days=age),
+            data=AuditData(tenant="acme", uid="u"),
+        )
+        for age in (495, 10)
+    ]
+    SegmentedAuditLog(store).append(*mixed)
+    grow(store, AGES[10:])
+    cut = prune(store)
+    assert (cut.size, segments(store)[0]) == (5, segment_key(6))  # a kept record is old, too
+
+
 def declare(store: ObjectStore, keys: InstallationKeys = KEYS, **change: Any) -> None:
     """Replace the newest cut by another one that these keys sign."""
     cut = newest_cut(store, None)
