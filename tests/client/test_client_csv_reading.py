@@ -134,3 +134,13 @@ def test_semicolon_without_decimals_writes_the_weight_with_a_comma(tmp_path: Pat
     assert schema.dialect is not None
     assert (schema.dialect.delimiter, schema.dialect.decimal) == (";", ",")
     assert clean_table(pa.table({"a": [1.5, 2.5] * 15, "b": [1, 2] * 15})).schema.dialect is None
+
+
+def test_public_words_that_no_row_has_are_read_as_text(tmp_path: Path) -> None:
+    """Rows may have them: of a list of party numbers, say, or None, which is a party's name."""
+    file = tmp_path / "rows.csv"
+    file.write_text("list\n01\nNone\n")
+    own = {"name": "list", "kind": "categorical", "storage": "string"}
+    public = own | {"levels": [{"value": "Left"}], "published": {"words": ["01", "None"]}}
+    found = eval(reading_of({"columns": [public]}).call(str(file)), {"pandas": pd})
+    assert found["list"].tolist() == ["01", "None"]

@@ -36,6 +36,7 @@ RIGHT: list[tuple[str, Json]] = [
 WRONG = [
     ("prise=5", ": the table has no column prise. Did you mean price?"),
     ("plan=por", ": plan has no level por. Did you mean pro?"),
+    ("prise=a=b", ": the table has no column prise. Did you mean price?"),
     ("price=high", " price=high: high is not a number."),
     ("price", " price: write COL=VALUE."),
 ]

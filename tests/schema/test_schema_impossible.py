@@ -110,6 +110,11 @@ def faults(asked: dict[str, Any], **more: Any) -> list[Fault]:
             "/conditions/quotas/0",
             "school + 5 ≤ age",
         ),
+        (  # of 100 rows one
+            {"quotas": [{"where": {"school": {"min": 20}}, "min": 0.01}], "do": {"age": 24}},
+            "/conditions/quotas/0",
+            "school + 5 ≤ age",
+        ),
         ({"numeric": {"age": {"min": 20.2, "max": 20.8}}}, "/conditions/numeric/age", "whole num"),
         ({"do": {"start": "2024-02-01"}}, "/interventions/start", "use a condition"),
     ],

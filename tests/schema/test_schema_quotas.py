@@ -109,6 +109,11 @@ def test_a_wrong_quota_is_named(quota: dict[str, Any], pointer: str, says: str) 
             {"categorical": {"segment": {"switcher": 0.2}}},
             "which has 20 % at most",
         ),
+        (
+            [{"where": {**YOUNG, "segment": "switcher"}, "min": 0.3}, {"where": YOUNG, "max": 0}],
+            {},
+            "which has 0 % at most",
+        ),
         ([{"where": YOUNG, "min": 0.1}], {"numeric": {"age": {"min": 30}}}, "range of all rows"),
     ],
 )
