@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.exact_arms import are_exact, end_heaps
 from simulacra_trainer.effects.scores import Scores, part_of
 from simulacra_trainer.effects.slopes import Doses, sloped, spline_terms
@@ -74,3 +78,22 @@ def test_people_with_none_do_not_bend_the_curve_of_the_others(jump: float) -> No
     # Without a term for those with none, the jump is 1.9 standard errors of bias.
     assert abs(np.mean(errors)) < 0.5 * np.mean(sizes)
     assert np.mean(np.abs(errors) < 1.96 * np.array(sizes)) >= 0.85
+
+
+@pytest.mark.parametrize(("with_eight", "exact"), [(100, True), (90, False)])
+def test_some_of_the_rows_are_compared_as_all_of_them(with_eight: int, exact: bool) -> None:
+    """Placebos and yardsticks judge the method of the answer, near its limits as well."""
+    scale = np.where(np.arange(N) % 2, 3.0, 5.0)
+    scale[:with_eight] = 8.0
+    asked = (8.0, 5.0)
+    table = pa.table({"scale": scale, "y": RNG.normal(size=N)})
+    columns = [ColumnSchema(name=one, kind="numeric", storage="double") for one in ("scale", "y")]
+    schema = TableSchema(rows=N, columns=columns)
+    request = EstimateRequest(treatment="scale", value=8, baseline=5, outcome="y")
+    whole = Estimator(table, schema, request, seed=0)
+    assert (whole.contrast.design == "levels") == are_exact(scale, asked) == exact
+    few = np.arange(50, N) if exact else np.arange(1_000)
+    assert are_exact(scale[few], asked) != exact  # as these rows alone would be
+    for part in (whole.at(few, seed=1), whole.permuted(1_000, seed=1)):
+        assert part.contrast.design == whole.contrast.design
+        assert part.method == whole.method

@@ -14,6 +14,7 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.answers import VERDICT_KINDS, AdjustmentEffect, EffectResult
 from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.effects.checks import OWN_GRAPH
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
 from simulacra_trainer.effects.estimate import answer_effect
 from simulacra_trainer.effects.verdict import Evidence, judge
@@ -198,6 +199,17 @@ def test_answer_of_a_usual_order_has_both_intervals_and_no_point() -> None:
     assert (stated.verdict.kind, stated.otherwise) == ("assumed", None)
     assert "presumes" not in stated.verdict.model_dump()
     assert "otherwise" not in stated.model_dump()
+
+
+def test_graph_that_lacks_an_edge_is_no_ground_of_a_usual_order() -> None:
+    """Its order is as doubtful as its missing edge, so nothing is presumed and 0 stays in it."""
+    table, schema = _survey()
+    causes = {"sex": [], "income": [], T: ["sex", "income"], Y: [], "churn": [Y]}
+    found = _ask(table, schema, CausalGraph(order=[*causes], parent_lists=causes, edges=[]))
+    assert [one.outcome for one in found.checks if one.name == OWN_GRAPH] == ["failed"]
+    assert (found.verdict.kind, found.otherwise) == ("open", None)
+    assert found.union is not None
+    assert found.union.low <= 0 <= found.union.high
 
 
 def test_half_samples_question_a_stated_order_in_graph_and_answer() -> None:
