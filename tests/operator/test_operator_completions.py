@@ -145,6 +145,16 @@ def test_given_rows_that_expire_end_the_work_before_they_are_erased() -> None:
     assert isinstance(spared[-1], act.ReleaseFinalizer)
 
 
+def test_a_completion_of_own_rows_does_not_hold_up_their_expiry() -> None:
+    """Without its Model nothing else ends it, and the Dataset would never be erased."""
+    late = iso(CREATED + timedelta(seconds=61))
+    body = resource("Dataset", "ds-1", {"retentionSeconds": 60}, {}, deletionTimestamp=late)
+    labels = {**LABELS, LABEL_GIVEN: "ds-1"}
+    waiting = parse(resource("GenerationJob", "gen-1", OWN, labels=labels))
+    gone = erasure.reconcile(observed(body, dependants=(waiting,)))
+    assert [one.key.name for one in gone if isinstance(one, act.DeleteResource)] == ["gen-1"]
+
+
 def test_a_deletion_of_the_given_rows_takes_the_completion() -> None:
     body = resource("Dataset", "ds-2", {"purpose": "Given"}, {}, deletionTimestamp=iso(NOW))
     finished = ended("GenerationJob", "gen-1", labels=BOTH)

@@ -10,6 +10,7 @@ from typing import Any
 from operator_facts import CREATED, ready_condition, resource
 from simulacra_crds.kube.client import DATASETS, JOBS, WORK_RESOURCES, ApiResource, Object
 from simulacra_operator.observed.custom_resource import Key
+from simulacra_operator.observed.placement import QUEUE_LABEL
 from simulacra_operator.runtime.job_slots import JobSlots
 
 NAMESPACE = "tenant-acme"
@@ -158,3 +159,14 @@ async def test_a_suspended_job_releases_its_slot() -> None:
     assert not await play.ask(named(2))
     await play.slots.observe_job({**job_of(named(1)), "spec": {"suspend": True}})
     assert play.woken == [named(2)]
+
+
+async def test_a_job_that_waits_in_a_queue_of_kueue_holds_its_slot() -> None:
+    """Kueue may admit it at any time."""
+    play = Play(limit=1)
+    assert await play.ask(named(1))
+    waiting = {**job_of(named(1)), "spec": {"suspend": True}}
+    waiting["metadata"]["labels"] = {QUEUE_LABEL: "jobs"}
+    await play.slots.observe_job(waiting)
+    assert not await play.ask(named(2))
+    assert play.woken == []
