@@ -66,6 +66,12 @@ async def test_new_knowledge_replaces_the_model(
     assert (same.status_code, same.json()["status"]) == (202, "ready")
     kept = await world.cluster.get(MODELS, name, "tenant-acme")
     assert kept["metadata"]["uid"] == second["metadata"]["uid"]
+    question = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
+    contrary = question | {"blocks": [["price"], ["segment"]]}  # the model knows the other order
+    headers = {"Idempotency-Key": "of-the-second-model"}
+    refused = await http.post(f"/v1/datasets/{ready}/effects", json=contrary, headers=headers)
+    assert refused.status_code == 400, refused.text
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/blocks/0/0"]
     assert made.status_code == 202
     assert "price" not in world.audit_text()
 

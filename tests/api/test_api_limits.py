@@ -288,6 +288,15 @@ def test_retry_after_says_when_the_rows_fit() -> None:
     used.check_rows(Quotas(rows_per_day=150), 50)
 
 
+def test_a_completion_counts_the_rows_that_it_made() -> None:
+    used, now = Consumption(), utcnow()
+    created = {"metadata": {"creationTimestamp": now.isoformat()}}
+    for spec, status in (({"given": {}}, {"rows": 45}), ({"given": {}}, {}), ({"rowCount": 7}, {})):
+        used.add(GENERATION_JOBS, {**created, "spec": spec, "status": status})
+    assert [count for _, count in used.rows] == [45, 0, 7]
+    assert used.rows_of_day(now) == 52
+
+
 async def test_usage_counts_present_resources(
     world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
