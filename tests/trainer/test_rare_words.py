@@ -181,6 +181,8 @@ def test_rows_of_a_person_count_once() -> None:
     found = clean_table(raw)
     assert found.schema.persons == 100
     assert FIRMS[0] not in everything(found)
+    # A level of its own would tell what the two answered.
+    assert sorted(column_of(found, "employer").level_values()) == sorted(CITIES)
 
 
 def rows(found: CleanTable, **request: object) -> pa.Table:

@@ -17,6 +17,7 @@ from simulacra_trainer.report.attackers.membership import (
     PersonRows,
     mean_advantage,
     membership,
+    number_scores,
     unit_of,
 )
 from trainer_tables import clean, levels_column
@@ -95,6 +96,15 @@ def test_a_number_of_many_people_tells_little() -> None:
     drawn = pa.concat_tables([drawn, members])
     found = membership(PersonRows(members), PersonRows(controls), drawn, columns_of(members))
     assert all(abs(one.gain.value) < 3.0 * one.gain.error for one in found.values())
+
+
+def test_scores_count_the_persons_of_a_number_however_many_rows_are_drawn() -> None:
+    drawn = np.sort(np.random.default_rng(3).integers(0, 31, PERSONS)).astype(float)
+    ages = np.arange(31.0)
+    once = number_scores(drawn, ages, 1.0, 1.0)["near_4"]
+    often = number_scores(np.repeat(drawn, 8), ages, 1.0, 8.0)["near_4"]
+    assert often == pytest.approx(once, abs=0.02)
+    assert np.abs(once).max() > 0.1
 
 
 def words(seed: int, own: int) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_intake.errors import InputError
+from simulacra_intake.limits import MIB
 from simulacra_intake.raw_table import NOTES
 from simulacra_intake.read import open_table, read_table
 from simulacra_intake.readers.code_pages import NAMES, code_page
@@ -388,6 +389,17 @@ def test_names_that_stand_among_the_rows_again_are_no_row(
     assert [column.kind for column in schema.columns][:2] == ["numeric", "integer"]
     plain = read(tmp_path, "\n".join([names, *rows]))
     assert "stand among the rows again" not in notes(plain)
+
+
+def test_names_that_stand_again_across_two_blocks_are_found(tmp_path: Path) -> None:
+    """A file is looked through in blocks of 1 MiB."""
+    names, row = "size;rent;town", "12,5;300;" + "x" * 1_000
+    rows = [row] * (MIB // (len(row) + 1) - 1)
+    before = len("\n".join([names, *rows, ""]))
+    rows[0] += "x" * (MIB - before - len(names) // 2)
+    table = read(tmp_path, "\n".join([names, *rows, names, *rows[:40], ""]))
+    assert table.num_rows == len(rows) + 40
+    assert "stand among the rows again" in notes(table)
 
 
 def test_who_ticked_every_option_is_no_line_of_names(tmp_path: Path) -> None:

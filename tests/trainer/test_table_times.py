@@ -180,6 +180,17 @@ def test_a_clock_has_its_own_unit(stated: str, is_its_own: bool) -> None:
     assert written(clean)[0] == cells[0]
 
 
+def test_midnight_written_as_24_00_is_no_time_of_day() -> None:
+    """No type of times holds it; as a length of time it is one day."""
+    table = pa.table({"c": ["18:00", "24:00", "08:30"] * 20, "o": ["p", "q", "r"] * 20})
+    stated = {"fields": [{"name": "c", "type": "time"}], "x-simulacra": {"version": 1}}
+    with pytest.raises(InputError) as caught:
+        clean_described(table, parse_description(stated))
+    assert [one.detail for one in caught.value.errors] == [
+        "More than 1 % of the cells are no times."
+    ]
+
+
 def test_a_name_makes_a_clock_a_duration() -> None:
     assert cleaned(["10:05", "00:45"], name="Dauer").schema.columns[0].storage == "duration[s]"
 

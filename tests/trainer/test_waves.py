@@ -81,6 +81,10 @@ GAPS = [None if at % 80 == 0 else 1 + at // 800 for at in range(1600)]
     [
         (GAPS, "20 rows have no wave. Fill the gaps, or leave those rows out."),
         (
+            np.repeat(["very low", "low", "don't know", "high"], [700, 500, 20, 380]),
+            "20 rows have no wave.",
+        ),
+        (
             np.ones(1600, int),
             "All rows are of one wave; at least 2 are needed. Leave the role out.",
         ),
@@ -88,7 +92,7 @@ GAPS = [None if at % 80 == 0 else 1 + at // 800 for at in range(1600)]
         (np.linspace(0.1, 9.7, 1600), "A wave has an order: numbers, periods, or ordered "),
         (np.repeat(["north", "south"], 800), "A wave has an order: numbers, periods, or ordered "),
     ],
-    ids=["gaps", "one", "many", "measured", "words"],
+    ids=["gaps", "answers apart", "one", "many", "measured", "words"],
 )
 def test_what_is_no_wave_is_refused(cells: Any, detail: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
