@@ -79,7 +79,7 @@ async def test_a_kill_at_any_custody_call_does_not_change_the_outcome(
     world: World, proxy: KillingProxy, one_life: Life, points: Points
 ) -> None:
     doom = world.operator.root / "doom"
-    world.operator.program = [str(Path(life.__file__).with_name("doomed_operator.py"))]
+    world.operator.script = Path(life.__file__).with_name("doomed_operator.py")
     world.operator.extra = {"DOOM": str(doom)}
     world.operator.end()
     await world.create_tenant()

@@ -101,7 +101,9 @@ class OperatorProcess:
         self.root, self.kubeconfig = root, kubeconfig
         self.log = root / "operator.log"
         self.program: list[str] | None = None
-        """Another program than `python -m simulacra_operator`, which is forked."""
+        """Arguments of Python for a process from the start; without them the operator is forked."""
+        self.script: Path | None = None
+        """A script that the fork runs instead of `python -m simulacra_operator`."""
         self.extra: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | OperatorFork | None = None
 
@@ -125,7 +127,7 @@ class OperatorProcess:
         env["KUBECONFIG"] = str(kubeconfig or self.kubeconfig)
         env |= self.extra
         if self.program is None:
-            self._process = OperatorFork(env, self.log)
+            self._process = OperatorFork(env, self.log, self.script)
             return
         command = [sys.executable, "-W", "ignore", *self.program]
         with self.log.open("ab") as log:

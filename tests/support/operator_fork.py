@@ -1,7 +1,7 @@
 """Operators that begin as forks of a process with all imports done, which are most of a start.
 
-A fork runs the `main` of `python -m simulacra_operator` in an environment of its own, and can be
-killed like it. This module is also the program of the process that forks.
+A fork runs the `main` of `python -m simulacra_operator`, or a script around it, in an environment
+of its own, and can be killed like it. This module is also the program of the process that forks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -24,9 +25,10 @@ _ONE_AT_A_TIME = threading.Lock()
 class OperatorFork:
     """A running operator, with the methods of a `subprocess.Popen` that tests use."""
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, env: Mapping[str, str], log: Path, script: Path | None = None) -> None:
         log.touch()  # tests read it at once
-        self.pid = int(_asked({"env": dict(env), "log": str(log)}))
+        asked = {"env": dict(env), "log": str(log), "script": str(script) if script else None}
+        self.pid = int(_asked(asked))
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -89,7 +91,10 @@ def _serve() -> int:
             answer = os.waitstatus_to_exitcode(status) if ended else None
         elif (answer := os.fork()) == 0:
             _become(question["env"], question["log"])
-            return main()
+            if question["script"] is None:
+                return main()
+            runpy.run_path(question["script"], run_name="__main__")
+            return 0
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
     return 0
