@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from installation import SURVEY, Installation, descendants, eventually
 
-pytest.importorskip("pytorch_lightning")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.neural,
+    pytest.mark.skipif(find_spec("pytorch_lightning") is None, reason="needs the neural extra"),
     pytest.mark.reliability,
     pytest.mark.timeout(900),
 ]

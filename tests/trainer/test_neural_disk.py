@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +16,38 @@ from simulacra_intake.scratch import EncryptedPath
 from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.table import TableSchema
 from simulacra_schema.worth import worth_of
-from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
+from simulacra_trainer.families.base import (
+    Family,
+    FittedModel,
+    ModelFileError,
+    Progress,
+    no_progress,
+)
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.trained_model import load_model, save_model
 from trainer_tables import survey
 
-pytestmark = pytest.mark.neural
-family = pytest.importorskip(
-    "simulacra_trainer.families.neural", exc_type=ModuleNotFoundError
-).NEURAL
-training = pytest.importorskip(
-    "simulacra_trainer.families.neural.training", exc_type=ModuleNotFoundError
-)
+pytestmark = [
+    pytest.mark.neural,
+    pytest.mark.skipif(find_spec("pytorch_lightning") is None, reason="needs the neural extra"),
+]
+TRAINING = "simulacra_trainer.families.neural.training"
 
 TABLE, SCHEMA = survey(300, seed=3)
 NARROW = ["age", "segment", "city"]
 
 
+def family() -> Family:
+    """Return the neural family; torch takes seconds to import, and every process collects this."""
+    from simulacra_trainer.families.neural import NEURAL
+
+    return NEURAL
+
+
 def fit(seed: int = 0, progress: Progress = no_progress, **options: object) -> FittedModel:
     schema = TableSchema(rows=SCHEMA.rows, columns=[c for c in SCHEMA.columns if c.name in NARROW])
-    return family.fit(
+    return family().fit(
         TABLE.select(NARROW), schema, NARROW, seed=seed, options=options, progress=progress
     )
 
@@ -48,8 +60,8 @@ def draw(model: FittedModel, n: int = 2000) -> pa.Table:
 def short_training() -> Iterator[None]:
     """Train for less than a hundred steps: these tests are about files, not about likeness."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "MIN_BUDGET_S", 0.6)
-        patch.setattr(training, "BUDGET_S", 0.6)
+        patch.setattr(f"{TRAINING}.MIN_BUDGET_S", 0.6)
+        patch.setattr(f"{TRAINING}.BUDGET_S", 0.6)
         yield
 
 
@@ -118,7 +130,7 @@ def test_damaged_tensors_are_rejected(neural: TrainedModel, tmp_path: Path, dama
     damage(tensors)
     save_file(tensors, tmp_path / "model.safetensors")
     with pytest.raises(ModelFileError):
-        family.load(tmp_path, TABLE, SCHEMA)
+        family().load(tmp_path, TABLE, SCHEMA)
 
 
 def test_damaged_files_are_rejected(neural: TrainedModel, tmp_path: Path) -> None:
@@ -138,16 +150,16 @@ def test_damaged_files_are_rejected(neural: TrainedModel, tmp_path: Path) -> Non
     ):
         path.write_text(damaged)
         with pytest.raises(ModelFileError):
-            family.load(tmp_path, TABLE, SCHEMA)
+            family().load(tmp_path, TABLE, SCHEMA)
     path.write_text(whole)
     huge_header = (2**40).to_bytes(8, "little") + weights[8:]
     for damaged_bytes in (b"", weights[:1000], huge_header, weights + bytes(4 << 20)):
         tensors.write_bytes(damaged_bytes)
         with pytest.raises(ModelFileError):
-            family.load(tmp_path, TABLE, SCHEMA)
+            family().load(tmp_path, TABLE, SCHEMA)
     tensors.unlink()
     with pytest.raises(ModelFileError):
-        family.load(tmp_path, TABLE, SCHEMA)
+        family().load(tmp_path, TABLE, SCHEMA)
 
 
 class Killed(Exception):

@@ -2,7 +2,11 @@
 decides.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +17,21 @@ from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from trainer_tables import clean, levels_column, numbers_column, survey
 
-pytestmark = pytest.mark.neural
-neural = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError)
-training = pytest.importorskip(
-    "simulacra_trainer.families.neural.training", exc_type=ModuleNotFoundError
-)
-NeuralModel = neural.NeuralModel
+if TYPE_CHECKING:
+    from simulacra_trainer.families.neural import NeuralModel
+
+pytestmark = [
+    pytest.mark.neural,
+    pytest.mark.skipif(find_spec("pytorch_lightning") is None, reason="needs the neural extra"),
+]
+TRAINING = "simulacra_trainer.families.neural.training"
 
 
 def fit(table: pa.Table, schema: TableSchema, **options: object) -> NeuralModel:
-    return neural.NEURAL.fit(
+    # Here, because every process of xdist collects this file, and torch takes seconds to import.
+    from simulacra_trainer.families.neural import NEURAL
+
+    return NEURAL.fit(
         table, schema, table.column_names, seed=0, options=options, progress=no_progress
     )
 
@@ -39,8 +48,8 @@ def floats(table: pa.Table, name: str) -> np.ndarray:
 def short_training() -> Iterator[None]:
     """Train for a part of the usual steps, which is enough for tables of this size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "BUDGET_S", 6.0)
-        patch.setattr(training, "MIN_BUDGET_S", 1.5)
+        patch.setattr(f"{TRAINING}.BUDGET_S", 6.0)
+        patch.setattr(f"{TRAINING}.MIN_BUDGET_S", 1.5)
         yield
 
 
@@ -163,7 +172,7 @@ def test_likelihood_prefers_true_rows_and_uses_the_shared_grid(
 
 
 def test_likelihood_sums_to_one_over_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MIN_BUDGET_S", 0.5)  # it does so for any weights
+    monkeypatch.setattr(f"{TRAINING}.MIN_BUDGET_S", 0.5)  # it does so for any weights
     rng = np.random.default_rng(1)
     x = rng.normal(0, 1, 400)
     table, schema = clean(

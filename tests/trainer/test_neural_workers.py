@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from simulacra_trainer.workers import PeerLost, Workers
 from trainer_pod import Pod
 from trainer_tables import survey
 
-pytestmark = pytest.mark.neural
-neural = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError)
+pytestmark = [
+    pytest.mark.neural,
+    pytest.mark.skipif(find_spec("pytorch_lightning") is None, reason="needs the neural extra"),
+]
 
 
 def test_workers_together_see_the_batch_of_a_single_process() -> None:
@@ -120,6 +123,8 @@ def started(pod: Pod, size: int) -> list:
 
 @pytest.mark.reliability
 def test_two_workers_fit_the_same_model_as_one(tmp_path: Path) -> None:
+    from simulacra_trainer.families.neural import NEURAL
+
     pods = []
     for size in (1, 2):
         pod = Pod(tmp_path / str(size))
@@ -140,7 +145,7 @@ def test_two_workers_fit_the_same_model_as_one(tmp_path: Path) -> None:
         folder.mkdir()
         for name in pod.artifacts("models").names("model/"):
             pod.artifacts("models").download(name, folder / name.removeprefix("model/"))
-        judged.append(neural.NEURAL.load(folder, table, schema).log_likelihood(table))
+        judged.append(NEURAL.load(folder, table, schema).log_likelihood(table))
     # sums are rounded in another order, and a training makes more of that with every step
     assert abs(judged[0].mean() - judged[1].mean()) < 0.02
     assert np.corrcoef(*judged)[0, 1] > 0.999
@@ -170,7 +175,7 @@ def test_group_of_one_fits_the_same_model_as_no_group(
     columns: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Columns without numbers leave the weights of numbers unused, which torch must be told."""
-    from simulacra_trainer.families.neural import training
+    from simulacra_trainer.families.neural import NEURAL, training
     from simulacra_trainer.families.neural.worker_group import joined
 
     # Two intervals of steps: any later step is as equal as the first ones.
@@ -184,8 +189,6 @@ def test_group_of_one_fits_the_same_model_as_no_group(
     with joined(Workers(0, 1, "127.0.0.1", free_port()), on_gpu=False) as group:
         for options in ({}, {"group": group}):
             rows = table.select(columns)
-            fitted = neural.NEURAL.fit(
-                rows, few, columns, seed=0, options=options, progress=no_progress
-            )
+            fitted = NEURAL.fit(rows, few, columns, seed=0, options=options, progress=no_progress)
             drawn.append(fitted.sample(200, np.random.default_rng(1)))
     assert drawn[0].equals(drawn[1])
