@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.assertion import rewrite
 
 LONG = {"neural": 100, "e2e": 100, "browser": 100, "timeout": 100, "slow": 50}
 """Marks of long tests, each with how many other tests take about as long."""
@@ -23,6 +26,41 @@ def _state_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Collect without the garbage collector, which would walk again and again what stays."""
+    gc.disable()
+    with suppress(AttributeError, TypeError):  # private names: another pytest is only slower
+        _rewrite_share(session.config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave out what was imported and collected from every later walk, that at the end too."""
+    gc.freeze()
+    gc.enable()
+
+
+def _rewrite_share(config: pytest.Config) -> None:
+    """Rewrite the assertions of this process's share of the files, where no cache has them.
+
+    Every process of xdist imports all files: else each would rewrite all of them at the same time.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count == 1:
+        return
+    number = int(config.workerinput["workerid"].removeprefix("gw"))  # type: ignore[attr-defined]
+    paths = [config.rootpath / one.partition("::")[0] for one in config.args]
+    files = [file for path in paths for file in sorted(path.rglob("*.py")) or [path]]
+    names = [one for one in files if one.stem == "conftest" or one.stem.startswith("test_")]
+    for file in names[number::count]:
+        cached = rewrite.get_cache_dir(file) / f"{file.stem}{rewrite.PYC_TAIL}"
+        if rewrite._read_pyc(file, cached) is None:
+            version, code = rewrite._rewrite_test(file, config)
+            rewrite.try_makedirs(cached.parent)
+            rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, version, cached)
 
 
 @pytest.hookimpl(trylast=True)
