@@ -160,20 +160,27 @@ def test_malformed_setting_is_named(env: dict[str, str]) -> None:
         Settings.from_env("http://127.0.0.1:1", env)
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"},
-        {"SIMULACRA_STORE": "here"},
-        {"SIMULACRA_AUDIT_DAYS": "29"},
-    ],
-)
-def test_program_exits_with_one_line_about_a_bad_setting(env: dict[str, str]) -> None:
+def test_program_exits_with_one_line_about_a_bad_setting() -> None:
+    env = os.environ | {"SIMULACRA_STORE": "here"}
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
-    done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert next(iter(env)) in done.stderr
+    assert "SIMULACRA_STORE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SIMULACRA_MAX_UPLOAD_BYTES", "1 GiB"), ("SIMULACRA_AUDIT_DAYS", "29")]
+)
+def test_settings_of_api_and_audit_are_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(program.log, "to_stderr", lambda: None)
+    assert program.main(["--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert name in said
 
 
 async def test_custody_and_audit_are_opened_once(
