@@ -1,18 +1,11 @@
 """Models that the engine's tests share, fit once."""
 
-import os
 from collections.abc import Iterator
-from io import BufferedReader
-from typing import Any
 
 import pytest
 
+from parsed_here import parsed_here
 from simulacra_crds.tasks import FitRequest
-from simulacra_intake import read
-from simulacra_intake.readers.parse import parse
-from simulacra_intake.readers.stated_layout import StatedLayout
-from simulacra_intake.sandbox.child_process import Answer
-from simulacra_intake.scratch import EncryptedFile, buffered_writer
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from trainer_tables import survey
 
@@ -34,15 +27,5 @@ def exact_counts() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def _parsed_here() -> Iterator[None]:
     """Parse uploads in this process, not in the confined child that tests/intake is about."""
-
-    def parse_here(
-        _: str, kind: str, source: BufferedReader, sink: EncryptedFile, __: Any, layout: str
-    ) -> Answer:
-        written = EncryptedFile(os.dup(sink.fileno()), sink.key, writable=True)
-        with buffered_writer(written) as out:
-            parse(source.raw, kind, out, True, StatedLayout.from_json(layout))
-        return Answer(refused=False, text=b"")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "run_confined", parse_here)
+    with parsed_here():
         yield
