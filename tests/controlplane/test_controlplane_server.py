@@ -18,8 +18,6 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiException, CoreV1Api
 
 pytestmark = pytest.mark.embedded
 
@@ -290,6 +288,9 @@ def test_pod_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
 
 
 async def test_official_client_works_with_the_kubeconfig(servers: Any) -> None:
+    from kubernetes.aio import config
+    from kubernetes.aio.client import ApiException, CoreV1Api  # a second to import, for this test
+
     server = servers()
     path = str(server.folder / "kubeconfig")
     async with await config.new_client_from_config(path, persist_config=False) as client:
