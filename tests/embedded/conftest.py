@@ -100,7 +100,7 @@ class Bench:
     async def job(
         self, script: str, *, name: str = "work", container: Object | None = None, **spec: Any
     ) -> Object:
-        """Create a Job whose one container runs a shell script."""
+        """Create a Job as the operator writes them, whose one container runs a shell script."""
         main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", script]} | (container or {})
         template = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 2}
         template |= {"containers": [main]}
@@ -108,7 +108,10 @@ class Bench:
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {"name": name},
-            "spec": spec | {"template": {"spec": template | spec.pop("template", {})}},
+            "spec": {
+                **{"completionMode": "Indexed", "completions": 1, "podReplacementPolicy": "Failed"},
+                **{"template": {"spec": template}, **spec},
+            },
         }
         return await self.cluster.create(JOBS, body, self.namespace)
 

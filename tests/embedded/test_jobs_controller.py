@@ -34,9 +34,7 @@ async def test_job_completes(bench: Any, condition: Any) -> None:
 
 
 async def test_indexed_job_runs_each_index_once(bench: Any, condition: Any) -> None:
-    await bench.job(
-        "echo shard $JOB_COMPLETION_INDEX", completions=5, parallelism=2, completionMode="Indexed"
-    )
+    await bench.job("echo shard $JOB_COMPLETION_INDEX", completions=5, parallelism=2)
     status = await bench.ended()
     assert condition(status, "Complete")
     assert status["completedIndexes"] == "0-4"
@@ -108,25 +106,6 @@ async def test_suspended_job_starts_no_pods(bench: Any, condition: Any) -> None:
     assert await bench.pods() == []
 
 
-async def test_ttl_removes_job_and_pods(bench: Any) -> None:
-    await bench.job("exit 0", ttlSecondsAfterFinished=1)
-
-    async def gone() -> bool:
-        return (
-            await bench.cluster.find(JOBS, "work", bench.namespace) is None
-            and not await bench.pods()
-        )
-
-    await bench.until(gone)
-
-
-async def test_work_queue_completes_with_its_last_pod(bench: Any, condition: Any) -> None:
-    await bench.job('case "$HOSTNAME" in *) sleep 1;; esac', parallelism=2)  # no completions
-    status = await bench.ended()
-    assert condition(status, "Complete")
-    assert status["succeeded"] == 2
-
-
 async def test_deleting_a_job_ends_its_pods(bench: Any) -> None:
     await bench.job("trap 'echo bye; exit 7' TERM; while :; do sleep 0.1; done")
     (pod,) = await bench.running()
@@ -147,7 +126,7 @@ async def test_deleting_a_job_ends_its_pods(bench: Any) -> None:
 
 async def test_terminating_pod_is_not_replaced(bench: Any) -> None:
     script = "trap 'sleep 1; exit 1' TERM; while :; do sleep 0.1; done"
-    await bench.job(script, podReplacementPolicy="Failed", backoffLimit=4)
+    await bench.job(script, backoffLimit=4)
     (pod,) = await bench.running()
     name, phase = pod["metadata"]["name"], pod["status"]["phase"]
     async with asyncio.timeout(60), aclosing(bench.cluster.watch(PODS, bench.namespace)) as changes:
@@ -172,7 +151,7 @@ async def test_job_completes_after_the_controller_was_killed(
 ) -> None:
     if bench.real:
         pytest.skip("kube-controller-manager is not killed")
-    await bench.job("sleep 0.3", completions=6, parallelism=3, completionMode="Indexed")
+    await bench.job("sleep 0.3", completions=6, parallelism=3)
     await asyncio.sleep(delay)
     bench.processes.end("jobs", signal.SIGKILL)
     bench.processes.start("jobs")
@@ -193,7 +172,6 @@ async def test_job_completes_after_everything_was_killed(bench: Any, condition: 
         waits,
         completions=4,
         parallelism=2,
-        completionMode="Indexed",
         backoffLimit=0,
         podFailurePolicy={"rules": [IGNORE_DISRUPTION]},
     )
@@ -226,10 +204,22 @@ async def test_failures_are_counted_once_despite_restarts(bench: Any, condition:
     assert len(await bench.pods()) == 3
 
 
-async def test_unsupported_feature_is_refused(bench: Any, condition: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("backoffLimitPerIndex", 1),
+        ("ttlSecondsAfterFinished", 1),
+        ("completionMode", "NonIndexed"),
+        ("podReplacementPolicy", "TerminatingOrFailed"),
+    ],
+)
+async def test_job_of_another_shape_is_refused(
+    bench: Any, condition: Any, name: str, value: object
+) -> None:
     if bench.real:
         pytest.skip("Kubernetes supports it")
-    await bench.job("exit 0", completionMode="Indexed", completions=1, backoffLimitPerIndex=1)
+    await bench.job("exit 0", **{name: value})
     failed = condition(await bench.ended(), "Failed")
     assert failed["reason"] == "NotSupported"
-    assert "backoffLimitPerIndex" in failed["message"]
+    assert name in failed["message"]
+    assert await bench.pods() == []

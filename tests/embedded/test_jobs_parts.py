@@ -101,7 +101,7 @@ def test_pod_names_are_computed_and_short_enough() -> None:
     keys = product("ab", (0, 1), (0, 1))
     assert len({pod_name(job(uid=uid), index, attempt) for uid, index, attempt in keys}) == 8
     assert len(pod_name(job("x" * 63), 12345, 3)) <= 63
-    assert pod_name(job(), None, 1).startswith("work-")
+    assert pod_name(job(), 2, 1).startswith("work-2-")
 
 
 def test_pod_has_its_owner_and_its_index() -> None:
@@ -157,9 +157,10 @@ async def test_pod_missing_from_the_list_is_replaced_only_after_its_end() -> Non
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}
     job: dict[str, Any] = {
         "metadata": {"name": "work", "namespace": "n", "uid": "u", "resourceVersion": "1"},
-        "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template},
+        "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template}
+        | {"completionMode": "Indexed", "podReplacementPolicy": "Failed"},
     }
-    pod = pod_for(job, None, 0)
+    pod = pod_for(job, 0, 0)
     pod["metadata"] |= {"uid": "old"}
     pod["status"] = {"phase": "Running"}
     server = SlowWatch(job, pod)
@@ -173,7 +174,7 @@ async def test_pod_missing_from_the_list_is_replaced_only_after_its_end() -> Non
         while not server.created or not job.get("status"):
             await asyncio.sleep(0.01)
     assert job["status"]["failed"] == 1
-    assert [one["metadata"]["name"] for one in server.created] == [pod_name(job, None, 1)]
+    assert [one["metadata"]["name"] for one in server.created] == [pod_name(job, 0, 1)]
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.kube.client import CONFIGMAPS, NODES, PODS, SECRETS
+from simulacra_crds.kube.client import NODES, PODS, SECRETS
 
 DISRUPTED = [{"type": "DisruptionTarget", "status": "True"}]
 IGNORE_DISRUPTION = {"rules": [{"action": "Ignore", "onPodConditions": DISRUPTED}]}
@@ -81,32 +81,31 @@ async def test_signal_is_in_the_status(bench: Any) -> None:
 async def test_environment_is_resolved_from_all_sources(bench: Any) -> None:
     secret = {"metadata": {"name": "s"}, "stringData": {"key": "hidden"}}
     await bench.cluster.create(SECRETS, secret, bench.namespace)
-    config = {"metadata": {"name": "c"}, "data": {"key": "shown"}}
-    await bench.cluster.create(CONFIGMAPS, config, bench.namespace)
     env = [
         {"name": "PLAIN", "value": "one $(OTHER) $$(PLAIN)"},
-        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['color']"}}},
         {"name": "NOTE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['note']"}}},
         {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
-        {"name": "CONFIG", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "key"}}},
-        {
-            "name": "NONE",
-            "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "key", "optional": True}},
-        },
+        *(
+            {
+                "name": f"NONE_{key}",
+                "valueFrom": {"secretKeyRef": {"name": name, "key": key, "optional": True}},
+            }
+            for name, key in (("s", "absent"), ("absent", "key"))
+        ),
         {"name": "TWICE", "value": "$(SECRET)!"},
     ]
-    container = {"env": env, "resources": {"limits": {"cpu": "700m"}}}
+    container = {"env": env, "envFrom": [{"secretRef": {"name": "s"}}]}
+    container |= {"resources": {"limits": {"cpu": "700m"}}}
     found = await pod(bench, "env", container)
     said = dict(line.split("=", 1) for line in bench.log(found).splitlines())
     assert said["PLAIN"] == "one $(OTHER) $(PLAIN)"
-    assert said["NAME"] == found["metadata"]["name"]
     assert said["LABEL"] == "red"
     assert said["NOTE"] == "a b"
     assert said["SECRET"] == "hidden"
-    assert said["CONFIG"] == "shown"
+    assert said["key"] == "hidden"
     assert said["TWICE"] == "hidden!"
-    assert "NONE" not in said
+    assert not said.keys() & {"NONE_absent", "NONE_key"}
     assert said["OMP_NUM_THREADS"] == said["NUMBA_NUM_THREADS"] == "1"
     assert (
         said["SIMULACRA_STORE"] == "file:///nowhere"
@@ -152,24 +151,15 @@ async def test_other_image_is_refused(bench: Any) -> None:
     assert "simulacra/trainer" in found["status"]["message"]
 
 
-async def test_container_is_restarted_in_place(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OnFailure: the second run finds the mark of the first."""
-    mark = bench.processes.root / f"mark-{bench.namespace}"
-    found = await pod(
-        bench, f"test -e {mark} || {{ touch {mark}; exit 3; }}", restartPolicy="OnFailure"
-    )
-    status = found["status"]["containerStatuses"][0]
-    assert found["status"]["phase"] == "Succeeded"
-    assert status["restartCount"] == 1
-    assert status["lastState"]["terminated"]["exitCode"] == 3
-
-
 async def test_missing_secret_keeps_the_pod_waiting(bench: Any) -> None:
     env = [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "later", "key": "k"}}}]
     body = {
         "metadata": {"name": "waits"},
         "spec": {
-            "containers": [{"name": "main", "image": "test/shell", "command": ["true"], "env": env}]
+            "restartPolicy": "Never",
+            "containers": [
+                {"name": "main", "image": "test/shell", "command": ["true"], "env": env}
+            ],
         },
     }
     await bench.cluster.create(PODS, body, bench.namespace)
@@ -195,9 +185,7 @@ async def test_missing_secret_keeps_the_pod_waiting(bench: Any) -> None:
 async def test_deleted_pod_gets_its_grace_period(
     bench: Any, script: str, code: int, condition: Any
 ) -> None:
-    await bench.job(
-        f"{script}; while :; do sleep 0.1; done", podReplacementPolicy="Failed", backoffLimit=0
-    )
+    await bench.job(f"{script}; while :; do sleep 0.1; done", backoffLimit=0)
     (found,) = await bench.running()
     seen: list[Any] = []
 

@@ -80,7 +80,8 @@ def test_command_is_expanded(container: dict[str, Any], expected: list[str]) -> 
 
 
 def pod(image: str = "simulacra/trainer:1", **spec: Any) -> dict[str, Any]:
-    return {"spec": {"containers": [{"name": "main", "image": image}]} | spec}
+    containers = [{"name": "main", "image": image}]
+    return {"spec": {"restartPolicy": "Never", "containers": containers} | spec}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,7 @@ def test_other_images_do_not_run(image: str) -> None:
         ({"initContainers": [{"name": "i"}]}, "one container"),
         ({"containers": [{"name": "a", "image": "simulacra/trainer"}] * 2}, "one container"),
         ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, "secret"),
+        ({"restartPolicy": "OnFailure"}, "restartPolicy"),
     ],
 )
 def test_unsupported_pods_do_not_run(spec: dict[str, Any], word: str) -> None:

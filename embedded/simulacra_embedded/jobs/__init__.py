@@ -4,6 +4,6 @@ Level-triggered: each pass of the `controller` reads the Job and its Pods again,
 pure function `reconcile`, and writes; a restart loses no state. Pod names are computed (`pods`), so
 a create repeated after a crash meets AlreadyExists instead of making a second pod.
 
-`backoffLimitPerIndex`, `maxFailedIndexes` and `successPolicy` are not supported: such a Job fails
-with a condition that says so.
+It runs Jobs as the operator writes them: Indexed, with podReplacementPolicy Failed. Any other Job
+fails with a condition that says why.
 """

@@ -136,10 +136,6 @@ class JobController:
 
     async def _apply(self, job: Object, plan: Plan) -> None:
         namespace, name, uid = (job["metadata"][field] for field in ("namespace", "name", "uid"))
-        if plan.delete_job:
-            log.info("finished job expired namespace=%s name=%s", namespace, name)
-            await self._cluster.delete(kube.JOBS, name, namespace, uid=uid)
-            return
         for pod in plan.delete:
             await self._delete(pod, plan.release)
         try:

@@ -11,7 +11,7 @@ Object = dict[str, Any]
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 ATTEMPT = "simulacra.dev/attempt"
-"""Annotation: the number of earlier pods of this completion (Indexed) or Job (NonIndexed)."""
+"""Annotation: the number of earlier pods of this completion."""
 RELEASED = "simulacra.dev/released"
 """Annotation: deleted as surplus or for a suspension; neither failed nor succeeded."""
 JOB_NAME = "batch.kubernetes.io/job-name"
@@ -55,10 +55,9 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def index_of(pod: Object) -> int | None:
-    """Return the completion index; None for a pod of a NonIndexed Job."""
-    value = pod["metadata"].get("annotations", {}).get(INDEX)
-    return int(value) if value is not None else None
+def index_of(pod: Object) -> int:
+    """Return the completion index, 0 without one."""
+    return int(pod["metadata"].get("annotations", {}).get(INDEX, 0))
 
 
 def attempt_of(pod: Object) -> int:
@@ -71,32 +70,23 @@ def is_released(pod: Object) -> bool:
     return RELEASED in pod["metadata"].get("annotations", {})
 
 
-def restarts(pod: Object) -> int:
-    """Return the number of restarts in place (restartPolicy OnFailure)."""
-    return sum(int(c.get("restartCount", 0)) for c in _containers(pod))
-
-
 def finished_at(pod: Object) -> datetime | None:
     """Return when the last container ended; without that, when the pod started."""
-    ends = [c.get("state", {}).get("terminated", {}).get("finishedAt") for c in _containers(pod)]
+    containers = pod.get("status", {}).get("containerStatuses") or []
+    ends = [c.get("state", {}).get("terminated", {}).get("finishedAt") for c in containers]
     times = [time for end in ends if (time := parse_time(end))]
     start = pod.get("status", {}).get("startTime") or pod["metadata"].get("creationTimestamp")
     return max(times, default=parse_time(start))
 
 
-def _containers(pod: Object) -> list[Object]:
-    return pod.get("status", {}).get("containerStatuses") or []
-
-
-def pod_name(job: Object, index: int | None, attempt: int) -> str:
-    """Return `<job>[-<index>]-<hash>`, at most 63 characters, the same for the same attempt."""
+def pod_name(job: Object, index: int, attempt: int) -> str:
+    """Return `<job>-<index>-<hash>`, at most 63 characters, the same for the same attempt."""
     uid = job["metadata"]["uid"]
     digest = hashlib.sha256(f"{uid}/{index}/{attempt}".encode()).hexdigest()[:8]
-    middle = "" if index is None else f"-{index}"
-    return f"{job['metadata']['name'][: 54 - len(middle)]}{middle}-{digest}"
+    return f"{job['metadata']['name'][: 53 - len(str(index))]}-{index}-{digest}"
 
 
-def pod_for(job: Object, index: int | None, attempt: int) -> Object:
+def pod_for(job: Object, index: int, attempt: int) -> Object:
     """Return the Pod of a completion's attempt; the Job owns it."""
     meta = job["metadata"]
     template = copy.deepcopy(job["spec"]["template"])
@@ -104,14 +94,13 @@ def pod_for(job: Object, index: int | None, attempt: int) -> Object:
     annotations = dict(template.get("metadata", {}).get("annotations") or {})
     labels |= {JOB_NAME: meta["name"], JOB_UID: meta["uid"]}
     annotations[ATTEMPT] = str(attempt)
+    labels[INDEX] = annotations[INDEX] = str(index)
     spec: Object = template["spec"]
-    if index is not None:
-        labels[INDEX] = annotations[INDEX] = str(index)
-        for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
-            env = container.setdefault("env", [])
-            if not any(entry["name"] == INDEX_ENV for entry in env):
-                source = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}
-                env.append({"name": INDEX_ENV, "valueFrom": source})
+    for container in spec["containers"]:
+        env = container.setdefault("env", [])
+        if not any(entry["name"] == INDEX_ENV for entry in env):
+            source = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}
+            env.append({"name": INDEX_ENV, "valueFrom": source})
     owner = {
         "apiVersion": "batch/v1",
         "kind": "Job",

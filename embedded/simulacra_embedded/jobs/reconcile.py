@@ -6,6 +6,8 @@ The rules are those of Kubernetes' `pkg/controller/job/job_controller.go` (syncJ
   counted pods that are still listed (in Kubernetes: of those not counted yet).
 - Pods deleted as surplus or for a suspension are not counted, as in Kubernetes; an annotation marks
   them (`release`) where Kubernetes removes its finalizer.
+- It runs Jobs as the operator writes them (`REQUIRED`); another one fails with a condition that
+  says why.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from simulacra_embedded.jobs import pods, status
 
 Object = dict[str, Any]
 BACKOFF_MAX = timedelta(minutes=10)
-UNSUPPORTED = ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy")
+REQUIRED = {"completionMode": "Indexed", "podReplacementPolicy": "Failed"}
+UNSUPPORTED = (
+    *("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"),
+    "ttlSecondsAfterFinished",
+)
 
 
 @dataclass
@@ -30,7 +36,6 @@ class Plan:
     delete: list[Object] = field(default_factory=list)
     release: bool = False
     """Whether to mark the pods before their deletion, so that they are not counted."""
-    delete_job: bool = False
     wake: datetime | None = None
 
     def wake_at(self, time: datetime) -> None:
@@ -48,29 +53,21 @@ class _View:
         self.owned = owned
         self.status: Object = job.get("status") or {}
         self.conditions: list[Object] = list(self.status.get("conditions") or [])
-        self.indexed = self.spec.get("completionMode") == "Indexed"
-        self.completions: int | None = self.spec.get("completions")
+        self.completions = int(self.spec.get("completions") or 0)
         self.parallelism = int(self.spec.get("parallelism", 1))
         self.suspended = bool(self.spec.get("suspend"))
         self.active = [pod for pod in owned if pods.is_active(pod)]
         self.terminating = [pod for pod in owned if pods.is_terminating(pod)]
         rules = (self.spec.get("podFailurePolicy") or {}).get("rules") or []
-        default = "Failed" if rules else ""
-        self.replace_failed_only = self.spec.get("podReplacementPolicy", default) == "Failed"
         self.verdicts: dict[str, status.Verdict] = {
             pod["metadata"]["uid"]: status.judge(pod, rules)
             for pod in owned
             if pods.phase(pod) == "Failed" and not pods.is_released(pod)
         }
-        held = [pod for pod in owned if not pods.is_released(pod)]
-        self.failed = [pod for pod in held if self._counts_as_failed(pod)]
-        self.succeeded = [pod for pod in held if pods.phase(pod) == "Succeeded"]
-
-    def _counts_as_failed(self, pod: Object) -> bool:
-        verdict = self.verdicts.get(pod["metadata"]["uid"])
-        if verdict is not None:
-            return verdict.action != "Ignore"
-        return pods.is_terminating(pod) and not self.replace_failed_only
+        self.failed = {uid for uid, one in self.verdicts.items() if one.action != "Ignore"}
+        self.succeeded = [
+            pod for pod in owned if pods.phase(pod) == "Succeeded" and not pods.is_released(pod)
+        ]
 
 
 def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelta) -> Plan:
@@ -80,13 +77,12 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
     further one doubles it, up to BACKOFF_MAX.
     """
     view = _View(job, owned, now)
-    for kind in ("Complete", "Failed"):
-        if ended := status.find_condition(view.conditions, kind):
-            return _expire(view, ended)
+    if any(status.find_condition(view.conditions, kind) for kind in ("Complete", "Failed")):
+        return Plan(view.status)
     plan = Plan(_count(view))
     if (target := _target(view, plan)) is None:
         _manage(view, plan, backoff)
-        if _is_complete(view, plan):
+        if plan.status["succeeded"] >= view.completions:
             target = "SuccessCriteriaMet"
             _set(view, target, "True", *status.SUCCESS)
         else:
@@ -109,22 +105,15 @@ def _set(view: _View, kind: str, value: str, reason: str, message: str) -> bool:
 def _count(view: _View) -> Object:
     """Return the status, which counts every ended pod exactly once."""
     found = dict(view.status)
-    recorded = found.get("uncountedTerminatedPods") or {}
+    before = set((found.get("uncountedTerminatedPods") or {}).get("failed") or [])
     listed = {pod["metadata"]["uid"] for pod in view.owned}
-    counted = {}
-    for key, ended in (("failed", view.failed), ("succeeded", view.succeeded)):
-        if key == "succeeded" and view.indexed:
-            continue
-        before = set(recorded.get(key) or [])
-        uids = {pod["metadata"]["uid"] for pod in ended}
-        found[key] = int(found.get(key) or 0) + len(uids - before)
-        counted[key] = sorted((before & listed) | uids)
-    found["uncountedTerminatedPods"] = {key: uids for key, uids in counted.items() if uids}
-    if view.indexed:
-        done = status.parse_indexes(found.get("completedIndexes") or "")
-        done |= {index for pod in view.succeeded if (index := pods.index_of(pod)) is not None}
-        found["completedIndexes"] = status.format_indexes(done)
-        found["succeeded"] = len(done)
+    found["failed"] = int(found.get("failed") or 0) + len(view.failed - before)
+    counted = sorted((before & listed) | view.failed)
+    found["uncountedTerminatedPods"] = {"failed": counted} if counted else {}
+    done = status.parse_indexes(found.get("completedIndexes") or "")
+    done |= {pods.index_of(pod) for pod in view.succeeded}
+    found["completedIndexes"] = status.format_indexes(done)
+    found["succeeded"] = len(done)
     if not found.get("startTime") and not view.suspended:
         found["startTime"] = pods.format_time(view.now)
     return found
@@ -146,11 +135,14 @@ def _failure(view: _View, plan: Plan) -> tuple[str, str] | None:
     if found := [name for name in UNSUPPORTED if view.spec.get(name) is not None]:
         message = f"spec.{found[0]}: the embedded Job controller does not support this; remove it"
         return status.NOT_SUPPORTED, message
+    if wrong := [name for name, value in REQUIRED.items() if view.spec.get(name) != value]:
+        message = f"spec.{wrong[0]}: the embedded Job controller needs {REQUIRED[wrong[0]]}"
+        return status.NOT_SUPPORTED, message
     fatal = next((one for one in view.verdicts.values() if one.action == "FailJob"), None)
     if fatal:
         return status.POLICY, fatal.message
     limit = int(view.spec.get("backoffLimit", 6))
-    if plan.status["failed"] > limit or _past_limit_in_place(view, limit):
+    if plan.status["failed"] > limit:
         return status.BACKOFF
     seconds = view.spec.get("activeDeadlineSeconds")
     start = pods.parse_time(plan.status.get("startTime"))
@@ -162,29 +154,18 @@ def _failure(view: _View, plan: Plan) -> tuple[str, str] | None:
     return None
 
 
-def _past_limit_in_place(view: _View, limit: int) -> bool:
-    if view.spec["template"]["spec"].get("restartPolicy") != "OnFailure":
-        return False
-    total = sum(pods.restarts(pod) for pod in view.owned if not pods.is_finished(pod))
-    return total > 0 if limit == 0 else total >= limit
-
-
 def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
     """Plan the pods to create or delete for the wanted number of running pods."""
     if view.suspended:
         plan.delete, plan.release = list(view.active), True
         return
-    wanted = view.parallelism
-    if view.completions is not None:
-        wanted = min(wanted, view.completions - plan.status["succeeded"])
-    elif plan.status["succeeded"]:
-        wanted = len(view.active)
+    wanted = min(view.parallelism, view.completions - plan.status["succeeded"])
     surplus = len(view.active) - wanted
     if surplus > 0:
         by_age = sorted(view.active, key=lambda pod: (pods.is_ready(pod), -pods.attempt_of(pod)))
         plan.delete, plan.release = by_age[:surplus], True
         return
-    missing = -surplus - (len(view.terminating) if view.replace_failed_only else 0)
+    missing = -surplus - len(view.terminating)
     if missing <= 0 or view.job["metadata"].get("deletionTimestamp"):
         return
     ready = _backoff_until(view, backoff)
@@ -210,24 +191,14 @@ def _backoff_until(view: _View, backoff: timedelta) -> datetime | None:
 
 
 def _new_pods(view: _View, plan: Plan, missing: int) -> list[Object]:
-    if not view.indexed:
-        first = 1 + max((pods.attempt_of(pod) for pod in view.owned), default=-1)
-        return [pods.pod_for(view.job, None, first + offset) for offset in range(missing)]
     attempts: dict[int, int] = {}
     for pod in view.owned:
-        if (index := pods.index_of(pod)) is not None:
-            attempts[index] = max(attempts.get(index, -1), pods.attempt_of(pod))
+        index = pods.index_of(pod)
+        attempts[index] = max(attempts.get(index, -1), pods.attempt_of(pod))
     taken = status.parse_indexes(plan.status["completedIndexes"])
-    busy = view.active + (view.terminating if view.replace_failed_only else [])
-    taken |= {index for pod in busy if (index := pods.index_of(pod)) is not None}
-    free = [index for index in range(view.completions or 0) if index not in taken]
+    taken |= {pods.index_of(pod) for pod in view.active + view.terminating}
+    free = [index for index in range(view.completions) if index not in taken]
     return [pods.pod_for(view.job, index, attempts.get(index, -1) + 1) for index in free[:missing]]
-
-
-def _is_complete(view: _View, plan: Plan) -> bool:
-    if view.completions is None:
-        return bool(plan.status["succeeded"]) and not view.active
-    return int(plan.status["succeeded"]) >= view.completions
 
 
 def _note_suspension(view: _View, plan: Plan) -> None:
@@ -259,13 +230,3 @@ def _publish(view: _View, plan: Plan) -> None:
     for key in ("active", "succeeded", "failed", "completedIndexes", "conditions"):
         if not plan.status.get(key):
             plan.status.pop(key, None)
-
-
-def _expire(view: _View, ended: Object) -> Plan:
-    plan = Plan(view.status)
-    ttl = view.spec.get("ttlSecondsAfterFinished")
-    since = pods.parse_time(ended.get("lastTransitionTime"))
-    if ttl is not None and since:
-        plan.wake_at(since + timedelta(seconds=ttl))
-        plan.delete_job = view.now >= since + timedelta(seconds=ttl)
-    return plan

@@ -33,6 +33,8 @@ def refusal(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
         return "ImageNotRunnable", message
     if len(spec["containers"]) > 1 or spec.get("initContainers"):
         return "NotSupported", "this node runs pods of exactly one container"
+    if spec.get("restartPolicy") != "Never":
+        return "NotSupported", "this node restarts no container; set restartPolicy Never"
     kinds = {kind for volume in spec.get("volumes") or [] for kind in volume if kind != "name"}
     if unknown := kinds - {"emptyDir", "projected"}:
         message = f"this node mounts no {', '.join(sorted(unknown))} volumes; use the environment"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.kube.client import CONFIGMAPS, SECRETS, Cluster
+from simulacra_crds.kube.client import SECRETS, Cluster
 from simulacra_crds.tasks import TERMINATION_PATH_ENV
 from simulacra_embedded.node.pod_dir import PodDir
 
@@ -51,16 +51,14 @@ async def resolve(
     compiled code (numba), which pods share, in `cache`.
 
     Raises:
-        ConfigError: A Secret, ConfigMap, key or field does not exist.
+        ConfigError: A Secret or key does not exist, or the source is of another kind.
     """
     container = pod["spec"]["containers"][0]
     env = of_imports(cache)
     env |= {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     for source in container.get("envFrom") or []:
-        kind = "secretRef" if "secretRef" in source else "configMapRef"
-        values = await _data(cluster, pod, kind, source[kind])
-        env |= {source.get("prefix", "") + name: value for name, value in values.items()}
+        env |= await _secret(cluster, pod, source.get("secretRef"))
     for entry in container.get("env") or []:
         if "valueFrom" not in entry:
             env[entry["name"]] = _expand(entry.get("value", ""), env)
@@ -103,40 +101,27 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
 
 
 async def _value_from(cluster: Cluster, pod: Object, entry: Object) -> str | None:
+    """Return the value of a Secret's key, a label or an annotation; None of an optional key."""
     source = entry["valueFrom"]
-    if reference := source.get("fieldRef"):
-        return _field(pod, reference["fieldPath"])
-    for kind in ("secretKeyRef", "configMapKeyRef"):
-        if reference := source.get(kind):
-            values = await _data(cluster, pod, kind, reference)
-            if reference["key"] not in values and not reference.get("optional"):
-                missing = f"{reference['name']} has no key {reference['key']}"
-                raise ConfigError(f"env {entry['name']}: {missing}")
-            return values.get(reference["key"])
-    kinds = ", ".join(source)
-    raise ConfigError(f"env {entry['name']}: this node does not support valueFrom {kinds}")
+    if reference := source.get("secretKeyRef"):
+        values = await _secret(cluster, pod, reference)
+        if reference["key"] not in values and not reference.get("optional"):
+            missing = f"{reference['name']} has no key {reference['key']}"
+            raise ConfigError(f"env {entry['name']}: {missing}")
+        return values.get(reference["key"])
+    path = source.get("fieldRef", {}).get("fieldPath", "")
+    if not (match := _METADATA_KEY.fullmatch(path)):
+        raise ConfigError(
+            f"env {entry['name']}: this node takes a Secret's key, a label or an annotation"
+        )
+    return str((pod["metadata"].get(match[1]) or {}).get(match[2], ""))
 
 
-async def _data(cluster: Cluster, pod: Object, kind: str, reference: Object) -> dict[str, str]:
-    secret = kind.startswith("secret")
-    resource = SECRETS if secret else CONFIGMAPS
-    found = await cluster.find(resource, reference["name"], pod["metadata"]["namespace"])
-    if found is None:
-        if reference.get("optional"):
-            return {}
-        raise ConfigError(f"{'secret' if secret else 'configmap'} {reference['name']} not found")
-    data: dict[str, str] = found.get("data") or {}
-    if secret:
-        return {key: base64.b64decode(value).decode() for key, value in data.items()}
-    return data
-
-
-def _field(pod: Object, path: str) -> str:
-    if match := _METADATA_KEY.fullmatch(path):
-        return str((pod["metadata"].get(match[1]) or {}).get(match[2], ""))
-    section, _, name = path.partition(".")
-    allowed = {"metadata": ("name", "namespace", "uid"), "spec": ("nodeName", "serviceAccountName")}
-    if name not in allowed.get(section, ()):
-        supported = "metadata.*, spec.nodeName and spec.serviceAccountName"
-        raise ConfigError(f"fieldRef {path} is not supported. This node has {supported}.")
-    return str(pod[section].get(name, ""))
+async def _secret(cluster: Cluster, pod: Object, reference: Object | None) -> dict[str, str]:
+    if reference is None:
+        raise ConfigError("envFrom: this node takes a Secret")
+    found = await cluster.find(SECRETS, reference["name"], pod["metadata"]["namespace"])
+    if found is None and not reference.get("optional"):
+        raise ConfigError(f"secret {reference['name']} not found")
+    data: dict[str, str] = (found or {}).get("data") or {}
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}

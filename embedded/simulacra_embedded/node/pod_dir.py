@@ -70,14 +70,6 @@ class PodDir:
         except OSError:
             return ""
 
-    def log_tail(self, container: str) -> str:
-        """Return the end of the log, as for FallbackToLogsOnError: 80 lines, 2048 bytes."""
-        try:
-            data = (self.path / f"{container}.log").read_bytes()[-2048:]
-        except OSError:
-            return ""
-        return "\n".join(data.decode("utf-8", "ignore").splitlines()[-80:])
-
     def record_process(self, pid: int) -> None:
         """Store the leader of the pod's session."""
         session.record(self._process, pid)

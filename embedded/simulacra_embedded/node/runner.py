@@ -21,8 +21,6 @@ from simulacra_embedded.processes.forks import Forks
 
 Object = dict[str, Any]
 T = TypeVar("T")
-RESTART_SECONDS = (10.0, 300.0)
-"""First and longest pause before a container is restarted in place."""
 CONFIG_RETRY_SECONDS = 10.0
 EVICTION_GRACE_SECONDS = 3.0
 """The grace of pods when the agent itself stops."""
@@ -74,7 +72,7 @@ class PodRunner:
         self._ending.set()
 
     async def run(self) -> None:
-        """Wait for a slot, run the container with its restart policy, publish each status.
+        """Wait for a slot, run the container, publish each status.
 
         Followers of a worker group need no slot: waiting for one, they would block the first.
         """
@@ -83,31 +81,14 @@ class PodRunner:
             return await self._conclude(None)
         self._host.running += 1
         try:
-            ended = await self._run_to_end()
+            ended = await self._run_container()
         finally:
             self._host.running -= 1
             slots.release()
         await self._conclude(ended)
 
-    async def _run_to_end(self) -> Termination | None:
-        policy = self._pod["spec"].get("restartPolicy", "Always")
-        pause = RESTART_SECONDS[0]
-        while True:
-            if (ended := await self._run_once()) is None or self._ending.is_set():
-                return ended
-            if policy == "Never" or (policy == "OnFailure" and ended.exit_code == 0):
-                return ended
-            self._status.restarted(ended)
-            message = f"back-off {pause:.0f}s restarting failed container {self._container['name']}"
-            state = status.waiting("CrashLoopBackOff", message)
-            await self._publish(self._status.build("Running", state))
-            await self._unless_ending(asyncio.sleep(pause, True))
-            if self._ending.is_set():
-                return ended
-            pause = min(2 * pause, RESTART_SECONDS[1])
-
-    async def _run_once(self) -> Termination | None:
-        """Run the container once; None if `end` was called before its start."""
+    async def _run_container(self) -> Termination | None:
+        """Run the container to its end; None if `end` was called before its start."""
         started = datetime.now(UTC)
         try:
             process = await self._launch()
@@ -143,11 +124,7 @@ class PodRunner:
         ended = await waiter
         await announce  # statuses must stay in order
         self.folder.remove_tmp()
-        message = self.folder.message()
-        may_use_log = self._container.get("terminationMessagePolicy", "File") != "File"
-        if not message and ended.exit_code and may_use_log:
-            message = self.folder.log_tail(self._container["name"])
-        return replace(ended, message=message)
+        return replace(ended, message=self.folder.message())
 
     async def _environment(self) -> dict[str, str] | None:
         host = self._host

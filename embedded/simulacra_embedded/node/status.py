@@ -46,13 +46,6 @@ class PodStatus:
         self._old: Object = pod.get("status") or {}
         self._start = self._old.get("startTime") or _time(datetime.now(UTC))
         self._conditions: list[Object] = list(self._old.get("conditions") or [])
-        self.restarts = 0
-        self._last: Object = {}
-
-    def restarted(self, end: Termination) -> None:
-        """Count a restart of the container after this end."""
-        self.restarts += 1
-        self._last = terminated(end)
 
     def build(self, phase: str, state: Object, *, disrupted: bool = False) -> Object:
         """Return the status for a phase and a container state.
@@ -75,9 +68,9 @@ class PodStatus:
             "imageID": "",
             "ready": up,
             "started": up,
-            "restartCount": self.restarts,
+            "restartCount": 0,
             "state": state,
-            "lastState": self._last,
+            "lastState": {},
         }
         return {
             "phase": phase,
