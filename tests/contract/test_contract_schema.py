@@ -138,6 +138,12 @@ def test_strict_validation_rejects_unknown_fields(cluster: Any, widgets: str, wi
             'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"',
         ),
         (
+            {"ttl": "long"},
+            "spec.ttl",
+            "FieldValueTypeInvalid",
+            'Invalid value: "long": spec.ttl in body must be of type duration: "long"',
+        ),
+        (
             {"when": "yesterday"},
             "spec.when",
             "FieldValueTypeInvalid",
@@ -185,10 +191,9 @@ def test_valid_values_are_accepted(
         (
             {"parts": [{"name": "heavy", "weight": 11}]},
             "spec.parts[0]",
-            "Invalid value: part heavy weighs too much",
+            "Invalid value: parts weigh 10 at most",
         ),
         ({"label": "zzz"}, "spec.label", 'Invalid value: "zzz": label may not be zzz'),
-        ({"ttl": "200h"}, "spec.ttl", 'Invalid value: "200h": at most a week'),
     ],
 )
 def test_cel_rules_are_evaluated(
@@ -205,7 +210,7 @@ def test_transition_rule_compares_with_the_old_value(
 ) -> None:
     cluster.call("POST", widgets, widget("a", parts=[{"name": "x", "weight": 2}]), 201)
     refused = cluster.patch(f"{widgets}/a", {"spec": {"colour": "blue"}}, 422)
-    assert causes(refused)["spec"][1] == "Invalid value: colour was red"
+    assert causes(refused)["spec"][1] == "Invalid value: the colour stays"
     lighter = {"spec": {"parts": [{"name": "new", "weight": 1}, {"name": "x", "weight": 1}]}}
     refused = cluster.patch(f"{widgets}/a", lighter, 422)
     assert list(causes(refused)) == ["spec.parts[1]"]

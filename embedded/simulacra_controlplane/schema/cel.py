@@ -2,13 +2,14 @@
 
 Evaluated: standard CEL with the strings, math, optional and bindings libraries; `self`, `oldSelf`
 (transition rules run on updates only, inside lists only where the list is a map with keys),
-`optionalOldSelf`, `message`, `messageExpression`, `reason`, `fieldPath`; values that a write leaves
-as they are keep their verdict (ratcheting).
+`optionalOldSelf`, `message`, `reason`, `fieldPath`; values that a write leaves as they are keep
+their verdict (ratcheting).
 
-Not evaluated, and refused when the CRD is applied: the Kubernetes-only libraries (`quantity`,
-`url`, `ip`, `cidr`, `semver`, `isSorted`, `sum`, `find`, `format.*`). Not checked: the cost budget,
-and the types of fields at the time the CRD is applied. Lists of type set or map compare by order
-here; durations are Go's (`1h30m`), without days.
+Not evaluated, and refused when the CRD is applied: `messageExpression`, and the Kubernetes-only
+libraries (`quantity`, `url`, `ip`, `cidr`, `semver`, `isSorted`, `sum`, `find`, `format.*`). Not
+checked: the cost budget, and the types of fields at the time the CRD is applied. Lists of type set
+or map compare by order here. Times, durations and bytes are text, and names are not escaped: a rule
+that takes them otherwise fails, and so does the write.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_string
 
 from simulacra_controlplane.errors import FieldError, invalid_value
 from simulacra_controlplane.resources import Schema
-from simulacra_controlplane.schema.cel_types import to_cel, typed
 from simulacra_controlplane.schema.validation import Held, path_text, shown
 
 _RULES = "x-kubernetes-validations"
@@ -53,12 +53,15 @@ def _program(expression: str) -> Any:
 def compile_problems(schema: Schema, path: str = "openAPIV3Schema") -> Iterator[FieldError]:
     """Rules of a CRD's schema that do not compile, each under its path in the CRD."""
     for index, rule in enumerate(schema.get(_RULES, [])):
-        for field in ("rule", "messageExpression"):
-            try:
-                _program(rule.get(field) or "true")
-            except RuntimeError as error:
-                detail = f"{json.dumps(rule[field])}: compilation failed: {error}"
-                yield invalid_value(f"{path}.{_RULES}[{index}].{field}", detail)
+        place = f"{path}.{_RULES}[{index}]"
+        if rule.get("messageExpression"):
+            detail = f"{json.dumps(rule['messageExpression'])}: is not evaluated here; use message"
+            yield invalid_value(f"{place}.messageExpression", detail)
+        try:
+            _program(rule["rule"])
+        except RuntimeError as error:
+            detail = f"{json.dumps(rule['rule'])}: compilation failed: {error}"
+            yield invalid_value(f"{place}.rule", detail)
     for name, child in schema.get("properties", {}).items():
         yield from compile_problems(child, f"{path}.properties[{name}]")
     for keyword in ("items", "additionalProperties"):
@@ -135,7 +138,8 @@ def _broken(rule: dict[str, Any], bound: _Bound, path: tuple[Any, ...]) -> Field
     if result.plain_value() is True:
         return None
     where = path_text(path) + (rule.get("fieldPath") or "")
-    reason, message = rule.get("reason") or "FieldValueInvalid", _message(rule, bound, optional)
+    reason = rule.get("reason") or "FieldValueInvalid"
+    message = rule.get("message") or f"failed rule: {rule['rule']}"
     if reason == "FieldValueInvalid" and not isinstance(bound.value, dict | list):
         message = f"{shown(bound.value)}: {message}"
     return FieldError(where.lstrip("."), reason, message)
@@ -162,34 +166,26 @@ class _Bound:
     def _old_self(self) -> Any:
         return to_cel(self._old, self._schema) if self.has_old else None
 
-    def evaluate(self, expression: str, optional_old: bool) -> Any:
-        """The result of a rule or message expression."""
-        data = {"self": self._self, "oldSelf": None}
-        if _is_transition(expression):
-            data["oldSelf"] = self._old_self
-        wrapped = _wrapped(expression, Held(self._schema), self.has_old, optional_old)
-        return _program(wrapped).eval(data=data)
+    def evaluate(self, rule: str, optional_old: bool) -> Any:
+        """The result of a rule."""
+        old = self._old_self if _is_transition(rule) else None
+        if optional_old:
+            given = "optional.of(oldSelf)" if self.has_old else "optional.none()"
+            rule = f"cel.bind(oldSelf, {given}, {rule})"
+        return _program(rule).eval(data={"self": self._self, "oldSelf": old})
 
 
-@lru_cache(maxsize=4096)
-def _wrapped(expression: str, holder: Held, has_old: bool, optional_old: bool) -> str:
-    """An expression in which `self` and `oldSelf` are of the schema's types."""
-    bindings = {name: typed(name, holder.schema) for name in ("self", "oldSelf")}
-    if optional_old:
-        old = bindings["oldSelf"]
-        bindings["oldSelf"] = f"optional.of({old})" if has_old else "optional.none()"
-    for name, value in bindings.items():
-        if value != name:
-            expression = f"cel.bind({name}, {value}, {expression})"
-    return expression
-
-
-def _message(rule: dict[str, Any], bound: _Bound, optional_old: bool) -> str:
-    if rule.get("messageExpression"):
-        result = bound.evaluate(rule["messageExpression"], optional_old).plain_value()
-        if isinstance(result, str) and result.strip() and "\n" not in result:
-            return result
-    return rule.get("message") or f"failed rule: {rule['rule']}"
+def to_cel(value: Any, schema: Schema) -> Any:
+    """A JSON value for the runtime, with every number that the schema says is one as double."""
+    if isinstance(value, dict):
+        properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        others = rest if isinstance(rest, dict) else {}
+        return {name: to_cel(item, properties.get(name, others)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [to_cel(item, schema.get("items", {})) for item in value]
+    if schema.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
 
 
 MISSING: Any = _MISSING
