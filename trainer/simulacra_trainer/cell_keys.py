@@ -80,8 +80,7 @@ def noise_of(keys: Keys) -> Floats:
     uniform = ((_spread(keys) >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
     from scipy.special import ndtri  # reading a table needs no engine
 
-    found: Floats = np.rint(NOISE * ndtri(uniform))
-    return found
+    return np.rint(NOISE * ndtri(uniform))
 
 
 def noisy(counts: Floats | Ints, keys: Keys, rows: int) -> Floats:
@@ -89,8 +88,7 @@ def noisy(counts: Floats | Ints, keys: Keys, rows: int) -> Floats:
 
     rows: of the table, which are published beside the counts.
     """
-    found: Floats = np.clip(counts + noise_of(keys), 0.0, rows)
-    return found
+    return np.clip(counts + noise_of(keys), 0.0, rows)
 
 
 def text_key(table: pa.Table, text: str) -> Keys:

@@ -192,8 +192,7 @@ class Design:
         # Few clusters, less those that the regression took, tell of its residuals.
         free = self.degrees_of_freedom
         raised = np.sqrt(free / max(free - rank + 1, free / 2))
-        found: Floats = raised * self.weights * (values - (incidence.T @ slopes)[self.cells.of_row])
-        return found
+        return raised * self.weights * (values - (incidence.T @ slopes)[self.cells.of_row])
 
     @cached_property
     def _squares(self) -> tuple[Floats, int]:
@@ -241,8 +240,7 @@ def replicate_shifts(table: pa.Table, schema: TableSchema) -> Floats | None:
         return None
     found = replicates * (weights.sum() / np.maximum(replicates.sum(axis=0), 1e-300))
     found = found / np.where(weights > 0, weights, np.inf)[:, None] - (weights > 0)[:, None]
-    shifts: Floats = found * np.sqrt(schema.replicates.scale(replicates.shape[1]))
-    return shifts
+    return found * np.sqrt(schema.replicates.scale(replicates.shape[1]))
 
 
 def units_in(table: pa.Table, schema: TableSchema) -> Ints | None:
@@ -311,8 +309,7 @@ def deviations(totals: Floats, strata: Ints) -> Floats:
     alone = sizes[strata] == 1
     away = totals - np.where(alone, totals.mean(), means[strata])
     factor = np.where(alone, 1.0, sizes[strata] / np.maximum(sizes[strata] - 1, 1))
-    found: Floats = np.sqrt(factor) * away
-    return found
+    return np.sqrt(factor) * away
 
 
 def influences(

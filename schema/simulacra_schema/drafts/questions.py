@@ -12,7 +12,7 @@ from typing import Any
 
 from simulacra_schema.conditions import ConditionSet, check_conditions
 from simulacra_schema.description import Description, DescriptionInvalid, parse_description
-from simulacra_schema.description_parts import EXTENSION, ColumnRelation, FieldDescription
+from simulacra_schema.description_parts import EXTENSION, FieldDescription
 from simulacra_schema.did_you_mean import NO_LEVEL
 from simulacra_schema.drafts.rules import not_in_drafts
 from simulacra_schema.faults import Fault, FieldError, path_of
@@ -163,13 +163,9 @@ def kept_rules(description: Description) -> Iterator[tuple[Path, Rule]]:
     for at, rule in enumerate(description.extension.rules or ()):
         yield (EXTENSION, "rules", at), rule
     for at, one in enumerate(description.extension.relations or ()):
-        if _is_order(one):
+        if one.kind == "not_above" and one.column not in one.of:
             order = Rule(compare=(one.column, "<=", one.of[0]))
             yield (EXTENSION, "relations", at), order
-
-
-def _is_order(relation: ColumnRelation) -> bool:
-    return relation.kind == "not_above" and relation.column not in relation.of
 
 
 def _rule_faults(description: Description, schema: TableSchema) -> Iterator[tuple[Path, str]]:

@@ -116,7 +116,7 @@ def _array(
         if column.kind == "numeric":
             return pa.array(numbers, pa.float64())
         return pa.array([None if one is None else int(one) for one in numbers], pa.int64())
-    if _has_whole_levels(question):
+    if question.field.type != "string" and all(map(is_whole, question.column.level_values())):
         return pa.array([None if one is None else int(one) for one in found], pa.int64())
     if set(column.level_values()) == {"true", "false"}:
         return pa.array([None if one is None else one == "true" for one in found], pa.bool_())
@@ -147,10 +147,6 @@ def _not_learned(question: DraftQuestion, rows: int) -> pa.Array:
     size = CLUSTER if column.role == "cluster" else 1
     numbers = [one // size + 1 for one in range(rows)]
     return pa.array(map(str, numbers)) if field.type == "string" else pa.array(numbers, pa.int64())
-
-
-def _has_whole_levels(question: DraftQuestion) -> bool:
-    return question.field.type != "string" and all(map(is_whole, question.column.level_values()))
 
 
 def _declared(question: DraftQuestion, field: pa.Field, array: pa.Array) -> pa.Field:

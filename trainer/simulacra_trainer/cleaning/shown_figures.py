@@ -114,8 +114,7 @@ class _Figures:
         counts = np.bincount(codes[known], minlength=size).astype(np.float64)
         noise = noise_of(summed(self.keys[known], codes[known], size))
         noisy = np.maximum(counts + noise * rows_a_person(self.persons), 1.0)
-        found: Floats = np.where(counts > 0, noisy, 0.0)
-        return found
+        return np.where(counts > 0, noisy, 0.0)
 
     def _missing(self, gaps: npt.NDArray[np.bool_]) -> float:
         if gaps.all() or not gaps.any():

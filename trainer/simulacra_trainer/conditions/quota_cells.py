@@ -81,12 +81,10 @@ def meets_part(table: pa.Table, name: str, part: CellPart) -> BoolArray:
     if part.levels is None:
         return in_range(as_floats(table.column(name)), part)
     levels = ShareCondition(name, list(part.levels), np.zeros(len(part.levels)))
-    found: BoolArray = levels.classify(table) < len(part.levels)
-    return found
+    return levels.classify(table) < len(part.levels)
 
 
 def in_range(values: FloatArray, bounds: NumericRange) -> BoolArray:
     """Return which numbers lie in a closed range, bool [n]; missing ones do not."""
     low, high = bounds.ends()
-    inside: BoolArray = (values >= low) & (values <= high)
-    return inside
+    return (values >= low) & (values <= high)

@@ -157,5 +157,4 @@ def fill_up(table: IntArray, p: FloatArray, n: int) -> IntArray:
 
 def within(counts: IntArray, low: IntArray, high: IntArray) -> BoolArray:
     """Return whether each margin lies in its quota range."""
-    inside: BoolArray = (counts >= low) & (counts <= high)
-    return inside
+    return (counts >= low) & (counts <= high)

@@ -51,7 +51,7 @@ class Domain:
         if self.is_category:
             places = {level: i + 1 for i, level in enumerate(self.column.level_values())}
             return places_of(whole, places, unknown=0, missing=0)
-        numbers = _numbers(whole)
+        numbers = as_floats(whole) / (1e6 if pa.types.is_timestamp(whole.type) else 1.0)
         known = np.nan_to_num(numbers)
         if self.exact.size:
             found = nearest(self.exact, known) + 1  # values of few persons are not listed
@@ -117,8 +117,3 @@ def _edges(low: float, high: float, unit: float) -> Floats:
         [low + inner, [high, high + spike], [0.0, spike] if low < 0.0 < high else []]
     )
     return np.unique(edges[(edges >= low) & (edges <= high + spike)])
-
-
-def _numbers(values: pa.Array) -> Floats:
-    """Return numbers, or moments in seconds, float64 [n]."""
-    return as_floats(values) / (1e6 if pa.types.is_timestamp(values.type) else 1.0)

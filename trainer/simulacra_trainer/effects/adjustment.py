@@ -135,8 +135,7 @@ class LinearEffects:
 
     def _gram(self, parts: list[Floats]) -> Floats:
         columns = np.column_stack(parts)
-        gram: Floats = columns.T @ columns
-        return gram
+        return columns.T @ columns
 
 
 def _block(table: pa.Table, schema: TableSchema, name: str) -> Floats:
@@ -148,8 +147,7 @@ def _block(table: pa.Table, schema: TableSchema, name: str) -> Floats:
 
 
 def _residual(basis: Floats, columns: Floats) -> Floats:
-    left: Floats = columns - basis @ (basis.T @ columns)
-    return left
+    return columns - basis @ (basis.T @ columns)
 
 
 def _slope(gram: Floats, others: npt.NDArray[np.int64]) -> float:

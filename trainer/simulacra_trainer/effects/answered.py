@@ -49,8 +49,7 @@ class People:
     @property
     def has_counterparts(self) -> Flags:
         """Rows that have counterparts in both arms, bool [n]."""
-        found: Flags = ~np.logical_or(*self.lacking)
-        return found
+        return ~np.logical_or(*self.lacking)
 
 
 def answered_people(estimator: Estimator, columns: list[str], lacking: Flags) -> People:

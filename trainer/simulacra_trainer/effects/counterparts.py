@@ -108,5 +108,4 @@ def _kish_of_first(weights: Floats, units: Ints | None) -> Floats:
         before[order] = sums - sums[first][np.cumsum(first) - 1]
     # A unit with weight w before adds (w + v)^2 - w^2 to the sum of squares with its next row v.
     squares = np.cumsum(weights * (weights + 2.0 * before))
-    found: Floats = np.cumsum(weights) ** 2 / np.maximum(squares, 1e-300)
-    return found
+    return np.cumsum(weights) ** 2 / np.maximum(squares, 1e-300)

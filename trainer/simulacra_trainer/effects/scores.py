@@ -188,8 +188,7 @@ def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:
     if scores.units is not None:
         units = np.unique(scores.units[inside]).size
     scale = (1.0 if scores.shifts is not None else np.sqrt(units / max(units - 1, 1))) / total
-    values: Floats = weights * (scores.value - effect * scores.tilt) * scale
-    return values
+    return weights * (scores.value - effect * scores.tilt) * scale
 
 
 def kish(weights: Floats) -> float:

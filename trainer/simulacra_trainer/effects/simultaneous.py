@@ -59,16 +59,14 @@ def _largest(influences: Sequence[Floats], seed: int | np.random.Generator) -> F
     matrix = matrix[lengths > 0] / lengths[lengths > 0, None]
     if matrix.shape[0] < 2:
         return None
-    largest: Floats = np.max(np.abs(normal_draws(matrix @ matrix.T, seed)), axis=1)
-    return largest
+    return np.max(np.abs(normal_draws(matrix @ matrix.T, seed)), axis=1)
 
 
 def normal_draws(correlations: Floats, seed: int | np.random.Generator) -> Floats:
     """Return draws of normal values with these correlations, float64 [DRAWS, k]."""
     values, vectors = np.linalg.eigh(correlations)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    draws: Floats = np.random.default_rng(seed).normal(size=(DRAWS, values.size)) @ root.T
-    return draws
+    return np.random.default_rng(seed).normal(size=(DRAWS, values.size)) @ root.T
 
 
 def chance(
@@ -99,13 +97,11 @@ def student_width(critical: float, effective: Floats, shifts: Floats | None = No
 
     shifts: of the replicate weights that errors follow from, float64 [n, replicates].
     """
-    width: Floats = -stdtrit(_degrees(effective, shifts), ndtr(-critical))
-    return width
+    return -stdtrit(_degrees(effective, shifts), ndtr(-critical))
 
 
 def _degrees(effective: Floats, shifts: Floats | None) -> Floats:
     """Return Student's degrees of freedom."""
     if shifts is not None:
         effective = np.minimum(effective, shifts.shape[1])
-    degrees: Floats = np.maximum(effective - 1.0, 1.0)
-    return degrees
+    return np.maximum(effective - 1.0, 1.0)

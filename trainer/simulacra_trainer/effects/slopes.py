@@ -58,8 +58,7 @@ class Doses:
     @property
     def gaps(self) -> Floats:
         """What each term differs by between value and baseline, float64 [k]."""
-        found: Floats = self.asked[:, 0] - self.asked[:, 1]
-        return found
+        return self.asked[:, 0] - self.asked[:, 1]
 
 
 def spline_terms(values: Floats, doses: Floats) -> tuple[Floats, Floats]:
@@ -106,8 +105,7 @@ def _bends(both: Floats, knots: Floats) -> Iterator[Floats]:
 
 
 def _cube(x: Floats) -> Floats:
-    cubed: Floats = np.maximum(x, 0.0) ** 3
-    return cubed
+    return np.maximum(x, 0.0) ** 3
 
 
 def straight(residual: Floats, left: Floats, doses: Doses) -> Floats:
@@ -119,8 +117,7 @@ def straight(residual: Floats, left: Floats, doses: Doses) -> Floats:
         doses: of the n rows.
     """
     slope = np.linalg.lstsq(left.T, residual, rcond=None)[0]
-    added: Floats = doses.asked.T @ slope[:, None] - slope @ (doses.terms - left)
-    return added
+    return doses.asked.T @ slope[:, None] - slope @ (doses.terms - left)
 
 
 @dataclass(frozen=True)

@@ -47,5 +47,4 @@ def _twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
     drawn = -np.logaddexp(-largest, -(np.where(possible, before, 0.0) + noise))
     noise = np.where(possible, drawn - before, noise)
     noise[at, seen] = largest[:, 0] - before[at, seen]
-    found: Ints = np.argmax(after + noise, axis=1)
-    return found
+    return np.argmax(after + noise, axis=1)

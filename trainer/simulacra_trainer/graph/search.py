@@ -65,7 +65,7 @@ class OrderSearch:
         best, best_score, done = None, -np.inf, 0
         while done < restarts:
             order, finished = self._climb(self._constraints.random_order(rng), rng, deadline)
-            score = self._total(order)
+            score = float(sum(self._trees[6][node] for node in self._nodes(order)))
             if best is None or score > best_score + _GAIN:
                 best, best_score = order, score
             if not finished:
@@ -113,9 +113,6 @@ class OrderSearch:
             nodes.append(node)
             is_before[v] = True
         return nodes
-
-    def _total(self, order: Columns) -> float:
-        return float(sum(self._trees[6][node] for node in self._nodes(order)))
 
     def _dag(self, order: Columns) -> BoolMatrix:
         dag = np.zeros((order.size, order.size), np.bool_)

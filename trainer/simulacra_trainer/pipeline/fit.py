@@ -205,8 +205,7 @@ def order_of_leader(context: FitContext) -> list[str]:
     """
     if context.group is None:
         raise ValueError("a follower needs a worker group")
-    order: list[str] = json.loads(context.group.share())
-    return order
+    return json.loads(context.group.share())
 
 
 def complete_graph(graph: CausalGraph, schema: TableSchema, request: FitRequest) -> CausalGraph:

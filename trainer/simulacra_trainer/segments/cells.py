@@ -107,8 +107,7 @@ class Segmentation:
         span = int(units.max(initial=0)) + 1
         pairs, row = np.unique(self.cell[inside] * span + units[inside], return_inverse=True)
         sums = np.bincount(row.reshape(-1), self.weights[inside], pairs.size)
-        squares: Floats = np.bincount(pairs // span, sums**2, self.size).astype(np.float64)
-        return squares
+        return np.bincount(pairs // span, sums**2, self.size).astype(np.float64)
 
     def noisy_counts(self, hit: Bools, known: Bools) -> tuple[Floats, Floats]:
         """Return `counts` in whole persons with the noise of the cells' keys, float64 [cells].
@@ -161,8 +160,7 @@ def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -
 
 def in_steps(share: Floats) -> Floats:
     """Return shares, float64 [k], in steps of STEP, at least one."""
-    found: Floats = np.maximum(np.floor(share / STEP) * STEP, STEP)
-    return found
+    return np.maximum(np.floor(share / STEP) * STEP, STEP)
 
 
 def level_codes(table: pa.Table, name: str, levels: Sequence[str]) -> Ints:

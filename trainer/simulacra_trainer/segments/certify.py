@@ -138,8 +138,7 @@ def kept_share(successes: Floats, respondents: Floats, noise: float) -> Floats:
     """
     p = (successes + 2.0) / (respondents + 4.0)
     added = noise**2 * (1.0 + p**2) / np.maximum(respondents, 1e-9)
-    kept: Floats = p * (1.0 - p) / (p * (1.0 - p) + added)
-    return kept
+    return p * (1.0 - p) / (p * (1.0 - p) + added)
 
 
 def wilson(share: Floats, respondents: Floats, z: float) -> tuple[Floats, Floats]:

@@ -87,8 +87,7 @@ def change_and_error(shares: CertifiedShares, now: Indices, then: Indices) -> tu
 
 def two_sided(change: Floats, error: Floats) -> Floats:
     """Return the usual p-value of each change, float64 [k]."""
-    found: Floats = 2.0 * ndtr(-np.abs(change / error))
-    return found
+    return 2.0 * ndtr(-np.abs(change / error))
 
 
 def fab_p_values(change: Floats, error: Floats) -> Floats:

@@ -174,8 +174,7 @@ def _upper(values: Floats, probability: Floats) -> Floats:
     order = np.argsort(values, axis=0)
     reached = np.cumsum(probability[order], axis=0) >= CAUTION - 1e-9
     at = np.argmax(reached, axis=0)
-    found: Floats = np.take_along_axis(values, np.take_along_axis(order, at[None], 0), 0)[0]
-    return found
+    return np.take_along_axis(values, np.take_along_axis(order, at[None], 0), 0)[0]
 
 
 def moments(logit: Floats, deviation: Floats) -> tuple[Floats, Floats]:
@@ -186,8 +185,7 @@ def moments(logit: Floats, deviation: Floats) -> tuple[Floats, Floats]:
 
 
 def _expit(logit: Floats) -> Floats:
-    found: Floats = 1.0 / (1.0 + np.exp(-logit))
-    return found
+    return 1.0 / (1.0 + np.exp(-logit))
 
 
 def _logit(share: Floats | float) -> Floats:

@@ -163,8 +163,7 @@ def _placed(error: InputError, spec: TaskSpec, own: Artifacts) -> str:
 def _task(name: str) -> Task:
     """Import a task: each pod runs one, and what all need takes two seconds to import."""
     module = importlib.import_module(f"simulacra_trainer.tasks.{MODULES.get(name, name)}")
-    task: Task = getattr(module, name)
-    return task
+    return getattr(module, name)
 
 
 def _fitting(result: TaskResult, own: Artifacts, shard: int) -> TaskResult:

@@ -20,8 +20,7 @@ MOST_EARLIER = 4
 def p_values(estimates: Sequence[Estimate]) -> Floats:
     """Return the two-sided p-value of each estimate, float64 [k], by Student's t."""
     value, _, freedom, null = np.array(estimates, np.float64).reshape(-1, 4).T
-    found: Floats = 2.0 * stdtr(freedom, -np.abs(value) / np.maximum(null, 1e-300))
-    return found
+    return 2.0 * stdtr(freedom, -np.abs(value) / np.maximum(null, 1e-300))
 
 
 def holm(p: Floats) -> Floats:

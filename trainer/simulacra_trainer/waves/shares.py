@@ -207,8 +207,7 @@ class Question:
         values = self.sample.table.column(self.column.name)
         if not pa.types.is_dictionary(values.type):
             return None
-        levels: list[str] = values.combine_chunks().dictionary.to_pylist()
-        return levels
+        return values.combine_chunks().dictionary.to_pylist()
 
     @cached_property
     def is_of_waves(self) -> bool:

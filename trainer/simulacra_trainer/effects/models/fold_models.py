@@ -122,8 +122,7 @@ def _calibrate(predicted: Floats, outcome: Floats) -> Floats:
     """Return standardized predictions, of a share its log odds, for a regression to start from."""
     if np.isin(outcome, (0.0, 1.0)).all():
         predicted = logit(np.clip(predicted, LEAST_SHARE, 1.0 - LEAST_SHARE))
-    lent: Floats = (predicted - predicted.mean()) / max(float(predicted.std()), 1e-12)
-    return lent
+    return (predicted - predicted.mean()) / max(float(predicted.std()), 1e-12)
 
 
 def _reach(lent: Floats, fold: Fold, to: Arm, of: Arm) -> float:

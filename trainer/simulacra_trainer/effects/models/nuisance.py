@@ -174,8 +174,7 @@ def _grow(
 
 def _losses(y: Floats, score: Floats, logistic: bool) -> Floats:
     """Return LightGBM's loss of each row: squared error, or negative log-likelihood."""
-    losses: Floats = np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
-    return losses
+    return np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
 
 
 def _design(features: Features, base: int) -> Floats:
@@ -209,10 +208,8 @@ def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
 
 
 def _linear_score(X: Floats, coefficients: Floats) -> Floats:
-    score: Floats = X @ coefficients[1:] + coefficients[0]
-    return score
+    return X @ coefficients[1:] + coefficients[0]
 
 
 def _expit(score: npt.NDArray[np.float64]) -> Floats:
-    p: Floats = 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))
-    return p
+    return 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))

@@ -135,8 +135,7 @@ def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
     at = np.arange(chosen.size)
     low = np.where(chosen > 0, up_to[at, np.maximum(chosen - 1, 0)], 0.0)
     inside = 0.001 + 0.998 * rng.random(chosen.size)
-    out: Floats = (low + inside * (up_to[at, chosen] - low)) / up_to[:, -1]
-    return out
+    return (low + inside * (up_to[at, chosen] - low)) / up_to[:, -1]
 
 
 def _pick(shares: Tensor, u: Floats) -> Tensor:

@@ -74,8 +74,7 @@ class CheckpointFiles(CheckpointIO):
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a checkpoint onto the CPU."""
-        content: dict[str, Any] = load(self._path(path))
-        return content
+        return load(self._path(path))
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint."""

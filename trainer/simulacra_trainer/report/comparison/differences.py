@@ -74,8 +74,7 @@ def _some(table: pa.Table) -> pa.Table:
 
 
 def _known(values: FloatArray) -> FloatArray:
-    found: FloatArray = values[~np.isnan(values)]
-    return found
+    return values[~np.isnan(values)]
 
 
 def _middle(values: FloatArray) -> float:

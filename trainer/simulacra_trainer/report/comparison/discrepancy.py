@@ -67,13 +67,11 @@ def _noise(first: Floats, second: Floats) -> Floats:
     """
     counts = [np.maximum(of.sum(axis=2, keepdims=True), 1.0) for of in (first, second)]
     part = counts[0] / (counts[0] + counts[1])
-    noise: Floats = part * (1.0 - part) * (first / counts[0] - second / counts[1]) ** 2
-    return noise
+    return part * (1.0 - part) * (first / counts[0] - second / counts[1]) ** 2
 
 
 def _means(values: Floats, is_counted: Bools, axis: int | tuple[int, ...]) -> Floats:
     """Return means over axes of the values that count; NaN where none does."""
     counts = is_counted.sum(axis=axis)
     sums = np.where(is_counted, values, 0.0).sum(axis=axis)
-    found: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return found
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

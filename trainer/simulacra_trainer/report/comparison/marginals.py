@@ -215,7 +215,7 @@ def _missing(
 ) -> float | None:
     absent = codes < 0
     nobody = np.zeros(absent.sum(), np.int64)
-    who = int(persons_a_group(nobody, _of(persons, absent), 1)[0])
+    who = int(persons_a_group(nobody, None if persons is None else persons[absent], 1)[0])
     share = float(counts[absent].sum() / max(counts.sum(), 1e-300))
     if keys is not None and 0 < who < absent.size:
         noise = float(noise_of(summed(keys[absent], nobody, 1))[0])
@@ -226,10 +226,6 @@ def _missing(
 def _worth(counts: Floats) -> float:
     """Return the effective number of rows with these weights, at least 1."""
     return max(effective_rows(counts), 1.0) if np.any(counts > 0) else 1.0
-
-
-def _of(persons: Ints | None, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Ints | None:
-    return None if persons is None else persons[rows]
 
 
 def _shown(

@@ -121,8 +121,7 @@ def _correlation(counts: Floats, left: Floats, right: Floats) -> Floats:
     v = right - (np.sum(columns * right, axis=1) / total)[:, None]
     both = np.einsum("pij,pi,pj->p", counts, u, v)
     size = np.sqrt(np.sum(rows * u**2, axis=1) * np.sum(columns * v**2, axis=1))
-    found: Floats = np.divide(both, size, out=np.zeros_like(both), where=size > 1e-12)
-    return found
+    return np.divide(both, size, out=np.zeros_like(both), where=size > 1e-12)
 
 
 def word_of_share(share: float) -> Word:

@@ -67,8 +67,7 @@ def _principal_axes(R: Floats, factors: int) -> Floats:
 
 def _unique(loadings: Floats) -> Floats:
     """Return the variance that the factors leave, float64 [items]."""
-    out: Floats = np.clip(1.0 - np.sum(loadings**2, axis=1), LEAST_UNIQUE, 1.0)
-    return out
+    return np.clip(1.0 - np.sum(loadings**2, axis=1), LEAST_UNIQUE, 1.0)
 
 
 def _simple_structure(loadings: Floats, rows: float) -> tuple[Floats, Floats]:

@@ -72,7 +72,7 @@ class ColumnRegression:
         """Whether the column has more than one class, and not too many; the table is not wide."""
         wide = len(self.data.codecs)
         if self.data.factors is None and wide > (
-            MAX_COLUMNS if self._is_category else WIDE_COLUMNS
+            MAX_COLUMNS if self.data.codecs[self.column].is_category else WIDE_COLUMNS
         ):
             return False
         return 1 < self._grouping_of_all.is_tied.size <= MAX_CLASSES
@@ -94,10 +94,6 @@ class ColumnRegression:
         if codec.is_category and not codec.ordered:
             return group_names(values, persons)
         return group_ordered(values, codec, persons)
-
-    @property
-    def _is_category(self) -> bool:
-        return self.data.codecs[self.column].is_category
 
     @property
     def _functions(self) -> list[Functions]:

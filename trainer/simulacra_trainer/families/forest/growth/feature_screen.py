@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from simulacra_trainer.families.codec import Codes
 from simulacra_trainer.families.forest.trees.kernels import F8, U1, compiled
@@ -46,8 +45,7 @@ def _coarse(codes: U1) -> U1:
         lut = np.cumsum(counts > 0) - 1
     else:
         lut = np.minimum((np.cumsum(counts) - counts / 2) * COARSE / codes.size, COARSE - 1)
-    out: npt.NDArray[np.uint8] = lut.astype(np.uint8)[codes]
-    return out
+    return lut.astype(np.uint8)[codes]
 
 
 @compiled

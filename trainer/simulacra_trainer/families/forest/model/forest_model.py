@@ -168,7 +168,8 @@ class ForestModel:
         kept = {
             j: sampler
             for j, sampler in self.samplers.items()
-            if _is_given(sampler) or (penalty == self.data.penalty and sampler.regression is None)
+            if (isinstance(sampler, Pool) and sampler.is_never_drawn)
+            or (penalty == self.data.penalty and sampler.regression is None)
         }
         return self._grown(data, self.order, kept)
 
@@ -239,10 +240,6 @@ def _context_of(codecs: Sequence[ColumnCodec], table: pa.Table) -> Context:
     """Return all rows of a clean table, coded."""
     values = [codec.values(table.column(codec.name)) for codec in codecs]
     return Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
-
-
-def _is_given(sampler: Sampler) -> bool:
-    return isinstance(sampler, Pool) and sampler.is_never_drawn
 
 
 def _method_of(sampler: Sampler) -> Method:

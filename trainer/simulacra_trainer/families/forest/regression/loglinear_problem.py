@@ -53,8 +53,7 @@ class Regression:
     @cached_property
     def base(self) -> Floats:
         """Log-odds at no effect, float64 [classes]."""
-        out: Floats = np.log(self.scores.share)
-        return out
+        return np.log(self.scores.share)
 
     def curvature(self, curved: Floats) -> Floats:
         """Return the weighted cross products of 1 and the functions, float64 [1 + D, 1 + D, k].
@@ -67,8 +66,7 @@ class Regression:
         """
         first, into = pairs_of(1 + self.shape[0])
         if first[0].size * self.y.size <= MAX_PRODUCTS:
-            kept: Floats = (self.products @ curved)[into]
-            return kept
+            return (self.products @ curved)[into]
         return np.stack([(self.design * w[:, None]).T @ self.design for w in curved.T], axis=-1)
 
     @cached_property

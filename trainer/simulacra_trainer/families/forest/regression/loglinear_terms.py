@@ -69,8 +69,7 @@ class Scores:
     @property
     def variance(self) -> Floats:
         """Variance of each score, float64 [scores]."""
-        out: Floats = self.share @ self.values**2
-        return out
+        return self.share @ self.values**2
 
 
 @dataclass(frozen=True)

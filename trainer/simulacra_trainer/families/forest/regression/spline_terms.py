@@ -39,8 +39,7 @@ class Spline:
         """Return the weighted sum of the splines at each value, float64 [n]."""
         from scipy.interpolate import BSpline
 
-        out: Floats = BSpline(self._padded(), slopes, DEGREE)(self._inside(values))
-        return out
+        return BSpline(self._padded(), slopes, DEGREE)(self._inside(values))
 
     def penalty(self) -> Floats:
         """Return the quadratic penalty on curvature: squared differences of the slopes."""
@@ -130,8 +129,7 @@ class Steps:
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
         """Return the term, float64 [n]."""
-        out: Floats = slopes[columns[self.column].astype(np.int64)]
-        return out
+        return slopes[columns[self.column].astype(np.int64)]
 
     def penalty(self) -> Floats:
         """Return the quadratic penalty, float64 [functions, functions]."""
@@ -161,8 +159,7 @@ class Waves:
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
         """Return the term, float64 [n]."""
-        out: Floats = self.basis(columns) @ slopes
-        return out
+        return self.basis(columns) @ slopes
 
     def penalty(self) -> Floats:
         """Return the quadratic penalty, float64 [functions, functions]."""

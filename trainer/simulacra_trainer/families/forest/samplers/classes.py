@@ -62,8 +62,7 @@ class Classes(Sampler):
             at = np.flatnonzero(classes == klass)
             if at.size:
                 rest[at] = inner.abduct(context, rows[at], values[at], rest[at])
-        out: Floats = np.minimum((first - start + rest) / (stop - start), BELOW_ONE)
-        return out
+        return np.minimum((first - start + rest) / (stop - start), BELOW_ONE)
 
     def probabilities(self, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
         classes = np.zeros((self.donors.size, self.values.size))

@@ -56,8 +56,7 @@ class Latent(Sampler):
     def _scores(self, values: Floats) -> Floats:
         """Return the normal score of the margin's mass below each value, float64 [m]."""
         whole = self.margin.whole(values.size)
-        scores: Floats = ndtri(mass_below(*whole, self.margin.low, self.margin.high, values))
-        return scores
+        return ndtri(mass_below(*whole, self.margin.low, self.margin.high, values))
 
     def probabilities(self, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
         """Return the leaf's smoothed mass between the scores of each row's cell, float64 [rows]."""
@@ -78,10 +77,7 @@ class Latent(Sampler):
             low.size + PRIOR_ROWS
         )
         start, stop = self.residual.tree.segments(context.codes, rows)
-        out: Floats = (mass(start, stop, low, high) + PRIOR_ROWS * root) / (
-            stop - start + PRIOR_ROWS
-        )
-        return out
+        return (mass(start, stop, low, high) + PRIOR_ROWS * root) / (stop - start + PRIOR_ROWS)
 
     @property
     def columns_used(self) -> set[int]:

@@ -47,8 +47,7 @@ class ScoredItems:
     def log_odds(self, context: Context, rows: Ints) -> Floats:
         """Return what the items add to the log-odds, float64 [rows, classes]."""
         sums = context.sums.of(self.battery, context.codes, self.items)
-        out: Floats = sums[rows] @ self.effects
-        return out
+        return sums[rows] @ self.effects
 
     def tables(self) -> list[Floats]:
         """Return what each code of each item adds to the log-odds, [codes, classes] each."""
@@ -155,8 +154,7 @@ class LogLinear(Sampler):
         return np.maximum(out, TINY)
 
     def level_shares(self, context: Context, rows: Ints, size: int) -> Floats:
-        shares: Floats = self.shares(context, rows) @ level_means(self.values, self.samplers, size)
-        return shares
+        return self.shares(context, rows) @ level_means(self.values, self.samplers, size)
 
     @property
     def columns_used(self) -> set[int]:

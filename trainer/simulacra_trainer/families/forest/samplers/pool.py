@@ -42,10 +42,7 @@ class Pool(Sampler):
 
     def cell_shares(self, grid: ColumnGrid) -> Floats:
         """Return the probability of each cell, float64 [cells]."""
-        shares: Floats = smoothed(
-            grid.spread(self.low, self.high).sum(axis=0)[None], self.low.size
-        )[0]
-        return shares
+        return smoothed(grid.spread(self.low, self.high).sum(axis=0)[None], self.low.size)[0]
 
     def level_shares(self, _context: Context, rows: Ints, size: int) -> Floats:
         return np.tile(self.shares_of(size), (rows.size, 1))

@@ -100,5 +100,4 @@ PRIOR_ROWS = 1.0
 
 def smoothed(counts: Floats, rows: int) -> Floats:
     """Return shares of the counts of that many rows, with the uniform prior, as `counts`."""
-    out: Floats = (counts + PRIOR_ROWS / counts.shape[1]) / (rows + PRIOR_ROWS)
-    return out
+    return (counts + PRIOR_ROWS / counts.shape[1]) / (rows + PRIOR_ROWS)
