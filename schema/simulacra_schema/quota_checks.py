@@ -49,8 +49,6 @@ class Cell:
 
     Attributes:
         path: where it is in the conditions.
-        words: the cell in words.
-        values: by column.
         low, high: least and largest share of the rows, 0..1.
     """
 

@@ -48,7 +48,6 @@ class Answer:
 
     Attributes:
         column, level: its column, and its position among the answers.
-        effect: design effect.
         likeness: intraclass correlation within clusters, 0..1.
         of_places: all rows of a cluster answer alike, as to a region or a kind of school.
     """
@@ -65,8 +64,6 @@ class Design:
     """How the rows of a clean table were drawn.
 
     Attributes:
-        table: clean rows.
-        schema: their schema.
         clusters: of each row, int64 [n] from 0 on; each row its own without stated clusters.
         strata: of each cluster, int64 [clusters] from 0 on.
         weights: of each row, float64 [n].
@@ -320,11 +317,8 @@ def influences(
     The squares of the influence, float64 [k, units], add up to the variance of each mean. Units are
     clusters within strata, persons or rows, or replicates; raked weights count as in `Design`.
 
-    Args:
-        away: of each mean, the rows' distances to it, float64 [k, n]; 0 where a row has none.
-        total: weight of the rows that count.
-        table: clean rows.
-        schema: their schema.
+    away: of each mean, the rows' distances to it, float64 [k, n], 0 where a row has none; total:
+    weight of the rows that count.
     """
     design, persons = design_of(table, schema), persons_in(table, schema)
     weights = row_weights(table, schema)

@@ -80,7 +80,6 @@ class DraftQuestion:
     """A field of the description, as a draft draws it.
 
     Attributes:
-        field: its description.
         column: the same as a column of a schema, with levels or ends of a range.
         step: distance of two numbers, in their unit; of moments in microseconds.
         codes: missing codes, with their labels.
@@ -97,9 +96,7 @@ class Questionnaire:
     """What a draft is drawn from.
 
     Attributes:
-        description: as parsed.
         questions: in the order of the description, without dropped ones.
-        schema: their columns.
         asked_if: by column, the cell of earlier answers after which it is asked.
     """
 

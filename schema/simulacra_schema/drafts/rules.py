@@ -38,11 +38,9 @@ class DraftRule:
     Attributes:
         path: where it is in the request.
         rule: on the levels of the schema.
-        columns: all that it names.
         plus: of `compare`, in the unit of the answers.
         step: of `compare`, the smaller step of both columns.
         cells: of `if_`, `then` and `forbidden`, what they ask of each column.
-        allowed: the combinations.
     """
 
     path: tuple[str | int, ...]

@@ -38,10 +38,8 @@ class Stated:
 def bounds(px: Floats, py: Floats, stated: Stated) -> tuple[Floats, Floats]:
     """Return the least and largest probability of each cell, float64 [n, x, y] each.
 
-    Args:
-        px: of the answers of x, float64 [n, x], rows of sum 1.
-        py: of the answers of y, float64 [n, y].
-        stated: what narrows them.
+    px, py: of the answers of x and of y, float64 [n, x] and [n, y], rows of sum 1; stated: what
+    narrows them.
     """
     if not (stated.above or stated.below or stated.never):
         p, q = px[:, :, None], py[:, None, :]

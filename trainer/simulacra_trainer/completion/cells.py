@@ -146,10 +146,8 @@ def find_skips(
 ) -> dict[int, Skip]:
     """Return the filter question of each column that has one, by place.
 
-    Args:
-        codecs: of the columns, in the order of the table.
-        values: of the donors, float64 [p][n].
-        codes: of the donors, uint8 [p, n].
+    codecs: in the order of the table; values: of the donors, float64 [p][n]; codes: of the donors,
+    uint8 [p, n].
     """
     missing = np.stack([np.isnan(of) for of in values])
     found: dict[int, list[tuple[int, Skip]]] = {}

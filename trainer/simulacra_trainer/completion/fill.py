@@ -37,7 +37,6 @@ class Drawer:
     """Draws a column in some rows.
 
     Attributes:
-        sampler: of the column.
         columns: places that it reads; its own positions are those in this list.
         near: of each code of these the nearest that was learned from, uint8 [columns, codes]: half
             of the donors leave out codes of a number, and a regression has no slope there.

@@ -26,7 +26,6 @@ class Groups:
     """A column in groups of five persons or more.
 
     Attributes:
-        name: the column.
         levels: names of the groups.
         values: place of each row's group, float64 [n]; NaN where it is not answered.
         ordered: whether the groups have an order.

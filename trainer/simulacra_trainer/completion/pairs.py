@@ -71,10 +71,7 @@ class _Rows:
 def answer_pairs(plan: PairPlan, strength: tuple[float, float], seed: int) -> list[PairAnswer]:
     """Return what may be said of each pair.
 
-    Args:
-        plan: the pairs, from `plan_pairs`.
-        strength: scale and penalty of the models.
-        seed: of the halves and draws.
+    strength: scale and penalty of the models.
     """
     halves = np.stack([_half(plan.units, plan.cells.donors, seed, i) for i in range(REFITS)])
     rows = _looked_at(plan, halves, seed)

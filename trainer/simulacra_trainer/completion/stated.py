@@ -21,9 +21,7 @@ def hold_stated(filling: Filling, schema: TableSchema) -> Booleans:
 
     All gaps of a row are drawn, so rows follow the learned distribution given the rules.
 
-    Args:
-        filling: the last one of an implicate; it is changed.
-        schema: of its columns, with the rules.
+    filling: the last one of an implicate; it is changed.
 
     Returns:
         the rows whose given cells alone break a rule, bool [n]; they are filled as learned.

@@ -59,10 +59,8 @@ def refuse_contradictions(conditions: ConditionSet, schema: TableSchema) -> None
 def conflict(inside: sp.csr_array, low: FloatArray, high: FloatArray) -> list[int]:
     """Return conditions that cannot hold together, of which each is needed; none if all can.
 
-    Args:
-        inside: 0/1 matrix [conditions, atoms].
-        low: least share of each condition, float64 [conditions].
-        high: largest share.
+    inside: 0/1 matrix [conditions, atoms]; low, high: least and largest share of each condition,
+    float64 [conditions].
     """
     left = _needed(inside, low, high, np.arange(len(low)))
     for one in list(left):  # a deletion filter (Chinneck, 2008)

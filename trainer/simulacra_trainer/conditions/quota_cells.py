@@ -26,7 +26,6 @@ class QuotaCondition:
 
     Attributes:
         place: in the list of quotas.
-        quota: as it was asked for.
     """
 
     place: int

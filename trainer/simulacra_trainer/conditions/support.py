@@ -31,7 +31,6 @@ class HardCondition:
 
     Attributes:
         pointer: JSON pointer of the condition in the request.
-        words: the condition in words.
         allowed: whether each pool row meets it, bool[rows].
         is_drawn: the pool was drawn inside it, so all its rows meet it.
     """

@@ -24,7 +24,6 @@ class Domain:
     """Cells of a column: 0 is missing, then one per level, listed number or interval.
 
     Attributes:
-        column: its schema.
         edges: ends of the intervals of a number, float64, ascending.
         exact: the numbers themselves where the schema lists them, float64; else empty.
     """

@@ -103,12 +103,8 @@ class LinearEffects:
     ) -> None:
         """Compute the Gram matrix.
 
-        Args:
-            table: the contrast's rows; those outside both arms are left out.
-            schema: of the table.
-            contrast: arms and outcome.
-            before: stated columns, in every set.
-            unknown: columns that may be in a set.
+        table: the contrast's rows, of which those outside both arms are left out; before: stated
+        columns, in every set; unknown: columns that may be in a set.
         """
         rows = np.flatnonzero(contrast.value.rows | contrast.baseline.rows)
         table = table.take(rows)

@@ -68,13 +68,8 @@ def predict(
     For a numeric treatment the models learn from all rows what the adjustment columns alone expect
     of the outcome and of the treatment's terms (`slopes`).
 
-    Args:
-        contrast: n rows.
-        features: adjustment columns of these rows.
-        doses: of a numeric treatment; None where rows with exactly the two values are compared.
-        seed: of folds and validation rows.
-        bases: of the nuisance models, shared by the cross-fits of these columns.
-        folds: number of folds.
+    doses: of a numeric treatment; None where rows with exactly the two values are compared. bases:
+    of the nuisance models, shared by the cross-fits of these columns.
     """
     n = contrast.outcome.size
     rng = np.random.default_rng(seed)

@@ -55,10 +55,8 @@ class People:
 def answered_people(estimator: Estimator, columns: list[str], lacking: Flags) -> People:
     """Return whom a contrast can be answered for.
 
-    Args:
-        estimator: of the contrast.
-        columns: that may name those left out.
-        lacking: bool [2, n], as of `without_counterparts`, under any of the adjustment sets.
+    columns: that may name those left out; lacking: bool [2, n], as of `without_counterparts`, under
+    any of the adjustment sets.
     """
     contrast, population = estimator.contrast, estimator.request.population
     asked = contrast.value.rows if population == "treated" else np.ones(lacking.shape[1], np.bool_)
@@ -108,12 +106,8 @@ def effect_bounds(
     In an arm that they lack they have a mean between two quantiles of those who are in it; a yes or
     no is between 0 and 1 there (Manski, 1990). In the other arm they have their prediction.
 
-    Args:
-        contrast: n rows.
-        predictions: of each cross-fit.
-        lacking: bool [2, n], rows without counterparts in each arm.
-        rows: bool [n], whose part is returned.
-        of: bool [n], these and the others whom the mean is over.
+    lacking: bool [2, n], rows without counterparts in each arm; rows: bool [n], whose part is
+    returned; of: bool [n], these and the others whom the mean is over.
     """
     mean = np.mean([one.target for one in predictions], axis=0)
     weights = contrast.survey

@@ -117,12 +117,8 @@ def negative_control(
 ) -> Checked:
     """Check an outcome that the treatment cannot change.
 
-    Args:
-        control: its column.
-        treatment: of the question.
-        found: the effect on it, given the same columns.
-        size: half of the asked effect, in units of the control's spread.
-        count: number of controls.
+    found: the effect on it, given the same columns; size: half of the asked effect, in units of the
+    control's spread; count: number of controls.
     """
     name: CheckName = "negative control"
     seen = _critical(count) * found.error
@@ -197,10 +193,8 @@ def sensitivity(
 ) -> Sensitivity:
     """Return robustness values, yardsticks, and the interval with an unseen cause as strong as one.
 
-    Args:
-        main: the effect.
-        scores: of one cross-fit of it.
-        without: rough scores without each column, and under None with all; empty for no yardsticks.
+    scores: of one cross-fit of the main effect; without: rough scores without each column, and
+    under None with all; empty for no yardsticks.
     """
     unit = scale(scores)
     near = 0.0 if main.low <= 0 <= main.high else min(abs(main.low), abs(main.high))

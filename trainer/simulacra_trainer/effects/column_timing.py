@@ -118,12 +118,7 @@ def read_timing(
 ) -> ColumnTiming:
     """Return the timing of all learned columns.
 
-    Args:
-        knowledge: of the model.
-        schema: of the table.
-        request: with valid treatment.
-        outcome: column of the outcome.
-        records: who stated the knowledge.
+    records: who stated the knowledge.
 
     Raises:
         InputError: as `check_statements`; the pointer names the first wrong entry.

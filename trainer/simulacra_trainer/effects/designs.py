@@ -191,16 +191,8 @@ def _findings(
 ) -> Findings:
     """Return the findings with an effect, its verdict and text.
 
-    Args:
-        estimator: of the question.
-        kind: of the verdict.
-        claim: its text before and after the figures.
-        columns: adjusted for.
-        span: effect, low and high.
-        rows: effective ones.
-        check: of the design.
-        used: rows, bool [n].
-        change: of parallel trends.
+    claim: its text before and after the figures; span: effect, low and high; rows: effective ones;
+    used: rows, bool [n]; change: of parallel trends.
     """
     reach, error = reach_of(estimator), (span[2] - span[1]) / (2 * Z95)
     support = 1.0 if change is None else coarse_share(change.support, float(used.sum()))

@@ -107,12 +107,8 @@ def as_usual(
 ) -> EffectResult | None:
     """Return the answer that presumes the usual order; None if its checks fail.
 
-    Args:
-        estimator: of the question.
-        usual: the timing with that order.
-        own: found under it.
-        found: under what was stated alone.
-        openly: the open answer of that.
+    usual: the timing with that order; own: found under it; found, openly: what was found under the
+    statements alone, and the open answer of that.
     """
     if any(one.name == OWN_GRAPH and one.outcome == "failed" for one in openly.checks):
         return None  # the order of a graph that lacks an edge is no help
@@ -128,11 +124,8 @@ def result_of(
 ) -> EffectResult:
     """Return the answer to a question, without segments and warnings.
 
-    Args:
-        estimator: of the question.
-        timing: what was stated, or what the usual order adds.
-        found: under this timing.
-        otherwise: of a usual order, the union whatever comes first.
+    timing: what was stated, or what the usual order adds; otherwise: of a usual order, the union
+    whatever comes first.
     """
     request, contrast = estimator.request, estimator.contrast
     evidence = Evidence(

@@ -32,9 +32,7 @@ class Estimator:
 
     Attributes:
         table: the rows with known treatment and outcome.
-        contrast: over these rows.
         method: of the outcome model.
-        smallest_arm: number of rows of the smaller arm.
     """
 
     def __init__(

@@ -151,13 +151,8 @@ def effect_within(
 
     Where nobody could have had the other value, a model extrapolates beyond them.
 
-    Args:
-        columns: adjusted for.
-        ends: effect, low and high.
-        error: in whose steps they stand.
-        reach: as of `reach_of`.
-        support: share of the people asked about who have counterparts.
-        rows: effective ones.
+    ends: effect, low and high, in steps of error; reach: as of `reach_of`; support: share of the
+    people asked about who have counterparts; rows: effective ones.
     """
     effect, low, high = _within(ends, error, reach)
     return AdjustmentEffect(

@@ -97,10 +97,8 @@ def moved_by(estimator: Estimator, columns: list[str]) -> Moved:
 def anderson_rubin(slopes: Floats, spread: Floats, critical: float) -> tuple[float, float] | None:
     """Return the ends of the effects b with (y - b d)^2 <= critical^2 Var(y - b d).
 
-    Args:
-        slopes: y and d, of outcome and treatment on the instrument.
-        spread: their covariance, float64 [2, 2].
-        critical: half-width in standard errors.
+    slopes: y and d, of outcome and treatment on the instrument; spread: their covariance, float64
+    [2, 2]; critical: half-width in standard errors.
 
     Returns:
         None if the interval has no end: the instrument may not move the treatment at all.

@@ -48,12 +48,8 @@ def named_group(
 ) -> Group | None:
     """Return the group with the best F1 for found rows, bool [n]; None if it is below MIN_F1.
 
-    Args:
-        table: n rows.
-        columns: that may name them.
-        found: what the group shall hold; at least one row.
-        weights: of the rows, float64 [n].
-        seed: of the rows that the search sees.
+    columns: that may name them; found: at least one row; weights: float64 [n]; seed: of the rows
+    that the search sees.
     """
     rng, n = np.random.default_rng(seed), table.num_rows
     seen = rng.choice(n, min(n, MAX_SEARCHED), replace=False)

@@ -44,10 +44,8 @@ class _Column:
     """A number with its center, scale and knots, or a category with its frequent levels.
 
     Attributes:
-        codec: of the column.
         at: knots, or levels but the fixed one, most frequent first.
         center: mean of the number or value that do() fixes; or shares of the levels.
-        scale: of the number.
     """
 
     codec: ColumnCodec
@@ -95,7 +93,6 @@ class _Change:
     """The fitted change of one column.
 
     Attributes:
-        codec: of the column.
         mean: slopes of the treatments' terms, float64 [k, targets].
         differing: slopes of their products, after shrinking, float64 [products, targets].
         expected: slopes of design and terms for the targets, float64 [1 + d + k, targets].

@@ -42,9 +42,7 @@ def on_table(values: Floats, rows: Ints, units: Ints | None, size: int) -> Float
 def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator) -> float:
     """Return the half-width, in standard errors, of intervals that hold together with 95 %.
 
-    Args:
-        influences: of each estimate, float64 [rows] or [units]; all of one length.
-        seed: of the draws, or what draws.
+    influences: of each estimate, float64 [rows] or [units]; all of one length.
     """
     if len(influences) < 2:
         return Z95
@@ -78,12 +76,9 @@ def chance(
 ) -> float:
     """Return how often the largest |z| is at least that of these, where all estimates are of 0.
 
-    Args:
-        z: estimates over their errors, float64 [k], Student's with few effective persons.
-        influences: of each estimate, float64 [rows] or [units].
-        effective: persons of each, float64 [k].
-        shifts: as in `student_width`.
-        rng: what draws.
+    z: estimates over their errors, float64 [k], Student's with few effective persons; influences:
+    of each, float64 [rows] or [units]; effective: persons of each, float64 [k]; shifts: as in
+    `student_width`.
     """
     largest = _largest(influences, rng)
     if largest is None:

@@ -111,10 +111,8 @@ def _cube(x: Floats) -> Floats:
 def straight(residual: Floats, left: Floats, doses: Doses) -> Floats:
     """Return what least squares adds to the outcome at the value and at the baseline, [2, n].
 
-    Args:
-        residual: of the outcome, given the adjustment columns, float64 [n].
-        left: what these leave of the terms, float64 [k, n].
-        doses: of the n rows.
+    residual: of the outcome, given the adjustment columns, float64 [n]; left: what these leave of
+    the terms, float64 [k, n].
     """
     slope = np.linalg.lstsq(left.T, residual, rcond=None)[0]
     return doses.asked.T @ slope[:, None] - slope @ (doses.terms - left)

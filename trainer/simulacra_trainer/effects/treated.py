@@ -47,12 +47,9 @@ def support_of_do(
 ) -> Support:
     """Return the respondents behind rows under do(), or why they are too few.
 
-    Args:
-        table: clean training table; MAX_ROWS rows are sampled from larger ones.
-        schema: its schema.
-        graph: gives what comes before each column that is set: stated columns and direct causes.
-        do: the number or level of each column; near a number that few have.
-        seed: of folds and samples.
+    table: MAX_ROWS rows are sampled from larger ones; graph: gives what comes before each column
+    that is set, stated columns and direct causes; do: the number or level of each column, near a
+    number that few have.
     """
     scale = max(table.num_rows / MAX_ROWS, 1.0)
     table = sample_rows(table, MAX_ROWS, np.random.default_rng([seed, 31]))

@@ -91,10 +91,8 @@ class Trends:
     """Two groups over the waves that both were asked in.
 
     Attributes:
-        estimator: of the question.
         columns: adjusted for.
         wave: of each row, int64 [n], -1 where the row does not count.
-        labels: of the waves.
         since: the first wave with the treatment, as a position.
         persons: of each row, int64 [n], where the rows are those of a panel; else None.
     """

@@ -196,10 +196,8 @@ def _unsupported(
 ) -> str | None:
     """Return why there is no answer, and what may have one; None if there is an answer.
 
-    Args:
-        estimator: of the contrast.
-        rows: bool [n], of each arm among those whom the answer would be for.
-        effective: what these are worth; None if not yet known.
+    rows: bool [n], of each arm among those whom the answer would be for; effective: what these are
+    worth, None if not yet known.
     """
     request, contrast = estimator.request, estimator.contrast
     arms, values = (contrast.value, contrast.baseline), (request.value, request.baseline)

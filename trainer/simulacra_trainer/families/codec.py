@@ -49,8 +49,6 @@ class ColumnCodec:
     """How one column is coded.
 
     Attributes:
-        name: the column.
-        kind: its kind in the schema.
         levels: of category kinds, in the order of their positions.
         codes: predictor code of each level, uint8 [levels]; empty for numbers.
         edges: of numbers: a value v has bin 1 + (number of edges <= v); ascending.

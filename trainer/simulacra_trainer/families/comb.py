@@ -34,7 +34,6 @@ class Comb:
     """Shares of the values between multiples of a number.
 
     Attributes:
-        period: the number.
         upto: share of the values up to each of `PHASES` even parts of a period, float64, from 0.
     """
 

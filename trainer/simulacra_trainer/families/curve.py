@@ -173,7 +173,6 @@ class Placed:
     """The rows of a column on its curve.
 
     Attributes:
-        curve: of the column.
         step: distance of neighboring values that the column can have; 0 for any.
         values: of the rows, float64 [n].
         is_exact: rows whose value is a heap, and those without a value, bool [n].

@@ -19,11 +19,8 @@ def gumbel_twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> 
     the argmax under p (top-down sampling; Maddison, Tarlow & Minka, 2014). A value whose odds do
     not fall is kept, which is called counterfactual stability (Oberst & Sontag, 2019).
 
-    Args:
-        p: shares in the observed world, float64 [n, values]; rows sum to 1.
-        q: shares in the counterfactual world, likewise.
-        seen: observed values, int64 [n].
-        rng: draws the noise.
+    p, q: shares in the observed and in the counterfactual world, float64 [n, values], rows sum to
+    1; seen: observed values, int64 [n].
     """
     out = seen.copy()
     differ = np.flatnonzero((p != q).any(axis=1))

@@ -111,11 +111,7 @@ def _table_nats(table: Columns, rows: int, levels: int) -> float:
 def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
     """Return the score of column v given its parents, in nats.
 
-    Args:
-        codes: uint8 [columns, rows], levels 0..cards-1.
-        cards: int64 [columns].
-        v: the column.
-        parents: int32 [k].
+    codes: uint8 [columns, rows], levels 0..cards-1; cards: int64 [columns]; parents: int32 [k].
     """
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels = cards[v]

@@ -23,9 +23,7 @@ MAX_SIBLINGS = 8
 def pattern_of(dag: BoolMatrix, known: BoolMatrix) -> BoolMatrix:
     """Return the pattern of a DAG.
 
-    Args:
-        dag: bool [p, p].
-        known: bool [p, p]; [a, b]: an edge between a and b must be a -> b.
+    dag, known: bool [p, p]; known[a, b]: an edge between a and b must be a -> b.
     """
     adjacent = dag | dag.T
     directed = dag & known

@@ -74,9 +74,8 @@ class History:
     def of_rows(self, table: pa.Table, first: Ints) -> dict[str, pa.Array]:
         """Return the columns of a whole table by name.
 
-        Args:
-            table: rows of persons one after another, each person's in order.
-            first: of each row, the index of the first row of its person, int64 [n].
+        table: rows of persons one after another, each person's in order; first: of each row, the
+        index of the first row of its person, int64 [n].
         """
         values = {name: codec.values(table.column(name)) for name, codec in self.codecs.items()}
         begins = first == np.arange(first.size)

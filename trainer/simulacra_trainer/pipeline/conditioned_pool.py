@@ -54,7 +54,6 @@ class ConditionedPool:
     """Rows inside the ranges, of at least the conditioned columns, in clean types.
 
     Attributes:
-        table: the rows.
         model: draws the other columns.
         share: of the learned distribution that the pool is a sample of; 1 without ranges.
         lead: the column of that range.
@@ -252,7 +251,6 @@ class ValuesInside:
     """The learned marginal of a column inside a closed range.
 
     Attributes:
-        column: its schema.
         codec: holds its curve, and rounds its values.
         low, high: the range, on the grid of the column's decimals.
     """

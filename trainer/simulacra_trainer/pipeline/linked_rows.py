@@ -64,7 +64,6 @@ class LinkedPlan:
 
     Attributes:
         rows: of the whole table.
-        seed: of the request.
         model: draws the histories.
         subjects: the persons, as the model of the subject table draws them.
         ends: rows of the persons up to and with each, int64 [persons].

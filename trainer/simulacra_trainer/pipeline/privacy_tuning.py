@@ -93,10 +93,7 @@ class _HalvedTable:
 
     Attributes:
         pairs: seen and unseen halves.
-        schema: of the table.
-        order: of the columns, causal.
         rows: of the whole table.
-        seed: of fits and draws.
         strict: whether the share counts beside the attackers.
         progress: called with the share done.
     """

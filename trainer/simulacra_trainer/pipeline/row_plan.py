@@ -61,7 +61,6 @@ class GenerationPlan:
 
     Attributes:
         rows: of the whole table; twins count as rows.
-        seed: of the request.
         model: draws the rows.
         given: pool of values for the first columns of the model; None without conditions.
         picks: the pool row of each row, int64 [rows].

@@ -126,9 +126,7 @@ def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | 
     certified answers over the share who answered the question, because a question is worth the rows
     that have an answer to it.
 
-    Args:
-        trained: the model, with its clean table.
-        conditions: with options of several answers as columns of their own.
+    conditions: with options of several answers as columns of their own.
 
     Returns:
         None if the conditions are not a segment and its certified shares.

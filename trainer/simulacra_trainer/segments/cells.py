@@ -29,8 +29,6 @@ class Segmentation:
     """All combinations of levels of one or two columns, and of the wave beside them.
 
     Attributes:
-        columns: their names.
-        levels: of each column.
         cell: the cell of each row, int64 [n]; -1 where a column is missing.
         groups: of each column, the position of its level in each cell, int [cells].
         weights: of each row, float64 [n].
@@ -72,9 +70,7 @@ class Segmentation:
         The weighted share times Kish's number (1965) of the weights of the cell's persons, whose
         rows count as if they were all alike.
 
-        Args:
-            hit: rows with the answer, bool [n].
-            known: rows with any answer, bool [n].
+        hit, known: rows with the answer, and with any, bool [n].
         """
         inside = known & (self.cell >= 0)
         cell = self.cell[inside]
@@ -91,10 +87,8 @@ class Segmentation:
 
         Between persons (likeness 0) and clusters (1), in steps of .05 that hide single persons.
 
-        Args:
-            known: rows with any answer, bool [n].
-            clusters: of each row, int64 [n].
-            likeness: intraclass correlation of the answer within clusters, 0..1.
+        known: rows with any answer, bool [n]; clusters: of each row, int64 [n]; likeness:
+        intraclass correlation of the answer within clusters, 0..1.
         """
         inside = known & (self.cell >= 0)
         alone, together = (self._squares(inside, of) for of in (self.persons, clusters))

@@ -96,9 +96,7 @@ def fab_p_values(change: Floats, error: Floats) -> Floats:
     Two-sided with fewer than three segments; else with the direction of the others: the mean and
     the spread of their changes (DerSimonian & Laird, 1986).
 
-    Args:
-        change: of each segment, float64 [k].
-        error: its standard error if nothing moved, float64 [k].
+    change: of each segment, float64 [k]; error: its standard error if nothing moved, float64 [k].
     """
     z = change / error
     if z.size < 3:

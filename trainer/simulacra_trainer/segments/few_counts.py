@@ -32,12 +32,7 @@ def shown_counts(
 ) -> tuple[Floats, Floats]:
     """Return the respondents by cell and answer, float64 [cells, levels], and by cell, [cells].
 
-    Args:
-        table: clean training table.
-        schema: its schema.
-        cells: of its rows.
-        answer: of each row, 0 <= answer < levels; -1 where there is none.
-        levels: number of answers.
+    answer: of each row, 0 <= answer < levels; -1 where there is none.
     """
     answers, asked = _agreeing(table, schema, cells, answer, levels)
     return answers, np.rint(asked)

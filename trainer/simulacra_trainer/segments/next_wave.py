@@ -93,9 +93,7 @@ def nowcast_worth(trained: TrainedModel, conditions: ConditionSet) -> float | No
     The shares are estimated again, as those of segments are (`certified_worth`): p (1 - p) over
     the variance of the least certain answer, over the share who answer it.
 
-    Args:
-        trained: the model, with its clean table.
-        conditions: with options of several answers as columns of their own.
+    conditions: with options of several answers as columns of their own.
 
     Raises:
         InputError: the conditions are not those of the next wave's shares.

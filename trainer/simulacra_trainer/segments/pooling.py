@@ -119,10 +119,8 @@ class _Prior:
 def pool_shares(successes: Floats, respondents: Floats, groups: Sequence[Indices]) -> PooledShares:
     """Return the pooled share of an answer in each cell.
 
-    Args:
-        successes: effective respondents of each cell who gave the answer, float64 [cells].
-        respondents: effective respondents of each cell, float64 [cells]; 0 for an empty cell.
-        groups: of each question of the segmentation (one or two), the level of each cell.
+    successes, respondents: effective ones of each cell, float64 [cells], 0 for an empty cell;
+    groups: of each question of the segmentation (one or two), the level of each cell.
     """
     overall = (successes.sum() + 0.5) / (respondents.sum() + 1.0)
     center = float(_logit(overall))

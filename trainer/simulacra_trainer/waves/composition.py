@@ -52,13 +52,9 @@ def split(
 ) -> list[Parts]:
     """Return the parts of the change of each answer between two waves.
 
-    Args:
-        sample: the rows.
-        background: codes of each background column, int64 [n]; -1 where it is missing.
-        waves: the older and the newer one.
-        answers: rows with any answer, and with the answer, bool [n] each.
-        freedom: degrees of freedom of each change.
-        rng: of the resampling.
+    background: codes of each column, int64 [n], -1 where it is missing; waves: the older and the
+    newer one; answers: rows with any answer, and with the answer, bool [n] each; freedom: degrees
+    of freedom of each change.
     """
     rows = np.flatnonzero(np.isin(sample.wave, waves))
     taken = [of[rows] for of in background]
@@ -104,14 +100,8 @@ def split_one_way(
 
     The newest rows are weighted to those margins; the other direction needs the earlier rows.
 
-    Args:
-        sample: the newest rows.
-        margins: of each background column.
-        wave: the newer one, in the sample.
-        answers: as in `split`.
-        before: the earlier share of each answer.
-        freedom: degrees of freedom of each change.
-        rng: of the resampling.
+    sample: the newest rows; margins: of each background column; wave: the newer one, in the sample;
+    answers, freedom: as in `split`; before: the earlier share of each answer.
     """
     rows = np.flatnonzero(sample.wave == wave)
     taken = [one.codes[rows] + 1 for one in margins]

@@ -45,12 +45,8 @@ def waves_report(
 ) -> dict[str, Any] | None:
     """Return what moved in the newest wave; None without waves of repeated cross-sections.
 
-    Args:
-        table: the clean table of all rows.
-        schema: its schema.
-        knowledge: of the fit; its confirmed columns are background.
-        seed: of the resampling.
-        earlier: summary of earlier waves, which go before those of the table.
+    table: of all rows; knowledge: of the fit, whose confirmed columns are background; earlier:
+    summary of earlier waves, which go before those of the table.
     """
     sample = sample_of(table, schema)
     carried: Sequence[SummaryWave] = () if earlier is None else earlier.waves

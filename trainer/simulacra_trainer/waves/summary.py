@@ -65,14 +65,9 @@ def wave_summary(
 ) -> WaveSummary:
     """Return the summary of a clean table's waves and those of an earlier summary.
 
-    Args:
-        table: clean rows.
-        schema: their schema.
-        knowledge: of the fit; the first 4 of its background columns with few levels are the banner
-            unless the table states one.
-        strict: whether the model is.
-        earlier: what the customer handed back.
-        seed: of the attacker's halves.
+    knowledge: of the fit; the first 4 of its background columns with few levels are the banner
+    unless the table states one. strict: whether the model is; earlier: what the customer handed
+    back.
     """
     if schema.subject() is not None:
         return WaveSummary(waves=[], reason=LINKED)

@@ -58,9 +58,7 @@ class Contrast:
     Attributes:
         rows: int64 [n], positions in the table.
         value: the arm of the treatment value.
-        baseline: the other arm.
         outcome: float64 [n].
-        outcome_column: its name.
         outcome_level: the level whose share is the outcome; None for a number.
         design: levels: rows with exactly the values; window: rows around them.
         weights: survey weights, float64 [n]; None if there are none.

@@ -40,10 +40,8 @@ def are_enough(rows: npt.NDArray[np.bool_]) -> bool:
 def are_exact(values: Floats, asked: tuple[float, float], groups: bool = False) -> bool:
     """Return whether the rows with exactly the two numbers are compared, not a curve of all rows.
 
-    Args:
-        values: float64 [n] without missing ones.
-        asked: value and baseline.
-        groups: whether the numbers name groups, between which nothing is smooth.
+    values: float64 [n] without missing ones; groups: whether the numbers name groups, between which
+    nothing is smooth.
     """
     if not all(are_enough(values == number) for number in asked):
         return False

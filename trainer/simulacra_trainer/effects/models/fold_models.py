@@ -37,7 +37,6 @@ class Fold:
         contrast: n rows.
         features: adjustment columns of these rows.
         learn, held: int64, positions among the n rows, in ascending order.
-        rng: draws the validation rows.
         bases: of the nuisance models, shared by all folds.
     """
 
@@ -159,9 +158,7 @@ def outcomes_near(fold: Fold, arm: Arm, target_name: str) -> tuple[Floats, Float
 def dosed_outcomes(fold: Fold, dosed: Features) -> tuple[Floats, Floats]:
     """Return the held rows' outcomes that a model of all rows expects at K doses and at their own.
 
-    Args:
-        fold: of n rows.
-        dosed: of (K + 1) n rows, as of `Estimator.dosed`.
+    dosed: of (K + 1) n rows, as of `Estimator.dosed`.
 
     Returns:
         float64 [K, held] and [held].

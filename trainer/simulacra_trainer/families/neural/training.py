@@ -61,9 +61,7 @@ class TrainingPlan:
 
     Attributes:
         seed: of batches and dropout.
-        on_gpu: whether to use a GPU.
         intervals: maximum number of intervals between two validations.
-        rate: learning rate.
         dropped: how many of 256 activations are dropped.
     """
 

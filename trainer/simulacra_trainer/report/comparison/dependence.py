@@ -54,7 +54,6 @@ class Dependence:
     """A pair of columns that depend on one another among all real rows.
 
     Attributes:
-        columns: their names.
         discrepancy: mean D of the trials; None where the answers have too few unseen rows in each.
         strength: of the trend or of the main axis, real and generated; None if not measured.
         difference: share of the rows whose difference of two numbers or dates is as among real

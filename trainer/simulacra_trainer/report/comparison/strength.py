@@ -82,10 +82,8 @@ def no_chance(chances: Floats) -> Bools:
 def strengths(seen: Floats, tables: list[Floats], ordered: bool) -> list[Floats]:
     """Return the strength in each table of counts, float64 [pairs] each.
 
-    Args:
-        seen: counts of the seen rows, float64 [pairs, left, right].
-        tables: counts of other rows.
-        ordered: whether both columns of each pair have an order.
+    seen, tables: counts of the seen and of other rows, float64 [pairs, left, right]; ordered:
+    whether both columns of each pair have an order.
     """
     if ordered:
         tables = [of[:, FIRST_LEVEL:, FIRST_LEVEL:] for of in tables]

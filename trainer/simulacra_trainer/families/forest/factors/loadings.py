@@ -24,9 +24,8 @@ CLEAR = 2.0
 def fit_loadings(Z: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
     """Return loadings, what they leave of each item, and of each pair.
 
-    Args:
-        Z: standardized scores, float64 [n, items].
-        weight: independent rows that each row counts as, float64 [n].
+    Z: standardized scores, float64 [n, items]; weight: independent rows that each row counts as,
+    float64 [n].
 
     Returns:
         Loadings, float64 [items, factors]; variance left, float64 [items]; correlation left in

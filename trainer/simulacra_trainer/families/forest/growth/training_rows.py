@@ -53,7 +53,6 @@ class Prepared:
     """The classes of a column's rows, and the regression to fit.
 
     Attributes:
-        grouping: of the rows.
         meaning: value of each class, float64 [classes]; NaN for several values.
         pools: draw the values of a class with several.
         problem: the regression; None with a single class.
@@ -72,7 +71,6 @@ class TrainingRows:
     Attributes:
         codes: predictor codes, uint8 [columns, n].
         values: float64 [columns][n].
-        codecs: of the columns.
         functions: of each column's codes, for regressions (`regression.additive.functions_of`).
         penalty: nats that a split must gain beyond its parameters.
         weights: survey weights, float64 [n], None without (`trees.donors`).

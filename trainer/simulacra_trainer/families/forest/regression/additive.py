@@ -79,12 +79,8 @@ def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
 def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: float) -> Floats:
     """Return the slope of each function, float64 [functions]; 0 where it gains less than the price.
 
-    Args:
-        design: of the rows.
-        moment: products of the functions with the centered target, float64 [functions].
-        square: sum of squares of the centered target.
-        n: rows.
-        price: nats that a slope must gain.
+    moment: products of the functions with the centered target, float64 [functions]; square: sum of
+    squares of the centered target; n: rows; price: nats that a slope must gain.
     """
     slopes = np.zeros(moment.size)
     selected = _select(

@@ -58,12 +58,8 @@ class Root:
 def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
     """Return b and V = W / prior at the minimum.
 
-    Args:
-        problem: the regression.
-        prior: standard deviation of each weight, float64 [D, m].
-        b: to begin with, float64 [classes].
-        V: to begin with, float64 [D, m].
-        near: nats that a step promises from which it is the last.
+    prior: standard deviation of each weight, float64 [D, m]; b, V: to begin with, float64 [classes]
+    and [D, m]; near: nats that a step promises from which it is the last.
     """
     turn = _uncorrelated(problem.scores)
     U = problem.scores.values @ turn

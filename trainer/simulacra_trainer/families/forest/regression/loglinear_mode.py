@@ -37,11 +37,8 @@ def fit_weights(
 ) -> Weights:
     """Return the most probable b and W.
 
-    Args:
-        problem: the regression.
-        prior: standard deviation of each weight, float64 [D, m].
-        start: b and W to begin with; the result hardly depends on it.
-        rough: nats that may be missed.
+    prior: standard deviation of each weight, float64 [D, m]; start: b and W to begin with, on which
+    the result hardly depends; rough: nats that may be missed.
     """
     b = np.zeros(problem.scores.share.size) if start is None else start[0]
     V = np.zeros(problem.shape) if start is None else start[1] / prior

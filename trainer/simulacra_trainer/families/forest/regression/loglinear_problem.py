@@ -30,7 +30,6 @@ class Regression:
         X: functions of the predictors, float64 [n, D].
         blocks: functions that share a prior, as slices of D.
         y: class of each row, int64 [n].
-        scores: of the classes.
         weight: of each row, float64 [n]; its sum is the number of independent rows.
     """
 
@@ -61,8 +60,7 @@ class Regression:
         Products of functions are kept between Newton steps where there are few of them. At
         200,000 cells they would take gigabytes, and a product of matrices a weight is as fast.
 
-        Args:
-            curved: k weights of each row, float64 [n, k].
+        curved: k weights of each row, float64 [n, k].
         """
         first, into = pairs_of(1 + self.shape[0])
         if first[0].size * self.y.size <= MAX_PRODUCTS:

@@ -112,7 +112,6 @@ class Moments:
         moment: products with the target, float64 [functions].
         mean: of the functions, float64 [functions].
         square: sum of squares of the target.
-        rows: number of rows.
     """
 
     gram: Floats

@@ -142,10 +142,8 @@ class Classes(Sampler):
 def class_of(own: Floats, samplers: Mapping[int, Sampler], values: Floats) -> Ints:
     """Return the class of each value, int32 [m]: the exact match, else that of the nearest range.
 
-    Args:
-        own: value of each class, float64 [classes].
-        samplers: of the classes with several values.
-        values: float64 [m].
+    own: value of each class, float64 [classes]; samplers: of the classes with several values;
+    values: float64 [m].
     """
     plain = np.array([k for k in range(own.size) if k not in samplers], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)

@@ -30,7 +30,6 @@ class ScoredItems:
     """Items that act on a column through factor scores (see `factors.scores`).
 
     Attributes:
-        battery: of the table.
         items: those before the column, as positions in the battery, int32 [k].
         effects: what each sum of the battery adds to the log-odds, float64 [sums, classes].
     """

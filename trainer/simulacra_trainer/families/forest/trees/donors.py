@@ -58,9 +58,8 @@ def donor_intervals(values: Floats, leaf: npt.NDArray[np.int32]) -> tuple[Floats
 
     It reaches halfway to the neighbors in the leaf, and at most `WINDOW_SHARE` of all ranks.
 
-    Args:
-        values: of the donors, sorted by leaf, then value.
-        leaf: rank of each donor's leaf, int32 [donors].
+    values: of the donors, sorted by leaf, then value; leaf: rank of each donor's leaf, int32
+    [donors].
     """
     same = leaf[1:] == leaf[:-1]
     half = np.diff(values) / 2.0
