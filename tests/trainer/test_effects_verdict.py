@@ -32,7 +32,9 @@ from simulacra_schema.background import bind_background
 from simulacra_schema.claims import POINTED, SPANNED, mask_unclaimed
 from simulacra_schema.questions.knowledge import Edge, Knowledge, KnowledgeRecord
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.effects.checks import checked
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
+from simulacra_trainer.effects.findings import Findings
 from simulacra_trainer.effects.support import Support
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
@@ -42,6 +44,7 @@ from simulacra_trainer.pipeline.identification import identify
 Vote = tuple[bool, str]
 PRECISIONS = ("very thin", "not significant", "thin support", "clear")
 VOTES = ("suggested", "weak", "undirected")
+FAILED = [checked("placebo", "failed", "The check failed.", forbids=True)]
 FORBIDDEN = ("settles", "identified", "proves")
 SENSITIVITY = Sensitivity(
     robustness=0.1,
@@ -73,8 +76,9 @@ def _effect(effect: float, error: float, *columns: str, reverses: bool = False) 
     )
 
 
-def _evidence(timing: ColumnTiming, *effects: AdjustmentEffect) -> Evidence:
-    return Evidence("t", "y", timing, effects, sensitivity=SENSITIVITY)
+def _evidence(timing: ColumnTiming, *effects: AdjustmentEffect, **found: Any) -> Evidence:
+    findings = Findings(effects=[*effects], sensitivity=SENSITIVITY, **found)
+    return Evidence("t", "y", timing, findings)
 
 
 def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() -> None:
@@ -91,7 +95,8 @@ def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() 
 def test_assumed_without_columns_before_says_so() -> None:
     bare = Sensitivity(robustness=0.1, robustness_near=0.07)
     timing = replace(_timing(), before=[])
-    verdict = judge(Evidence("t", "y", timing, [_effect(-0.91, 0.14)], sensitivity=bare))
+    found = Findings(effects=[_effect(-0.91, 0.14)], sensitivity=bare)
+    verdict = judge(Evidence("t", "y", timing, found))
     assert "You said that no column came before t." in verdict.text
     assert verdict.text.endswith("would bring this to 0.")
 
@@ -106,11 +111,11 @@ def test_assumed_without_columns_before_says_so() -> None:
 )
 def test_every_verdict_names_whom_it_is_for(timing: ColumnTiming, start: str) -> None:
     whom = Answered.model_validate(ANSWERED)
-    evidence = replace(_evidence(timing, _effect(-0.9, 0.1, "age", "sex")), answered=whom)
-    text = judge(evidence).text
+    effect = _effect(-0.9, 0.1, "age", "sex")
+    text = judge(_evidence(timing, effect, answered=whom)).text
     assert text.startswith(start.format(WHOM))
     assert f". {WHY}" in text
-    assert WHOM not in judge(replace(evidence, failure="The check failed.")).text
+    assert WHOM not in judge(_evidence(timing, effect, answered=whom, checked=FAILED)).text
 
 
 def test_zero_is_never_claimed() -> None:
@@ -168,9 +173,10 @@ def test_question_is_the_one_that_narrows_most() -> None:
 
 
 def test_no_answer_and_failed_checks_come_before_everything_else() -> None:
-    evidence = replace(_evidence(_timing(), _effect(1.0, 0.1)), failure="The check failed.")
-    assert judge(evidence).text == "Do not use. The check failed."
-    missing = replace(evidence, missing="too few people.")
+    effect = _effect(1.0, 0.1)
+    verdict = judge(_evidence(_timing(), effect, checked=FAILED))
+    assert verdict.text == "Do not use. The check failed."
+    missing = _evidence(_timing(), effect, checked=FAILED, missing="too few people.")
     assert judge(missing).kind == "unanswerable"
     assert judge(_evidence(_timing("reversed"), _effect(1.0, 0.1))).kind == "contradicted"
 

@@ -17,6 +17,7 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.checks import OWN_GRAPH
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
 from simulacra_trainer.effects.estimate import answer_effect
+from simulacra_trainer.effects.findings import Findings
 from simulacra_trainer.effects.verdict import Evidence, judge
 from simulacra_trainer.graph import CausalGraph, learn_graph
 
@@ -42,10 +43,10 @@ def _usual(knowledge: Knowledge | None = None, **lists: Any) -> ColumnTiming | N
 def _level(knowledge: Knowledge, lists: dict[str, Any]) -> int:
     """Return how much the verdict of unsure effects claims."""
     timing = _read(knowledge, **lists)
-    kind = judge(Evidence(T, Y, timing, [UNSURE])).kind
+    kind = judge(Evidence(T, Y, timing, Findings(effects=[UNSURE]))).kind
     usual = presumed(timing, SCHEMA, T, Y)
     if kind == "open" and usual is not None:
-        kind = judge(Evidence(T, Y, usual, [UNSURE])).kind
+        kind = judge(Evidence(T, Y, usual, Findings(effects=[UNSURE]))).kind
     return VERDICT_KINDS.index(kind)
 
 
@@ -113,7 +114,7 @@ def test_less_knowledge_never_raises_a_verdict() -> None:
 def test_usual_order_says_what_it_presumes_and_is_never_assumed() -> None:
     timing = _usual(after=["x1"])
     assert timing is not None
-    verdict = judge(Evidence(T, Y, timing, [UNSURE]))
+    verdict = judge(Evidence(T, Y, timing, Findings(effects=[UNSURE])))
     assert verdict.kind == "usual order"
     assert verdict.presumes == [["sex", "income"], [T, "brand"], ["x1", "churn", Y]]
     assert verdict.text == (
@@ -123,9 +124,9 @@ def test_usual_order_says_what_it_presumes_and_is_never_assumed() -> None:
         " blocks, or correct it."
     )
     bounded = UNSURE.model_copy(update={"effective_rows": 0.0})
-    assert judge(Evidence(T, Y, timing, [UNSURE, bounded])).kind == "open"
+    assert judge(Evidence(T, Y, timing, Findings(effects=[UNSURE, bounded]))).kind == "open"
     confirmed = _read(blocks=[["sex", "income"], [T], ["brand"], ["x1", "churn", Y]])
-    assert judge(Evidence(T, Y, confirmed, [UNSURE])).kind == "assumed"
+    assert judge(Evidence(T, Y, confirmed, Findings(effects=[UNSURE]))).kind == "assumed"
 
 
 def test_block_of_the_treatment_is_presumed_to_stand_together() -> None:
@@ -134,7 +135,7 @@ def test_block_of_the_treatment_is_presumed_to_stand_together() -> None:
     assert (timing.unknown, timing.before) == (["x1"], ["sex", "income"])
     named = _usual(blocks=[["sex", "income"], [T, "x1"], ["brand", Y, "churn"]])
     assert named is not None
-    text = judge(Evidence(T, Y, named, [UNSURE])).text
+    text = judge(Evidence(T, Y, named, Findings(effects=[UNSURE]))).text
     assert "To rely on it, state which of them came before price." in text
 
 

@@ -17,11 +17,11 @@ from simulacra_trainer.completion.rules import Rules
 from simulacra_trainer.families.codec import CODES, Codes, ColumnCodec, Floats
 from simulacra_trainer.families.curve import nearest
 from simulacra_trainer.families.forest.growth.column_stages import FEW_VALUES
-from simulacra_trainer.families.forest.growth.grow import ColumnGrower, Method
+from simulacra_trainer.families.forest.growth.grow import ColumnGrower
 from simulacra_trainer.families.forest.growth.likelihood import MIN_ROWS
 from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
 from simulacra_trainer.families.forest.regression.additive import functions_of
-from simulacra_trainer.families.forest.samplers import Context, Pool, Sampler
+from simulacra_trainer.families.forest.samplers import Context, Method, Pool, Sampler
 
 TRIES = 20
 """Draws of a cell that breaks a relation, before it is left empty."""
@@ -145,7 +145,7 @@ class Filler:
         grower = ColumnGrower(data, at, others, before=others, method=self.methods.get(j))
         sampler = grower.grow(None)
         if j not in self.methods:
-            self.methods[j] = _method(sampler)
+            self.methods[j] = sampler.method
         near = [_nearest(of, codec) for of, codec in zip(coded, codecs, strict=True)]
         return Drawer(sampler, columns, np.stack(near))
 
@@ -286,9 +286,3 @@ def _nearest(coded: Codes, codec: ColumnCodec) -> Codes:
     if codec.has_natural_order and known.size:
         every[1:] = known[nearest(known.astype(np.float64), np.arange(1.0, CODES))]
     return every
-
-
-def _method(sampler: Sampler) -> Method:
-    if sampler.follows_scores:
-        return "scores"
-    return "trees" if sampler.regression is None else "loglinear"

@@ -128,20 +128,7 @@ def result_of(
     whatever comes first.
     """
     request, contrast = estimator.request, estimator.contrast
-    evidence = Evidence(
-        treatment=request.treatment,
-        outcome=contrast.outcome_column,
-        timing=timing,
-        effects=found.effects,
-        missing=found.missing,
-        failure=found.failure,
-        sensitivity=found.sensitivity,
-        answered=found.answered,
-        is_sure=found.is_sure,
-        otherwise=otherwise,
-        claim=found.claim,
-    )
-    verdict = judge(evidence)
+    verdict = judge(Evidence(request.treatment, contrast.outcome_column, timing, found, otherwise))
     figures = _figures(found, estimator).model_copy(
         update={"verdict": verdict.kind, "identified": verdict.kind == "assumed"}
     )

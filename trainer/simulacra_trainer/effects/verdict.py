@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulacra_schema.answers import AdjustmentEffect, Answered, Sensitivity, Span, Verdict
+from simulacra_schema.answers import AdjustmentEffect, Sensitivity, Span, Verdict
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.effect import Precision
 from simulacra_trainer.effects.column_timing import ColumnTiming
@@ -21,6 +21,7 @@ from simulacra_trainer.effects.words import beyond, figure, interval, listed, pe
 from simulacra_trainer.evidence import Z95
 
 if TYPE_CHECKING:
+    from simulacra_trainer.effects.findings import Findings
     from simulacra_trainer.effects.scores import Interval
 
 MAX_TRIED = 3
@@ -43,43 +44,31 @@ class Evidence:
     Attributes:
         treatment, outcome: as asked.
         timing: what was stated.
-        effects: one for each adjustment set left open, the main one first; empty without an answer.
-        missing: why there is no answer; None if there is one.
-        failure: why the answer must not be used; None if no check failed.
-        sensitivity: None without an answer.
-        answered: whom the effects are for; None for all who were asked about.
-        is_sure: whether the effects have a sure sign whatever more would be stated.
+        found: effects, none without an answer, and what speaks against them.
         otherwise: of a usual order, the union whatever comes first.
-        claim: verdict and text of a stated design; None without one.
     """
 
     treatment: str
     outcome: str
     timing: ColumnTiming
-    effects: Sequence[AdjustmentEffect]
-    missing: str | None = None
-    failure: str | None = None
-    sensitivity: Sensitivity | None = None
-    answered: Answered | None = None
-    is_sure: bool = True
+    found: Findings
     otherwise: Span | None = None
-    claim: tuple[VerdictKind, str] | None = None
 
 
 def judge(evidence: Evidence) -> Verdict:
     """Return the verdict with its text."""
     timing = evidence.timing
-    if evidence.missing is not None:
-        return Verdict(kind="unanswerable", text=f"No answer: {evidence.missing}")
+    if evidence.found.missing is not None:
+        return Verdict(kind="unanswerable", text=f"No answer: {evidence.found.missing}")
     if timing.order == "reversed":
         first = f"You said that {evidence.outcome} comes before {evidence.treatment}"
         reason = f"{first}, so {evidence.treatment} cannot change it."
         return _verdict(evidence, "contradicted", f"Do not use. {reason}")
-    if evidence.failure is not None:
-        return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
-    if evidence.claim is not None:
-        return _verdict(evidence, *evidence.claim)
-    span = union(evidence.effects)
+    if evidence.found.failure is not None:
+        return _verdict(evidence, "contradicted", f"Do not use. {evidence.found.failure}")
+    if evidence.found.claim is not None:
+        return _verdict(evidence, *evidence.found.claim)
+    span = union(evidence.found.effects)
     if timing.presumes and _is_answered(evidence):
         return _verdict(evidence, "usual order", _usual(evidence, span))
     if timing.presumes:
@@ -93,13 +82,13 @@ def judge(evidence: Evidence) -> Verdict:
 
 def _is_suggested(evidence: Evidence) -> bool:
     """Return whether every set was tried, would be answered alone, and has the same sure sign."""
-    is_tried = len(evidence.timing.unknown) <= MAX_TRIED and evidence.is_sure
-    return is_tried and _is_answered(evidence) and has_sure_sign(evidence.effects)
+    is_tried = len(evidence.timing.unknown) <= MAX_TRIED and evidence.found.is_sure
+    return is_tried and _is_answered(evidence) and has_sure_sign(evidence.found.effects)
 
 
 def _is_answered(evidence: Evidence) -> bool:
     """Return whether every set would be answered alone."""
-    return min(effect.effective_rows for effect in evidence.effects) >= MIN_EFFECTIVE
+    return min(effect.effective_rows for effect in evidence.found.effects) >= MIN_EFFECTIVE
 
 
 def union(effects: Sequence[AdjustmentEffect]) -> Span:
@@ -137,12 +126,12 @@ def question(evidence: Evidence) -> str | None:
 
     It is the outcome where the outcome may cause the treatment.
     """
-    if any(effect.reverses for effect in evidence.effects):
+    if any(effect.reverses for effect in evidence.found.effects):
         return evidence.outcome
     widths: dict[str, float] = {}
     for name in evidence.timing.unknown:
         sides = [
-            [effect for effect in evidence.effects if (name in effect.adjustment) is inside]
+            [effect for effect in evidence.found.effects if (name in effect.adjustment) is inside]
             for inside in (True, False)
         ]
         if all(sides):
@@ -161,16 +150,16 @@ def _verdict(evidence: Evidence, kind: VerdictKind, text: str) -> Verdict:
 def _assumed(evidence: Evidence, span: Span) -> str:
     t, y, before = evidence.treatment, evidence.outcome, evidence.timing.before
     is_zero = span.low <= 0 <= span.high
-    effect = f"{figure(evidence.effects[0].effect)} {interval(span.low, span.high)}"
+    effect = f"{figure(evidence.found.effects[0].effect)} {interval(span.low, span.high)}"
     claim = beyond(span.low, span.high) if is_zero else effect
-    whom = "" if evidence.answered is None else f", for {evidence.answered.text}"
+    whom = "" if evidence.found.answered is None else f", for {evidence.found.answered.text}"
     parts = [
         f"If {t} comes before {y}, as you said, and nothing unseen moves both{whom}: {claim}.",
         *_others(evidence),
     ]
     said = f"Before {t} came, you said: {listed(before)}."
     parts.append(said if before else f"You said that no column came before {t}.")
-    found = evidence.sensitivity
+    found = evidence.found.sensitivity
     if found is not None and not is_zero:
         unseen = f"An unseen cause that explains {percent(found.robustness)} of what is left of"
         parts.append(f"{unseen} both would bring this to 0.")
@@ -180,7 +169,7 @@ def _assumed(evidence: Evidence, span: Span) -> str:
 
 def _others(evidence: Evidence) -> list[str]:
     """Return what is known of those whom the answer leaves out."""
-    return [] if evidence.answered is None else [evidence.answered.why]
+    return [] if evidence.found.answered is None else [evidence.found.answered.why]
 
 
 def _as_strong(found: Sensitivity) -> Iterator[str]:
@@ -198,7 +187,7 @@ def _as_strong(found: Sensitivity) -> Iterator[str]:
 
 def _suggested(evidence: Evidence, span: Span) -> str:
     direction = "more" if span.low > 0 else "less"
-    timing, whom = evidence.timing, evidence.answered
+    timing, whom = evidence.timing, evidence.found.answered
     suggested = f"the data suggest {direction}, between {figure(span.low)} and {figure(span.high)}"
     start = suggested if whom is None else f"for {whom.text} {suggested}"
     suggestion = " ".join([f"{sentence(start)}.", *_others(evidence)])
@@ -225,7 +214,7 @@ def _usual(evidence: Evidence, span: Span) -> str:
     ask = "Is that the order? State it as blocks, or correct it."
     if not (before or after):
         ask = f"To rely on it, state which of them came before {t}."
-    whom = "" if evidence.answered is None else f" for {evidence.answered.text}"
+    whom = "" if evidence.found.answered is None else f" for {evidence.found.answered.text}"
     parts = [
         f"This presumes the usual order: {order}. You have not confirmed it.",
         f"If it holds and nothing unseen moves both{whom}: {_ends(span)}.",
@@ -242,9 +231,9 @@ def _ends(span: Span) -> str:
 
 def _open(evidence: Evidence, span: Span) -> str:
     t, y = evidence.treatment, evidence.outcome
-    whom = "" if evidence.answered is None else f"for {evidence.answered.text} "
+    whom = "" if evidence.found.answered is None else f"for {evidence.found.answered.text} "
     spread = f"Open: {whom}{_ends(span)}, depending on what comes"
-    reverses = any(effect.reverses for effect in evidence.effects)
+    reverses = any(effect.reverses for effect in evidence.found.effects)
     spread += f" first; or none, if {y} causes {t}." if reverses else " first."
     spread = " ".join([spread, *_others(evidence)])
     if (count := len(evidence.timing.unknown)) > MAX_TRIED:

@@ -20,7 +20,7 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import FittedModel, ModelFileError
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
-from simulacra_trainer.families.forest.growth.grow import Method
+from simulacra_trainer.families.forest.samplers import Method
 from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import MARK, Ints, Running
 from simulacra_trainer.linked.smoothing import with_smooth_numbers

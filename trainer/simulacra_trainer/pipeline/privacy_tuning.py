@@ -20,9 +20,9 @@ from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE, TABLE_ROWS
-from simulacra_trainer.families.forest.growth.grow import Method
 from simulacra_trainer.families.forest.growth.training_rows import DEFAULT_SCALE, MAX_COLUMNS
 from simulacra_trainer.families.forest.model.forest_model import ForestModel
+from simulacra_trainer.families.forest.samplers import Method
 from simulacra_trainer.pipeline.disclosure import (
     Disclosure,
     practical_disclosure,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,9 @@ from simulacra_trainer.families.forest.growth.column_stages import ATOM, FEW_VAL
 from simulacra_trainer.families.forest.growth.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.growth.likelihood import MIN_ROWS, is_likelier
 from simulacra_trainer.families.forest.growth.training_rows import MAX_REGRESSION_ROWS, TrainingRows
-from simulacra_trainer.families.forest.samplers import Lookup, Monotone, Sampler, Switch
+from simulacra_trainer.families.forest.samplers import Lookup, Method, Monotone, Sampler, Switch
 from simulacra_trainer.families.grid import level_grid, number_grid
 
-Method = Literal["trees", "scores", "loglinear"]
 BEYOND_KEYS, POINTS_BEYOND = 20, 12
 """Values whose trend goes on beyond the last person, and at how many points."""
 FOLLOWS = 0.05

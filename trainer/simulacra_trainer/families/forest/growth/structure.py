@@ -10,9 +10,9 @@ from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest.growth.dependencies import Dependencies
 from simulacra_trainer.families.forest.growth.feature_screen import Screen
-from simulacra_trainer.families.forest.growth.grow import ColumnGrower, Method
+from simulacra_trainer.families.forest.growth.grow import ColumnGrower
 from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
-from simulacra_trainer.families.forest.samplers import Sampler
+from simulacra_trainer.families.forest.samplers import Method, Sampler
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.codec import ColumnCodec, Floats
-from simulacra_trainer.families.forest.growth.grow import ColumnGrower, Method
+from simulacra_trainer.families.forest.growth.grow import ColumnGrower
 from simulacra_trainer.families.forest.growth.structure import (
     Structure,
     find_structure,
@@ -25,7 +25,7 @@ from simulacra_trainer.families.forest.growth.training_rows import (
 from simulacra_trainer.families.forest.model.do_response import under_do
 from simulacra_trainer.families.forest.model.store import load_samplers, save_samplers
 from simulacra_trainer.families.forest.model.twins import level_twins, rank_twins
-from simulacra_trainer.families.forest.samplers import Context, Pool, Sampler
+from simulacra_trainer.families.forest.samplers import Context, Method, Pool, Sampler
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 from simulacra_trainer.families.spread import spread_uniforms
 
@@ -150,7 +150,7 @@ class ForestModel:
 
     def _methods(self) -> dict[int, Method]:
         return {
-            j: _method_of(sampler)
+            j: sampler.method
             for j, sampler in self.samplers.items()
             if j != self.order[0] and (j in self.data.codes_of or not sampler.is_dependency)
         }
@@ -240,9 +240,3 @@ def _context_of(codecs: Sequence[ColumnCodec], table: pa.Table) -> Context:
     """Return all rows of a clean table, coded."""
     values = [codec.values(table.column(codec.name)) for codec in codecs]
     return Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
-
-
-def _method_of(sampler: Sampler) -> Method:
-    if sampler.follows_scores:
-        return "scores"
-    return "trees" if sampler.regression is None else "loglinear"

@@ -7,7 +7,7 @@ of the same rank under two interventions. Each kind is one module: how it draws,
 value, its probabilities, and its stored form.
 """
 
-from simulacra_trainer.families.forest.samplers.base import Context, Respond, Sampler
+from simulacra_trainer.families.forest.samplers.base import Context, Method, Respond, Sampler
 from simulacra_trainer.families.forest.samplers.classes import Classes
 from simulacra_trainer.families.forest.samplers.latent import Latent
 from simulacra_trainer.families.forest.samplers.loglinear import LogLinear, ScoredItems
@@ -38,6 +38,7 @@ __all__ = [
     "Latent",
     "LogLinear",
     "Lookup",
+    "Method",
     "Monotone",
     "Numbers",
     "Pool",

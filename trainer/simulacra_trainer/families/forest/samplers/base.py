@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SLIP = 1e-3
 """Probability that a row breaks a functional dependency."""
 TINY = float(np.finfo(np.float64).tiny)
+Method = Literal["trees", "scores", "loglinear"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ class Sampler(ABC):
     def follows_scores(self) -> bool:
         """Whether the column is drawn as a normal score."""
         return False
+
+    @property
+    def method(self) -> Method:
+        """How the column is drawn: by trees, as a normal score, or by the regression."""
+        if self.follows_scores:
+            return "scores"
+        return "trees" if self.regression is None else "loglinear"
 
     @property
     def draws_each_value(self) -> bool:
