@@ -18,7 +18,6 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import FittedModel, ModelFileError
-from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
 from simulacra_trainer.families.forest.samplers import Method
 from simulacra_trainer.families.forest.samplers.stored import OUTLINE
@@ -97,22 +96,22 @@ class LinkedModel:
         )
         counts = self.rows_of(subjects)
         running = Running(self.tables.history, subjects.num_rows)
-        places = None
-        if self.tables.axis is not None:
-            places = as_floats(subjects.column(START))
+        axis = self.tables.axis
+        places = None if axis is None else as_floats(subjects.column(START))
         parts: list[pa.Table] = []
         people: list[Ints] = []
         for position in range(int(counts.max(initial=0))):
             who = np.flatnonzero(counts > position)
             model = later if position else first
             given = self._causes(subjects, running, who, position)
-            if places is not None:
+            if axis is not None and places is not None:
                 only = given.num_columns + 1
                 drawn = model.sample(who.size, rng, given=given, do=do, only=only).column(STEP)
                 steps = np.full(who.size, np.nan) if position == 0 else as_floats(drawn)
                 left = (counts[who] - 1 - position).astype(np.float64)
-                places[who] = self._places(places[who], steps, left)
-                given = self._at(given, steps, places[who])
+                places[who] = axis.fitting(places[who] + np.nan_to_num(steps), places[who], left)
+                given = given.append_column(STEP, whole_numbers(steps))
+                given = given.append_column(axis.name, axis.column(places[who]))
             rows = model.sample(who.size, rng, given=given, do=do).select(self.tables.varying)
             running.add(rows, who)
             parts.append(rows)
@@ -133,17 +132,6 @@ class LinkedModel:
         columns[POSITION] = pa.array(np.full(who.size, position))
         columns |= running.columns(who)
         return pa.table({name: columns[name] for name in self.tables.causes})
-
-    def _places(self, previous: Floats, steps: Floats, left: Floats) -> Floats:
-        assert self.tables.axis is not None
-        return self.tables.axis.fitting(previous + np.nan_to_num(steps), previous, left)
-
-    def _at(self, given: pa.Table, steps: Floats, places: Floats) -> pa.Table:
-        """Append the step from the row before and the time of each row."""
-        axis = self.tables.axis
-        assert axis is not None
-        given = given.append_column(STEP, whole_numbers(steps))
-        return given.append_column(axis.name, axis.column(places))
 
 
 def fit_linked(

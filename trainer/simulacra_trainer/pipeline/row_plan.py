@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ import pyarrow as pa
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.next_wave import NEXT, of_known_waves
 from simulacra_schema.ranges import NumericRange
-from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
@@ -140,7 +139,8 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
 
     pool = with_rare_cells(pool, conditions.quotas, draw_in)
     if not conditions.columns():
-        return _distinct_rows(pool, complete, request, unique)
+        picks = distinct_rows(pool.table, unique, n)
+        return GenerationPlan(n, seed, pool.model, pool.table, picks, complete, do)
     plan = plan_rows(
         pool.table.select(conditions.columns()),
         conditions,
@@ -175,15 +175,6 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         weights=pool.weights,
         next_wave=following,
     )
-
-
-def _distinct_rows(
-    pool: ConditionedPool, complete: bool, request: GenerateRequest, unique: Sequence[Rule]
-) -> GenerationPlan:
-    """Return the plan of rows without conditions that differ as rules ask."""
-    n, do = request.row_count, dict(request.interventions)
-    picks = distinct_rows(pool.table, unique, n)
-    return GenerationPlan(n, request.seed, pool.model, pool.table, picks, complete, do)
 
 
 def by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:

@@ -44,6 +44,10 @@ class Artifacts:
         """Read a small JSON artifact."""
         return kind.model_validate_json(self.read(name))
 
+    def find(self, name: str, kind: type[M]) -> M | None:
+        """Read a small JSON artifact; None if it is not stored."""
+        return self.load(name, kind) if self.exists(name) else None
+
     def read(self, name: str) -> bytes:
         """Read a small artifact."""
         return self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)

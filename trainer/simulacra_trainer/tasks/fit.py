@@ -65,7 +65,7 @@ def fit(context: TaskContext) -> TaskResult | None:
     with join_workers(workers, request) as group:
         checkpoints.restore()
         name = _name_of(context)
-        earlier = _earlier(context)
+        earlier = context.dataset.find(EARLIER, WaveSummary)
         fit_context = FitContext(checkpoints.directory, checkpoints.store, group, name, earlier)
         if context.shard > 0:
             fit_as_follower(table, schema, request, fit_context)
@@ -87,13 +87,6 @@ def _name_of(context: TaskContext) -> str | None:
         return None
     name = json.loads(context.dataset.read(DESCRIPTION)).get("name")
     return None if name == UNNAMED else name
-
-
-def _earlier(context: TaskContext) -> WaveSummary | None:
-    """Return the summary of earlier waves that the customer handed back with the table."""
-    if not context.dataset.exists(EARLIER):
-        return None
-    return WaveSummary.model_validate_json(context.dataset.read(EARLIER))
 
 
 def _fitted_before(context: TaskContext) -> TaskResult:

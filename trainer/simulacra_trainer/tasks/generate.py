@@ -62,9 +62,9 @@ def generate(context: TaskContext) -> TaskResult:
     is_known = context.spec.customer_key is None and request.persons is None
     if is_known and own.exists(name):
         start, stop = shard_range(request.row_count, context.shard, shards)
-        detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
-        found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
-        worth = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
+        detail = own.find(ATTAINMENT, AttainmentDetail)
+        found = own.find(IDENTIFICATION, Identification)
+        worth = own.find(EVIDENCE, Evidence)
         return _generated(own.describe(name, stop - start), detail, found, worth)
     is_first = context.shard == 0
     meter = ProgressMeter(STEPS, context.report_progress if is_first else silent)
@@ -72,8 +72,8 @@ def generate(context: TaskContext) -> TaskResult:
     trained = context.load_model(linked=request.persons is not None)
     meter.step("planning")
     # Respondents under do() cost a fit; a shard that starts after the first need not repeat it.
-    known = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
-    found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
+    known = own.find(EVIDENCE, Evidence)
+    found = own.find(IDENTIFICATION, Identification)
     plan = plan_generation(trained, request, known, found)
     if plan.attainment is not None and is_first:
         own.store_model(ATTAINMENT, plan.attainment)

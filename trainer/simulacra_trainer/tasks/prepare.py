@@ -73,7 +73,7 @@ def prepare(context: TaskContext) -> TaskResult:
         artefacts=stored,
         rows=schema.rows,
         columns=len(schema.columns),
-        source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
+        source=own.find(SOURCE, ReadSource),
         description=_counts(context, schema),
     )
 
@@ -99,7 +99,7 @@ def _given(context: TaskContext, request: PrepareRequest) -> TaskResult:
         artefacts=[own.describe(GIVEN, table.num_rows)],
         rows=table.num_rows,
         columns=table.num_columns,
-        source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
+        source=own.find(SOURCE, ReadSource),
     )
 
 
