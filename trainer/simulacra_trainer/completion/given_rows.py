@@ -28,6 +28,7 @@ from simulacra_schema.completion import Unknown
 from simulacra_schema.description import parse_description
 from simulacra_schema.faults import FieldError, pointer
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.effects.words import listed
 from simulacra_trainer.families.codec import CATEGORY_KINDS
 
 Booleans = npt.NDArray[np.bool_]
@@ -250,11 +251,10 @@ def _levels(known: ColumnSchema, words: pa.Array) -> tuple[pa.Array, dict[str, i
 
 
 def _unknown(column: str, lost: Mapping[str, int]) -> FieldError:
-    named = ", ".join(f'"{word}"' for word in sorted(lost)[:SHOWN])
-    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    named = listed([f'"{word}"' for word in sorted(lost)], SHOWN)
     rows = sum(lost.values())
     return fault(
         f"{column} has {len(lost)} level{'s' * (len(lost) > 1)} that the model does not know"
-        f" ({rows} row{'s' * (rows > 1)}): {named}{more}. Map them to its levels, or take them"
+        f" ({rows} row{'s' * (rows > 1)}): {named}. Map them to its levels, or take them"
         ' as missing with "unknown": "missing".'
     )

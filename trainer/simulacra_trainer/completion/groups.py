@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS
+from simulacra_trainer.effects.words import number_or_day
 from simulacra_trainer.families.codec import Floats
 
 MAX_KEPT = 5
@@ -70,7 +71,7 @@ def of_numbers(name: str, values: Floats, *, dates: bool) -> Groups:
     cuts = distinct[1:] if few else _cuts(seen, dates=dates)
     places = np.searchsorted(cuts, values, side="right").astype(np.float64)
     groups = np.where(np.isnan(values), np.nan, places)
-    shown = [_shown(one, dates=dates) for one in (distinct if few else cuts)]
+    shown = [number_or_day(one, 6, is_day=dates) for one in (distinct if few else cuts)]
     if not few:
         between = (f"{low} to {high}" for low, high in pairwise(shown))
         shown = [f"below {shown[0]}", *between, f"{shown[-1]} and above"] if shown else ["any"]
@@ -94,9 +95,3 @@ def _cuts(seen: Floats, *, dates: bool) -> Floats:
         if sizes.min() >= MIN_PERSONS and found.size > best.size:
             best = found
     return best
-
-
-def _shown(number: float, *, dates: bool) -> str:
-    if dates:
-        return str(np.datetime64(int(number), "us").astype("datetime64[D]"))
-    return f"{number:.6g}"

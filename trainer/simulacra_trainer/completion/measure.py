@@ -23,6 +23,7 @@ from simulacra_trainer.completion.fill import Filler
 from simulacra_trainer.completion.gaps import Plan
 from simulacra_trainer.completion.models import Fillings
 from simulacra_trainer.completion.rules import Rules
+from simulacra_trainer.effects.words import listed, number_or_day
 from simulacra_trainer.families.codec import ColumnCodec, Floats
 from simulacra_trainer.families.forest.growth.likelihood import SELECTION_SLIP
 from simulacra_trainer.families.grid import level_grid, number_grid
@@ -128,16 +129,10 @@ def _groups(column: ColumnSchema, codec: ColumnCodec) -> tuple[Floats, list[str]
     if codec.is_category:
         return np.arange(0.5, len(codec.levels) - 1, 1.0), list(codec.levels)
     edges = np.linspace(codec.low, codec.high, PARTS + 1)[1:-1]
-    shown = [_shown(edge, column) for edge in edges]
+    shown = [number_or_day(edge, 4, is_day=column.kind == "datetime") for edge in edges]
     names = [f"below {shown[0]}"]
     names += [f"{low} to {high}" for low, high in pairwise(shown)]
     return edges, [*names, f"{shown[-1]} and above"]
-
-
-def _shown(edge: float, column: ColumnSchema) -> str:
-    if column.kind == "datetime":
-        return str(np.datetime64(int(edge), "us").astype("datetime64[D]"))
-    return f"{edge:.4g}"
 
 
 def untold(plan: Plan, strength: tuple[float, float], seed: int) -> list[str]:
@@ -164,11 +159,10 @@ def untold(plan: Plan, strength: tuple[float, float], seed: int) -> list[str]:
             return []
     if not asked:
         return []
-    names = ", ".join(cells.codecs[j].name for j in asked[:SHOWN])
+    names = listed([cells.codecs[j].name for j in asked], SHOWN)
     one = len(common) == 1
     count = f"{len(common)} {'column' if one else 'columns'} in common, which"
-    more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
-    tell = f"{count} {'tells' if one else 'tell'} nothing about {names}{more}"
+    tell = f"{count} {'tells' if one else 'tell'} nothing about {names}"
     return [f"{tell}: they are filled by their shares alone. Give rows with more of the columns."]
 
 

@@ -13,6 +13,7 @@ from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.effects.models.blocks import around, in_blocks
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.models.features import levels_of
+from simulacra_trainer.effects.words import number_or_day
 
 MAX_SEGMENTS = 50
 """Largest segments that are estimated; the others are named."""
@@ -76,8 +77,6 @@ def segment_rows(
 def _band_name(
     table: pa.Table, name: str, values: npt.NDArray[np.float64], persons: Ints | None
 ) -> str:
-    low, high = (around(values, end, persons) for end in (0.0, 1.0))
-    if pa.types.is_timestamp(table.column(name).type):
-        days = [str(np.datetime64(int(v), "us").astype("datetime64[D]")) for v in (low, high)]
-        return f"{days[0]} to {days[1]}"
-    return f"{low:.6g} to {high:.6g}"
+    is_day = pa.types.is_timestamp(table.column(name).type)
+    ends = (around(values, end, persons) for end in (0.0, 1.0))
+    return " to ".join(number_or_day(end, 6, is_day=is_day) for end in ends)

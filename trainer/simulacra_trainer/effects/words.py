@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 SHOWN = 8
 
 
@@ -12,6 +14,13 @@ def figure(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def number_or_day(value: float, digits: int, *, is_day: bool) -> str:
+    """Return a number with these digits, or the day of a moment in microseconds since 1970."""
+    if is_day:
+        return str(np.datetime64(int(value), "us").astype("datetime64[D]"))
+    return f"{value:.{digits}g}"
 
 
 def interval(low: float, high: float) -> str:
