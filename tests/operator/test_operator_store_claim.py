@@ -214,6 +214,8 @@ async def test_an_erasure_in_a_store_that_lost_its_mark_is_an_error(tmp_path: Pa
     store.root.mkdir()
     with pytest.raises(StoreForeign, match="mount the volume"):
         await client.erase("erase", client.service.erase, dataset)
+    with pytest.raises(StoreForeign, match="mount the volume"):
+        await client.count(dataset)  # or the certificate would say that nothing was stored
 
 
 async def test_a_standby_hears_of_a_claim_that_was_recorded_after_its_start(tmp_path: Path) -> None:

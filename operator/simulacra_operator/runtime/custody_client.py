@@ -174,12 +174,14 @@ class CustodyClient:
     async def count(self, resource: ResourceRef) -> Counts:
         """Return the number and encrypted bytes of a resource's objects.
 
-        Unfinished objects and old versions are included.
+        Unfinished objects and old versions are included. Raises `StoreForeign` for a store that is
+        not this installation's, where there would be none.
         """
 
         def sizes() -> list[int]:
             store, prefix = self.service.store, resource.prefix
             found = (*store.list_incomplete(prefix), *store.list_versions(prefix))
+            self.owner.confirm()
             return [info.size for info in found]
 
         counted = await self.run("count", sizes)
