@@ -100,6 +100,38 @@ def find_subject(
     data = {
         n: k for n, k in data.items() if not vocabulary.name_contains(n, vocabulary.BANK_BRANCH)
     }
+    candidates, refused = _candidates(cells, data, codes, values, stated)
+    numbers = tuple(name for name in refused if name not in data)
+    name = stated.subject()
+    if name is None and not candidates:
+        return Keys(foreign=numbers, evidence=refused)
+
+    def rank(cells: Cells) -> tuple[int, bool, int]:
+        head = cells.head(LOOKED_AT)
+        decided = sum(head.decides(other) for other in codes.values())
+        named = vocabulary.name_contains(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
+        return decided, named, len(cells.words)
+
+    evidence = "stated in the description"
+    if name is None:
+        name = max(candidates, key=lambda each: rank(candidates[each][0]))
+        evidence = candidates[name][1]
+    subject = next((c for c in cells if c.name == name), None)
+    own = [c.name for c in cells if subject and _are_own_numbers(c, subject)]
+    others = dict.fromkeys((*candidates, *own, *numbers))
+    foreign = (o for o in others if o != name and o not in data and o not in stated.ordinary)
+    is_sure = evidence != GROUPS
+    return Keys(name, is_sure, tuple(foreign), {**refused, name: evidence})
+
+
+def _candidates(
+    cells: Sequence[Cells],
+    data: Mapping[str, PersonalData],
+    codes: Mapping[str, Ints],
+    values: Mapping[str, pa.Array],
+    stated: StatedRoles,
+) -> tuple[dict[str, tuple[Cells, str]], dict[str, str]]:
+    """Return the columns that may stand for persons and why, and why others do not."""
     decisive = {c.name: c.codes for c in cells if data.get(c.name) in ONE_PERSON}
     decisive |= {name: code for name, code in codes.items() if _is_known_to_others(name, code)}
     row_is_person = any(
@@ -131,27 +163,7 @@ def find_subject(
             for c in devices
             if FEWEST_ROWS <= c.rows_a_value < MOST_ROWS and len(c.words) >= MIN_PERSONS
         }
-    numbers = tuple(name for name in refused if name not in data)
-    name = stated.subject()
-    if name is None and not candidates:
-        return Keys(foreign=numbers, evidence=refused)
-
-    def rank(cells: Cells) -> tuple[int, bool, int]:
-        head = cells.head(LOOKED_AT)
-        decided = sum(head.decides(other) for other in codes.values())
-        named = vocabulary.name_contains(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
-        return decided, named, len(cells.words)
-
-    evidence = "stated in the description"
-    if name is None:
-        name = max(candidates, key=lambda each: rank(candidates[each][0]))
-        evidence = candidates[name][1]
-    subject = next((c for c in cells if c.name == name), None)
-    own = [c.name for c in cells if subject and _are_own_numbers(c, subject)]
-    others = dict.fromkeys((*candidates, *own, *numbers))
-    foreign = (o for o in others if o != name and o not in data and o not in stated.ordinary)
-    is_sure = evidence != GROUPS
-    return Keys(name, is_sure, tuple(foreign), {**refused, name: evidence})
+    return candidates, refused
 
 
 def _evidence(

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.next_wave import NEXT, of_known_waves
 from simulacra_schema.ranges import NumericRange
+from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
@@ -112,32 +114,7 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         return GenerationPlan(n, seed, trained.model, do=do)
     if conditions.quotas:
         refuse_contradictions(conditions, trained.schema)
-    rng = stream(seed, POOL_STREAM)
-    changed = {after for name in do for after in trained.graph.descendants(name)}
-    moved = {*changed, *do}
-    changed |= {one.name for one in trained.schema.modeled() if one.codes_of in moved}
-    pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
-    if not conditions.columns():
-        pool_rows = max(MIN_DISTINCT_POOL, 2 * n)
-    # Computed columns follow from the others, so a pool that meets conditions on them has all.
-    changed |= set(trained.schema.following())
-    beside = [name for rule in unique for name in rule.columns()]
-    asked = together(trained.schema, [*conditions.columns(), *beside])
-    ruled = set(asked) - set(conditions.columns())
-    complete = bool(changed & set(asked) or ruled & set(do))  # a rule selects rows after do()
-    if complete:
-        pool = draw_full_pool(trained, conditions, do, pool_rows, rng)
-    else:
-        fixed = changed | set(do)
-        unchanged = [c for c in trained.model.columns if c not in fixed] if do else []
-        pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged, beside=beside)
-
-    def draw_in(ranges: Mapping[str, NumericRange]) -> ConditionedPool:
-        if complete:
-            return draw_full_pool(trained, conditions, do, EXTRA_ROWS, rng, also=ranges)
-        return draw_pool(trained, conditions, EXTRA_ROWS, rng, also=ranges, beside=beside)
-
-    pool = with_rare_cells(pool, conditions.quotas, draw_in)
+    pool, complete = _draw_pool(trained, conditions, request, unique)
     if not conditions.columns():
         picks = distinct_rows(pool.table, unique, n)
         return GenerationPlan(n, seed, pool.model, pool.table, picks, complete, do)
@@ -175,6 +152,49 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         weights=pool.weights,
         next_wave=following,
     )
+
+
+def _draw_pool(
+    trained: TrainedModel,
+    conditions: ConditionSet,
+    request: GenerateRequest,
+    unique: Sequence[Rule],
+) -> tuple[ConditionedPool, bool]:
+    """Return the pool that rows are picked from, and whether it holds whole rows."""
+    n, do = request.row_count, dict(request.interventions)
+    rng = stream(request.seed, POOL_STREAM)
+    changed = _changed_by(trained, do)
+    pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
+    if not conditions.columns():
+        pool_rows = max(MIN_DISTINCT_POOL, 2 * n)
+    beside = [name for rule in unique for name in rule.columns()]
+    asked = together(trained.schema, [*conditions.columns(), *beside])
+    ruled = set(asked) - set(conditions.columns())
+    complete = bool(changed & set(asked) or ruled & set(do))  # a rule selects rows after do()
+    if complete:
+        pool = draw_full_pool(trained, conditions, do, pool_rows, rng)
+    else:
+        fixed = changed | set(do)
+        unchanged = [c for c in trained.model.columns if c not in fixed] if do else []
+        pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged, beside=beside)
+
+    def draw_in(ranges: Mapping[str, NumericRange]) -> ConditionedPool:
+        if complete:
+            return draw_full_pool(trained, conditions, do, EXTRA_ROWS, rng, also=ranges)
+        return draw_pool(trained, conditions, EXTRA_ROWS, rng, also=ranges, beside=beside)
+
+    return with_rare_cells(pool, conditions.quotas, draw_in), complete
+
+
+def _changed_by(trained: TrainedModel, do: Mapping[str, Any]) -> set[str]:
+    """Return the columns that do() changes, and those that are computed from others.
+
+    A pool that meets conditions on any of them has all columns.
+    """
+    changed = {after for name in do for after in trained.graph.descendants(name)}
+    moved = {*changed, *do}
+    changed |= {one.name for one in trained.schema.modeled() if one.codes_of in moved}
+    return changed | set(trained.schema.following())
 
 
 def by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:
