@@ -286,6 +286,23 @@ def test_totals_and_parts_add_up_with_given_cells_as_they_were() -> None:
     assert (sums == cells_of(asked, "total")[:, both]).all()
 
 
+def test_parts_that_are_zero_in_a_given_total_stay_empty() -> None:
+    """Who has no rent leaves it empty; where the total is empty, too, it may be unknown."""
+    rng, names = np.random.default_rng(11), ("food", "rent", "rest")
+    gap = rng.random((3, ROWS)) < 0.2
+    lost, gap[2] = rng.random(ROWS) < 0.1, False
+    columns = {k: with_gaps(budget()[k], of) for k, of in zip(names, gap, strict=True)}
+    total = sum(np.where(of, 0, budget()[k]) for k, of in zip(names, gap, strict=True))
+    trained = model_of({**columns, "total": total.tolist()})
+    (relation,) = trained.schema.computed()
+    assert relation.missing_as_zero
+    given = read_given(pa.table({**columns, "total": with_gaps(total, lost)}), trained.schema)
+    done = complete(trained, given, GivenOptions(implicates=2))
+    filled = cells_of(done, "rent") != None  # noqa: E711
+    assert not filled[:, ~(gap[1] & lost)].any()
+    assert filled[:, gap[1] & lost].all()
+
+
 def test_what_a_sum_leaves_counts_before_a_rounded_logarithm() -> None:
     """Of food 171 the logarithm 5.1 leaves 164, beside which the parts do not add up."""
     names, rng = ("rent", "rest", "food", "total"), np.random.default_rng(9)

@@ -234,6 +234,13 @@ def test_a_group_is_named_by_limits_that_filter_the_same_rows() -> None:
     assert named_group(table, [], wanted, np.ones(n), 0) is None
 
 
+def test_limits_of_a_group_are_round_and_no_number_of_a_person() -> None:
+    a = np.random.default_rng(2).normal(40, 12, 600)
+    group = named_group(pa.table({"a": a}), ["a"], (a > 30) & (a < 50), np.ones(600), 0)
+    assert group is not None
+    assert all(float(one.value).is_integer() for one in group.limits)
+
+
 def _settled(seed: int) -> pa.Table:
     """Several columns decide who has the treatment, and parts of the people lack a value."""
     rng = np.random.default_rng(seed)

@@ -19,6 +19,7 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.effects.checks import placebo
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import read_contrast
@@ -29,6 +30,7 @@ from simulacra_trainer.effects.models.fold_models import (
     arm_outcomes,
     outcomes_near,
 )
+from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.graph import CausalGraph, learn_graph
 
 GRAPH = CausalGraph(
@@ -262,6 +264,15 @@ def test_outcome_stated_to_come_first_contradicts_the_question() -> None:
     result = _ask(TABLE, tiers, before=["z", "g"], after=["band", "after"])
     assert result.verdict.kind == "contradicted"
     assert "y comes before t" in result.verdict.text
+
+
+@pytest.mark.parametrize(
+    ("effect", "outcome"), [(0.7, "passed"), (0.5, "not checked"), (-0.5, "not checked")]
+)
+def test_a_placebo_counts_that_could_see_half_of_the_effect(effect: float, outcome: str) -> None:
+    dealt = [Interval(effect=0.01, error=0.2, rows=900)] * 4  # 3 errors of their mean are 0.3
+    found = placebo(dealt, Interval(effect=effect, error=0.1, rows=900))
+    assert (found.check.outcome, found.forbids) == (outcome, False)
 
 
 def test_negative_control_that_changes_contradicts_the_answer() -> None:

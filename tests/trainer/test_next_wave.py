@@ -103,7 +103,7 @@ def test_rows_of_the_next_wave_meet_its_shares_and_have_their_worth(model: Any) 
     assert made.plan.evidence.basis == "nowcast"
     least = min(one.worth for one in found.shares)
     answered = rows.num_rows / len(known)
-    assert nowcast_worth(model, conditions) == pytest.approx(least * answered, rel=0.05)
+    assert nowcast_worth(model, conditions) == pytest.approx(least * answered, rel=0.01)
     assert nowcast_worth(model, ConditionSet(categorical={"aware": {"yes": 0.5}})) is None
 
 

@@ -161,6 +161,11 @@ def test_prices_that_were_skipped_follow_and_scales_name_what_buys() -> None:
     assert plain is not None
     assert skipped is not None
     assert skipped.curves[0].values == pytest.approx(plain.curves[0].values, abs=0.02)
+    unsure = np.random.default_rng(4).random(level.size) < 0.25
+    apart = {name: np.where(unsure, "don't know", of) for name, of in columns.items()}
+    told = ask(read(pa.table(apart | {"level": level}))).price_answer
+    assert told is not None
+    assert told.curves[0].values == pytest.approx(both.curves[0].values, abs=0.06)  # no refusals
     up = dict(zip(columns, [*columns.values()][::-1], strict=True))
     reason = ask(read(pa.table(up | {"level": level}))).reason
     assert reason is not None

@@ -362,6 +362,19 @@ def test_a_moved_row_holds_its_rule_or_is_as_it_was(rule: Rule, fixed: set[str])
             assert values.between(column.minimum, column.maximum).all()
 
 
+@pytest.mark.parametrize("is_top", [True, False])
+def test_a_number_leaves_a_forbidden_range_at_an_end_of_its_own(is_top: bool) -> None:
+    """The nearest value outside may be one that the column does not have."""
+    low, high = CLEAN.schema.column("age").minimum, CLEAN.schema.column("age").maximum
+    assert low is not None
+    assert high is not None
+    ends = {"min": high - 9, "max": high} if is_top else {"min": low, "max": low + 9}
+    rule = Rule.model_validate({"forbidden": {"age": ends}})
+    assert any_broken(CLEAN.table, [rule]).any()
+    moved = settled(CLEAN.table, [rule], CLEAN.schema, set())
+    assert not any_broken(moved, [rule]).any()
+
+
 def test_a_table_without_rules_has_none_in_its_schema() -> None:
     document = CLEAN.schema.model_dump(mode="json", by_alias=True)
     assert "rules" not in document
