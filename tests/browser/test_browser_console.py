@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser import WIDTHS, Tab, assert_accessible, take_screenshot
-from installation import SURVEY, Installation, eventually
+from installation import SURVEY, Installation, eventually, survey_part
 from simulacra import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -240,13 +240,7 @@ def test_known_causes_are_stated_refused_and_changed(
     tab = enter("")
     tab.expected = {400, 409}
     page = tab.page
-    small = tmp_path / "survey.csv"
-    wanted = ("female", "income", "happiness", "tv_hours")  # few columns fit faster
-    rows = list(csv.DictReader(SURVEY.open()))[:600]
-    small.write_text(
-        "\n".join([",".join(wanted), *(",".join(row[name] for name in wanted) for row in rows)])
-        + "\n"
-    )
+    small = survey_part(tmp_path / "survey.csv", ("female", "income", "happiness", "tv_hours"))
     page.get_by_label("State known causes first").check()
     page.get_by_label("Table to upload").set_input_files(small)
     for tier, name in ((1, "female"), (2, "income")):
@@ -453,9 +447,7 @@ def test_results_of_an_expired_dataset_are_found(
     client: Client,
     tmp_path: Path,
 ) -> None:
-    small = tmp_path / "small.csv"
-    small.write_text("\n".join(SURVEY.read_text().splitlines()[:301]) + "\n")
-    made = client.upload(small)
+    made = client.upload(survey_part(tmp_path / "small.csv", rows=300))
     client.wait(made.job_id, timeout=120)
     rows = client.generate(made.dataset_id, 40)
     asked = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}

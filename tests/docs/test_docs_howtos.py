@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import yaml
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from installation import SURVEY
+from installation import SURVEY, survey_part
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.registry import KINDS
 
@@ -155,7 +154,7 @@ PARSED_HERE = {
 def test_kubectl_howto_runs(workspace: Any) -> None:
     with workspace.installation.client() as client:
         small = workspace.folder / "small.csv"
-        write_part(small, "kubectl", rows=300)
+        write_part(small, "howto/kubectl.md", rows=300)
         client.wait(client.upload(small).job_id)
         output = workspace.bash("".join(code_blocks("howto/kubectl.md", "bash")))
         assert '"status":"exact"' in output
@@ -183,10 +182,10 @@ def test_migration_from_the_hosted_api_runs(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_migration_from_other_libraries_runs(workspace: Any) -> None:
-    (workspace.folder / "migrate.py").write_text(
-        "".join(code_blocks("howto/migrate-libraries.md", "python"))
-    )
-    assert "'floor'" in workspace.bash("python migrate.py")
+    folder = with_page(workspace, "migrated", "howto/migrate-libraries.md")
+    survey_part(folder / "examples" / SURVEY.name)
+    (folder / "data").symlink_to(workspace.folder / "data")
+    assert "'floor'" in workspace.bash("cd migrated\npython page.py")
 
 
 def write_part(path: Path, page: str, rows: int = 600) -> None:
@@ -195,13 +194,7 @@ def write_part(path: Path, page: str, rows: int = 600) -> None:
     An effect tries more sets the more columns it knows no place of: with all 21 columns the blocks
     of one page take minutes.
     """
-    text = (DOCS / "howto" / f"{page}.md").read_text()
-    with SURVEY.open(newline="") as source, path.open("w", newline="") as part:
-        table = csv.DictReader(source)
-        named = [name for name in table.fieldnames or () if re.search(rf"\b{name}\b", text)]
-        written = csv.DictWriter(part, named, extrasaction="ignore", lineterminator="\n")
-        written.writeheader()
-        written.writerows(islice(table, rows))
+    survey_part(path, re.findall(r"\w+", (DOCS / page).read_text()), rows)
 
 
 def with_page(workspace: Any, name: str, page: str) -> Path:
@@ -209,14 +202,14 @@ def with_page(workspace: Any, name: str, page: str) -> Path:
     folder: Path = workspace.folder / name
     (folder / "examples").mkdir(parents=True)
     write_part(folder / "examples" / SURVEY.name, page)
-    (folder / "page.py").write_text("".join(code_blocks(f"howto/{page}.md", "python")))
+    (folder / "page.py").write_text("".join(code_blocks(page, "python")))
     return folder
 
 
 @pytest.mark.e2e
 def test_python_and_prompt_page_runs(workspace: Any) -> None:
     """With the first 600 rows of the survey: the page is about the calls, not about the model."""
-    folder = with_page(workspace, "small", "python")
+    folder = with_page(workspace, "small", "howto/python.md")
     prompt = "".join(code_blocks("howto/python.md", "bash"))
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd small\n{connection}\npython page.py\n{prompt}")
@@ -228,7 +221,7 @@ def test_python_and_prompt_page_runs(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_quotas_page_runs_without_a_server(workspace: Any) -> None:
-    folder = with_page(workspace, "few", "quotas")
+    folder = with_page(workspace, "few", "howto/quotas.md")
     prompt = "".join(code_blocks("howto/quotas.md", "bash"))
     output = workspace.bash(f"cd few\n{prompt}\npython page.py")
     assert '"feasible": true' in output
@@ -252,7 +245,7 @@ def test_drafts_page_runs_without_a_server(tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_rules_page_runs_without_a_server(workspace: Any) -> None:
-    folder = with_page(workspace, "ruled", "rules")
+    folder = with_page(workspace, "ruled", "howto/rules.md")
     prompt = "".join(code_blocks("howto/rules.md", "bash"))
     workspace.bash(f"cd ruled\n{prompt}\npython page.py")
     stated = json.loads((folder / "rules.json").read_text())["schema"]["x-simulacra"]["rules"]
@@ -263,7 +256,7 @@ def test_rules_page_runs_without_a_server(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_page_of_completions_runs(workspace: Any) -> None:
-    folder = with_page(workspace, "given", "complete-given-rows")
+    folder = with_page(workspace, "given", "howto/complete-given-rows.md")
     own, erased = code_blocks("howto/complete-given-rows.md", "bash")
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd given\n{connection}\n{own}\npython page.py\n{erased}")
@@ -279,9 +272,11 @@ def test_page_of_completions_runs(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_engine_page_runs_without_a_server(workspace: Any) -> None:
-    output = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
+    folder = with_page(workspace, "engine", "explanation/engine.md")
+    prompt = "".join(code_blocks("explanation/engine.md", "bash"))
+    output = workspace.bash(f"cd engine\n{prompt}")
     assert '"treatment": "education_years"' in output
-    assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
+    assert "Report of a generation" in (folder / "rows.html").read_text()
 
 
 @pytest.mark.e2e

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from installation import SURVEY, Installation, eventually
+from installation import SURVEY, Installation, eventually, survey_part
 from simulacra import ApiError, Client
 
 pytestmark = pytest.mark.e2e
@@ -159,9 +159,9 @@ def test_expiry_erases_everything(
 
 
 def test_kubectl_delete_erases_everything(
-    shared_installation: Installation, client: Client
+    shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
-    uploaded = client.upload(SURVEY)
+    uploaded = client.upload(survey_part(tmp_path / "few.csv"))
     client.wait(uploaded["job_id"], timeout=240)
     rows = client.generate(uploaded["dataset_id"], 50)
     client.wait(rows["job_id"], timeout=120)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from installation import SURVEY, Installation, eventually
+from installation import Installation, eventually, survey_part
 from simulacra import ApiError, Client, JobFailed
 from simulacra.certificates import verify_certificate
 from simulacra_custody.errors import CustodyError
@@ -39,7 +39,8 @@ def erased(
 ) -> dict[str, Any]:
     """A deleted dataset with a backup from before its deletion."""
     one = shared_installation
-    name = client.upload(SURVEY, family="forest")
+    few = survey_part(tmp_path_factory.mktemp("upload") / "few.csv")
+    name = client.upload(few, family="forest")
     client.wait(name["job_id"], timeout=240)
     found = json.loads(
         one.kubectl("get", "dataset", name["dataset_id"], "-n", "tenant-default", "-o", "json")
@@ -81,7 +82,7 @@ def test_no_file_of_an_erased_dataset_is_left(
 
 
 def test_old_backup_cannot_be_decrypted_with_the_live_keyring(
-    shared_installation: Installation, client: Client, erased: dict[str, Any]
+    shared_installation: Installation, client: Client, erased: dict[str, Any], tmp_path: Path
 ) -> None:
     """No file of the installation has the data key, and no other key opens the backup."""
     one = shared_installation
@@ -93,7 +94,7 @@ def test_old_backup_cannot_be_decrypted_with_the_live_keyring(
         path for path in one.data_dir.rglob("*") if path.is_file() and token in path.read_bytes()
     ]
     assert holding == []
-    other = client.upload(SURVEY, family="forest")
+    other = client.upload(survey_part(tmp_path / "other.csv", rows=500), family="forest")
     found = json.loads(one.kubectl("get", "datasets,models", "-A", "-o", "json"))["items"]
     tokens = [
         item["status"]["wrappedKey"] for item in found if "wrappedKey" in item.get("status", {})

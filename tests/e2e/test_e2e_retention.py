@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from installation import SURVEY, Installation, eventually
+from installation import Installation, eventually, survey_part
 from simulacra import ApiError, Client
 from simulacra.certificates import verify_certificate
 
@@ -23,9 +23,7 @@ QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcom
 
 def finished(client: Client, tmp_path: Path) -> tuple[str, str, str]:
     """Return the ids of a dataset, a generation and an effect estimate, all ready."""
-    small = tmp_path / "small.csv"
-    small.write_text("".join(SURVEY.open().readlines()[:400]))
-    uploaded = client.upload(small)
+    uploaded = client.upload(survey_part(tmp_path / "small.csv", rows=400))
     client.wait(uploaded["job_id"], timeout=240)
     dataset = str(uploaded["dataset_id"])
     rows, effect = client.generate(dataset, 50, seed=1), client.estimate(dataset, **QUESTION)
