@@ -22,7 +22,12 @@ from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.relations import decided as relations_decided
 from simulacra_trainer.relations import model as relations_model
-from simulacra_trainer.relations.compute import computed_values, sentence, violations
+from simulacra_trainer.relations.compute import (
+    computed_values,
+    sentence,
+    violations,
+    without_computed,
+)
 from simulacra_trainer.relations.plan import counted, with_relations
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
@@ -331,6 +336,28 @@ def test_several_sums_of_one_table_are_found() -> None:
         "share_0 = 100 - share_1 - share_2 - share_3",  # least near zero, so least often redrawn
         "rank_3 = 10 - rank_0 - rank_1 - rank_2",
     }
+
+
+def test_three_shares_of_100_beside_words_are_found() -> None:
+    rng = np.random.default_rng(2)
+    shares = rng.multinomial(100, [0.5, 0.3, 0.2], ROWS).T
+    columns = {f"share_{k}": column for k, column in enumerate(shares)}
+    columns["sex"] = rng.choice(["f", "m"], ROWS)
+    assert sentences(cleaned(columns).schema) == {"share_0 = 100 - share_1 - share_2"}
+
+
+def test_what_others_leave_of_100_is_not_below_zero() -> None:
+    parts = np.floor(100 * np.random.default_rng(0).dirichlet([2, 2, 2, 1], 320)[:, :3]).astype(int)
+    columns = {f"part_{k}": part for k, part in enumerate(parts.T)}
+    clean = cleaned(columns | {"rest": 100 - parts.sum(axis=1)})
+    assert len(clean.schema.computed()) == 1
+    learned = without_computed(clean.schema)
+    names = [column.name for column in learned.learned()]
+    forest = FOREST.fit(clean.table, learned, names, seed=0, options={}, progress=lambda _: None)
+    model = with_relations(forest, clean.schema, clean.table)
+    rows = model.sample(5_000, np.random.default_rng(0)).to_pandas()
+    assert (rows >= 0).all(axis=None)
+    assert (rows.sum(axis=1) == 100).all()
 
 
 def test_a_product_of_few_quantities_and_prices_is_found() -> None:

@@ -157,7 +157,8 @@ class RelatedModel(AroundModel):
     ) -> npt.NDArray[np.int64]:
         """Return from where rows are drawn again whose computed columns have values of their own.
 
-        A column of few values gets no new ones, except from an intervention on what gives it.
+        A column of few values gets no new ones, another one that is never below 0 none below it,
+        except from an intervention on what gives it.
         """
         drawn = rows.column_names
         places = np.full(rows.num_rows, len(drawn))
@@ -172,7 +173,8 @@ class RelatedModel(AroundModel):
         for name, free in wanted.items():
             if free:
                 values = as_floats(complete.column(name))
-                wrong = ~np.isin(values, self._few[name]) & ~np.isnan(values)
+                few = self._few[name]
+                wrong = ~np.isin(values, few) & ~np.isnan(values) if few.size else values < 0
                 place = free[attempt * len(free) // REDRAWS["few"]]
                 places[wrong] = np.minimum(places[wrong], place)
         return places

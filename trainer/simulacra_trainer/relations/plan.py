@@ -125,13 +125,19 @@ def with_relations(
 
 
 def few_computed_values(table: pa.Table, schema: TableSchema) -> dict[str, Floats]:
-    """Return the values of each computed column that has few, rounded as computed ones are."""
+    """Return the values of each computed column that has few, rounded as computed ones are.
+
+    Of a column with many that are not below 0, such as the rest of 100, there are none.
+    """
     found = {}
     for name in sources_of(schema):
         column = schema.find(name)
-        few = few_values(as_floats(table.column(name)))
+        values = as_floats(table.column(name))
+        few = few_values(values)
         if few is not None and column is not None:
             found[name] = few if column.decimals is None else np.round(few, column.decimals)
+        elif not (values < 0).any():
+            found[name] = np.empty(0)
     return found
 
 

@@ -81,7 +81,7 @@ def other_sum(numbers: Numbers, known: Collection[str]) -> RelationSchema | None
     known: columns that other relations give; they are neither computed again nor summed.
     """
     free = np.array([i for i, name in enumerate(numbers.names) if name not in known])
-    if free.size < MIN_PARTS + 1:
+    if free.size < MIN_PARTS:
         return None
     rows = _complete_rows(numbers.values[free], free.size)
     if rows is None:
