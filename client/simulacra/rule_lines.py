@@ -31,6 +31,8 @@ KINDS = {
     "decided": "{column} is decided by {of}",
     "exactly_one": "exactly one of {column}, {of} is yes",
     "at_most_one": "at most one of {column}, {of} is yes",
+    "all_different": "no two of {column}, {of} are alike",
+    "years": "{column} = years from {of}",
 }
 """Found relations in words."""
 _COMPARED = re.compile(r"(.+?)\s*(<=|>=|≤|≥|<|>)\s*(.+)")

@@ -48,7 +48,7 @@ FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
 RelationKind = Literal[
     "linear", "product", "ratio", "logarithm", "square", "root", "picked", "not_above",
-    "decided", "exactly_one", "at_most_one",
+    "decided", "exactly_one", "at_most_one", "all_different", "years",
 ]  # fmt: skip
 
 

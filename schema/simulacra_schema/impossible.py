@@ -82,6 +82,11 @@ def _broken(known: Known, schema: TableSchema) -> Iterator[tuple[str, list[str]]
             order = Rule(compare=(relation.column, "<=", relation.of[0]))
             if _breaks(order, known, schema):
                 yield f'The found rule "{order.words()}"', names
+        elif relation.kind == "all_different":
+            values = [known[name] for name in names if name in known]
+            alone = [one for one in values if len(set(one)) == 1]
+            if len(set(alone)) < len(alone):
+                yield f'The found rule "no two of {", ".join(names[:SHOWN])} are alike"', names
         elif (
             relation.kind == "linear"
             and not relation.implied

@@ -290,12 +290,15 @@ class RelationSchema(KubeModel):
     not_above: the column is never above the other column; both are learned, one of them by its
     difference where `by_difference` names it. decided: one column (a village by its hamlet), or two
     together, decide the column; all are learned. exactly_one, at_most_one: how many of these yes/no
-    columns are yes.
+    columns are yes. all_different: no two of these columns have one value; in each row `constant`
+    of them have one, if it is not 0. years: the column is an age; the last birthday, by the birth
+    in the first of the others, lies up to `slack` months before `constant` years after the second,
+    the interview; without a second, `constant` is the time of the interviews.
     """
 
     kind: Literal[
         "linear", "product", "ratio", "logarithm", "square", "root", "picked", "not_above",
-        "decided", "exactly_one", "at_most_one",
+        "decided", "exactly_one", "at_most_one", "all_different", "years",
     ]  # fmt: skip
     column: str
     of: list[str] = Field(description="The other columns of the relation.")
@@ -317,8 +320,12 @@ class RelationSchema(KubeModel):
     )
     gaps: bool = Field(
         default=False,
-        description="decided: the column is missing in some rows of its levels.",
+        description="decided: the column is missing in some rows of its levels; all_different: in "
+        "some rows all columns are.",
         exclude_if=not_,
+    )
+    slack: int = Field(
+        default=0, description="years: months since the last birthday.", exclude_if=not_
     )
     implied: bool = Field(
         default=False, description="Nothing is computed by it; generated rows are checked for it."

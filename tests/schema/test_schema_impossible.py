@@ -50,11 +50,13 @@ SCHEMA = TableSchema(
         _column("works", "boolean", "yes", "no"),
         _column("city", "categorical", "Graz", "Ulm"),
         _column("land", "categorical", "AT", "DE"),
+        *(_column(name, "categorical", "x", "y", "z") for name in ("best", "middle", "worst")),
     ],
     rules=[StatedRule(rule=Rule.model_validate(one)) for one in RULES],
     relations=[
         RelationSchema(kind="linear", column="spent", of=["food", "rent"], coefficients=[1, 1]),
         RelationSchema(kind="not_above", column="first", of=["second"]),
+        RelationSchema(kind="all_different", column="best", of=["middle", "worst"]),
     ],
 )
 
@@ -117,6 +119,11 @@ def faults(asked: dict[str, Any], **more: Any) -> list[Fault]:
         ),
         ({"numeric": {"age": {"min": 20.2, "max": 20.8}}}, "/conditions/numeric/age", "whole num"),
         ({"do": {"start": "2024-02-01"}}, "/interventions/start", "use a condition"),
+        (
+            {"categorical": {"worst": {"x": 1.0}}, "do": {"best": "x"}},
+            "/interventions/best",
+            "no two of best, middle, worst are alike",
+        ),
     ],
 )
 def test_what_no_row_can_meet_is_refused(asked: dict[str, Any], pointer: str, says: str) -> None:
@@ -133,6 +140,7 @@ def test_what_no_row_can_meet_is_refused(asked: dict[str, Any], pointer: str, sa
         {"numeric": {"start": {"earliest": "2024-02-01"}, "end": {"latest": "2024-02-04"}}},
         {"numeric": {"hours": {"min": 5}}, "categorical": {"works": {"no": 0.9}}},
         {"do": {"works": "no"}},
+        {"categorical": {"worst": {"x": 0.5, "y": 0.5}}, "do": {"best": "x", "middle": "z"}},
         {"numeric": {"hours": {"min": 49}}, "do": {"city": "Graz"}},
         {"do": {"city": "Graz"}, "categorical": {"land": {"DE": 0.9}}},
         {"numeric": {"food": {"min": 50}, "spent": {"max": 50}}},

@@ -529,6 +529,27 @@ def test_decided_columns_groups_and_bounds_hold_in_all_filled_rows() -> None:
     assert (filled["first"] <= filled["last"]).all()
 
 
+def test_best_and_worst_and_births_fit_in_all_filled_rows() -> None:
+    rng = np.random.default_rng(13)
+    items = np.array(["price", "quality", "service", "brand", "taste"])
+    shown = items[rng.permuted(np.tile(np.arange(5), (ROWS, 1)), axis=1)]
+    age = people()["age"]
+    whole = {"best": shown[:, 0], "worst": shown[:, 1], "born": 2024 - age - (shown[:, 2] > "p")}
+    gap = rng.random((ROWS, 3)) < 0.3
+    columns: Columns = {"age": age.tolist()}
+    columns |= {name: with_gaps(whole[name], gap[:, k]) for k, name in enumerate(whole)}
+    trained = model_of(columns)
+    assert {one.kind for one in trained.schema.relations} == {"all_different", "years"}
+    done = complete(trained, None, GivenOptions(implicates=2))
+    assert done.report.filled == done.report.gaps == int(gap.sum())
+    best, worst, born = (
+        np.where(gap[:, k], cells_of(done, name), values.astype(object)[None, :])
+        for k, (name, values) in enumerate(whole.items())
+    )
+    assert not (best == worst).any()
+    assert set((2024 - born - age).ravel()) == {0, 1}
+
+
 Gaps = dict[str, np.ndarray]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_intake.arrow_values import as_floats, one_chunk, with_values
+from simulacra_intake.arrow_values import NUMBERS, as_floats, one_chunk, with_values
 from simulacra_intake.columns.answer_sets import find_sets
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.code_columns import add_code_columns
@@ -164,11 +164,11 @@ def _stated_rules(
 
 
 def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanColumn]) -> pa.Table:
-    """Return a clean table with its numbers as they were read, before extreme ones were moved."""
+    """Return a clean table with numbers and dates as they were read, before some were moved."""
     for column in read:
         name, values = column.schema.name, column.values
         kept = schema.find(name)
-        if values is None or kept is None or not kept.is_numeric or not kept.learned:
+        if values is None or kept is None or kept.kind not in NUMBERS or not kept.learned:
             continue
         if kept.role != "coordinate" and values.type == table.schema.field(name).type:
             table = with_values(table, name, values)
@@ -266,7 +266,7 @@ def _relation_note(relation: RelationSchema) -> CleaningNote:
         action = f"is decided by {by}, as in every row"
     elif relation.kind == "not_above":
         action = f"is never above {relation.of[0]}, nor in generated rows"
-    elif relation.kind in GROUPS:
+    elif relation.kind in (*GROUPS, "years"):
         action = f"{sentence(relation)}, as in every row"
     elif relation.implied:
         action = f"agrees in every row with what others give: {formula(relation)}"

@@ -11,9 +11,10 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import COMPUTED, TRANSFORMED, RelationSchema, TableSchema
 from simulacra_trainer.completion.cells import Booleans, Cells, Indices
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.relations.compute import above, computed_values
+from simulacra_trainer.relations.compute import breaks, computed_values
 from simulacra_trainer.relations.decided import broken, with_decided
-from simulacra_trainer.relations.groups import GROUPS, faults, members_of
+from simulacra_trainer.relations.different import among
+from simulacra_trainer.relations.groups import members_of
 from simulacra_trainer.relations.transforms import inverse
 
 
@@ -29,9 +30,7 @@ class Rules:
 
     def members(self, relation: RelationSchema) -> list[int]:
         """Return the places of a relation's columns."""
-        names = {relation.column, *relation.of}
-        names |= set(members_of(relation)) if relation.kind in GROUPS else set()
-        return sorted(self.place[name] for name in names)
+        return sorted({self.place[name] for name in members_of(relation)})
 
     def parts(self, column: int) -> list[int]:
         """Return the places of what a computed column follows from."""
@@ -96,11 +95,12 @@ class Rules:
                 decided = self.place[relation.column]
                 follows = self.cells.gaps[decided, rows] & (decided != column)
                 wrong |= broken(table, relation)[0] & ~follows
-            elif relation.kind == "not_above":
-                wrong |= above(table, relation)
-            elif relation.kind in GROUPS:
+            elif relation.kind == "all_different":
+                uncounted = relation.model_copy(update={"constant": 0.0})
+                wrong |= breaks(table, uncounted, self.schema)
+            elif relation.kind not in COMPUTED:
                 known = [~np.isnan(values[k][rows]) for k in self.members(relation)]
-                wrong |= faults(table, relation, self.schema) & np.all(known, axis=0)
+                wrong |= breaks(table, relation, self.schema) & np.all(known, axis=0)
             else:
                 last = self._is_last(self.place[relation.column], column, rows)
                 wrong |= self._off(relation, table, rows) & last
@@ -161,9 +161,10 @@ class Rules:
 
     def _touching(self, column: int) -> list[RelationSchema]:
         """Return the relations that a value of a column may break."""
+        drawn = [name for name, place in self.place.items() if place not in self.computed]
         return [
             one
-            for one in self.schema.relations
+            for one in (among(one, drawn) for one in self.schema.relations)
             if column in self.members(one)
             and not (one.kind in COMPUTED and (one.implied or self.place[one.column] == column))
         ]

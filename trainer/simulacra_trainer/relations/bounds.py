@@ -12,7 +12,7 @@ from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats, spread_rows
 
 EXPECTED_VIOLATIONS = 20.0
-"""As for columns that decide one another: fewer may be chance."""
+"""That chance would bring into a table in which a relation holds; of fewer it may be chance."""
 MAX_COLUMNS = 300
 MAX_ROWS = 5_000
 """A sample of this size tells how often independent columns would violate a bound."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import NUMBERS, as_floats, with_values
-from simulacra_schema.table import TRANSFORMED, RelationSchema, TableSchema
+from simulacra_schema.table import COMPUTED, TRANSFORMED, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of
@@ -18,6 +18,7 @@ from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
 from simulacra_trainer.relations.transforms import transformed
+from simulacra_trainer.relations.years import years_off
 
 SHOWN = 5
 
@@ -70,10 +71,8 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
             continue
         if relation.kind == "decided":
             table = with_decided(table, relation)
-        elif relation.kind == "not_above":
-            table = table.filter(pa.array(~above(table, relation)))
-        elif relation.kind in GROUPS:
-            table = table.filter(pa.array(~faults(table, relation, schema)))
+        elif relation.kind not in COMPUTED:
+            table = table.filter(pa.array(~breaks(table, relation, schema)))
         else:
             values = computed_values(table, relation, schema)
             table = with_values(table, relation.column, values)
@@ -151,20 +150,27 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> int:
-    """Return in how many rows a relation does not hold, with all its numbers present."""
+    """Return in how many rows a relation does not hold."""
+    return int(breaks(table, relation, schema).sum())
+
+
+def breaks(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> npt.NDArray[np.bool_]:
+    """Return where a relation does not hold, with all its numbers present, bool [n]."""
     if relation.kind == "decided":
-        return int(broken(table, relation)[0].sum())
+        return broken(table, relation)[0]
     if relation.kind == "not_above":
-        return int(above(table, relation).sum())
+        return above(table, relation)
+    if relation.kind == "years":
+        return years_off(table, relation) != 0
     if relation.kind in GROUPS:
-        return int(faults(table, relation, schema).sum())
+        return faults(table, relation, schema)
     column = schema.column(relation.column)
     expected = as_floats(computed_values(table, relation, schema))
     real = as_floats(table.column(relation.column))
-    both = ~(np.isnan(expected) | np.isnan(real))
     size = 10.0 ** -(column.decimals or 0) if column.kind == "numeric" else 1.0
     step = size if column.kind == "integer" or column.decimals is not None else 1e-6
-    return int((np.abs(expected - real)[both] > 0.51 * step + 1e-9 * np.abs(real[both])).sum())
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(expected - real) > 0.51 * step + 1e-9 * np.abs(real))
 
 
 def sentence(relation: RelationSchema) -> str:
@@ -173,6 +179,8 @@ def sentence(relation: RelationSchema) -> str:
         return f"{relation.column} is decided by {' and '.join(relation.of)}"
     if relation.kind == "not_above":
         return f"{relation.column} ≤ {relation.of[0]}"
+    if relation.kind == "all_different":
+        return f"no two of {_listed(members_of(relation))} are alike"
     if relation.kind in GROUPS:
         count = "exactly" if relation.kind == "exactly_one" else "at most"
         return f"{count} one of {_listed(members_of(relation))} is yes"
@@ -182,6 +190,10 @@ def sentence(relation: RelationSchema) -> str:
 def formula(relation: RelationSchema) -> str:
     """Return how a column is computed; of many columns, the first two and the last."""
     names = relation.of
+    if relation.kind == "years":
+        end = names[1] if len(names) > 1 else f"{int(relation.constant)}"
+        less = f", or up to {relation.slack // 12} less" if relation.slack > 11 else ""
+        return f"years from {names[0]} to {end}{less}"
     if relation.kind == "picked":
         return f"one of {_listed(names[1:])}, by {names[0]}"
     if relation.kind in ("product", "ratio"):

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from simulacra_intake.arrow_values import codes_of, with_words, words_of
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
+from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
 from simulacra_trainer.relations.numbers import spread_rows
 
 KINDS = ("categorical", "ordinal", "boolean")
@@ -28,8 +29,6 @@ FIRST_LOOK_ROWS, GLANCE_ROWS, LOOK_ROWS = 200, 2_000, 20_000
 """Samples that reject nearly all candidates: of rows in all columns, twice, then of one candidate.
 """
 LISTED_SHARE = 0.95
-EXPECTED_VIOLATIONS = 20.0
-"""As for one column that decides another."""
 Bools = npt.NDArray[np.bool_]
 
 

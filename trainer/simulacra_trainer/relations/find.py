@@ -24,6 +24,7 @@ from simulacra_trainer.few_values import few_values
 from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.decided import decided_relations
 from simulacra_trainer.relations.differences import with_differences
+from simulacra_trainer.relations.different import different_relations
 from simulacra_trainer.relations.groups import group_relations
 from simulacra_trainer.relations.nested import nested_relations
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
@@ -31,6 +32,7 @@ from simulacra_trainer.relations.pairs import Identity, pair_identities
 from simulacra_trainer.relations.picks import picked_relations
 from simulacra_trainer.relations.totals import other_sum, run_totals
 from simulacra_trainer.relations.transforms import transform_identities
+from simulacra_trainer.relations.years import year_relations
 
 MAX_RELATIONS = 200
 MIN_LEARNED = 2
@@ -54,14 +56,17 @@ def find_relations(
         picked = [Identity((one,)) for one in picked_relations(table, schema, numbers)]
         names = [column.name for column in schema.learned()]
         computed = _computed(numbers, stated, picked, names, limit)
-    computed_names = {relation.column for relation in computed if not relation.implied}
+    given = {relation.column: relation.of for relation in computed if not relation.implied}
+    computed_names = {*given}
     persons = schema.persons or table.num_rows
     bounds = list(bounds_of(table, schema, computed_names, persons))[:MAX_RELATIONS]
     bounds = with_differences(table, schema, bounds)
     groups = list(group_relations(table, schema, computed_names, persons))[:MAX_RELATIONS]
+    groups += [*different_relations(table, schema, given, persons)][:MAX_RELATIONS]
+    ages = year_relations(table if exact is None else exact, schema, computed_names, persons)
     nested = nested_relations(table, schema, computed_names)[:MAX_RELATIONS]
     pairs = _not_in_circles(decided_relations(table, schema, computed_names), MAX_RELATIONS)
-    return [*computed, *bounds, *groups, *_in_order([*nested, *pairs])]
+    return [*computed, *bounds, *groups, *ages, *_in_order([*nested, *pairs])]
 
 
 def _computed(
@@ -95,19 +100,13 @@ def _columns_of(identity: Identity) -> frozenset[str]:
 def _not_in_circles(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:
     """Keep one relation a column, none in a circle."""
     chosen: dict[str, RelationSchema] = {}
+    given: dict[str, Sequence[str]] = {}
     for relation in found:
-        if relation.column in chosen or len(chosen) == limit:
-            continue
-        if not any(_needs(chosen, name, relation.column) for name in relation.of):
+        is_open = relation.column not in chosen and len(chosen) < limit
+        if is_open and not _follows(given, relation.of, relation.column):
             chosen[relation.column] = relation
+            given[relation.column] = relation.of
     return [*chosen.values()]
-
-
-def _needs(chosen: dict[str, RelationSchema], column: str, other: str) -> bool:
-    if column == other:
-        return True
-    relation = chosen.get(column)
-    return relation is not None and any(_needs(chosen, name, other) for name in relation.of)
 
 
 def _in_order(relations: Sequence[RelationSchema]) -> list[RelationSchema]:

@@ -19,8 +19,9 @@ from simulacra_intake.arrow_values import with_words
 from simulacra_schema.base import level_of
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
+from simulacra_trainer.relations.different import repeated, with_different
 
-GROUPS = ("exactly_one", "at_most_one")
+GROUPS = ("exactly_one", "at_most_one", "all_different")
 MAX_COLUMNS = 300
 Bools = npt.NDArray[np.bool_]
 
@@ -102,7 +103,9 @@ def members_of(relation: RelationSchema) -> list[str]:
 
 
 def faults(rows: pa.Table, relation: RelationSchema, schema: TableSchema) -> Bools:
-    """Return where too many columns of a group are yes, or none is that must be, bool [n]."""
+    """Return where too many columns of a group are yes or alike, or none is that must, bool [n]."""
+    if relation.kind == "all_different":
+        return np.asarray(repeated(rows, relation, schema)[1].any(axis=0))
     yes = _yes_of(rows, relation, schema)
     count = yes.sum(axis=0)
     if relation.kind == "at_most_one":
@@ -118,6 +121,8 @@ def settled(
 
     A column that is held stays.
     """
+    if relation.kind == "all_different":
+        return with_different(rows, relation, schema, fixed)
     names = members_of(relation)
     wrong = faults(rows, relation, schema)
     if not wrong.any():
@@ -132,7 +137,8 @@ def settled(
         becomes = np.where(none, i == free[-1], keep == i) & wrong
         changed = (yes[i] != becomes) & wrong
         if changed.any():
-            rows = _changed(rows, schema.column(names[i]), changed, becomes)
+            words = np.where(becomes, *reversed(no_yes(schema.column(names[i])))).tolist()
+            rows = with_words(rows, names[i], changed, pa.array(words, pa.string()))
     return rows
 
 
@@ -141,7 +147,7 @@ def with_others(
 ) -> dict[str, float | str]:
     """Return interventions with those they imply: where one column is yes, its others are no."""
     out = dict(do)
-    for relation in relations:
+    for relation in (one for one in relations if one.kind != "all_different"):
         names = members_of(relation)
         set_yes = [name for name in names if name in do and _is_set(schema.column(name), do[name])]
         if len(set_yes) == 1:
@@ -182,8 +188,3 @@ def _is_set(column: ColumnSchema, value: float | str) -> bool:
     if column.kind == "integer":
         return float(value) == 1.0
     return level_of(value) == no_yes(column)[1]
-
-
-def _changed(rows: pa.Table, column: ColumnSchema, at: Bools, becomes: Bools) -> pa.Table:
-    words = pa.array(np.where(becomes, *reversed(no_yes(column))).tolist(), pa.string())
-    return with_words(rows, column.name, at, words)

@@ -23,22 +23,18 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats, from_floats, with_values
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import AroundModel, Do, Draw, FittedModel, in_order, redrawn
-from simulacra_trainer.relations.compute import above, sources_of, with_computed
+from simulacra_trainer.relations.compute import above, breaks, sources_of, with_computed
 from simulacra_trainer.relations.decided import (
     broken,
     is_set_free,
     with_decided,
     with_decider,
 )
-from simulacra_trainer.relations.groups import (
-    GROUPS,
-    faults,
-    members_of,
-    settled,
-    with_others,
-)
+from simulacra_trainer.relations.different import among, repeated
+from simulacra_trainer.relations.groups import GROUPS, members_of, settled, with_others
+from simulacra_trainer.relations.years import with_years
 
-REDRAWS = {"not_above": 20, "decided": 60, "few": 20, "exactly_one": 40, "at_most_one": 40}
+REDRAWS = {"not_above": 20, "years": 20, "decided": 60, "few": 20} | dict.fromkeys(GROUPS, 40)
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
 Floats = npt.NDArray[np.float64]
 Bound = tuple[str, str]
@@ -100,7 +96,7 @@ class RelatedModel(AroundModel):
         """
         do = with_others(do, self._groups, self._schema)
         twins = self.inner.counterfactual(facts.select(self.inner.columns), do, rng)
-        rules = _under_do(self._rules, set(do), self.inner.columns)
+        rules = self._under_do(set(do), self.inner.columns)
         return with_computed(self._all_settled(twins, rules, set(do)), self._schema)
 
     def first(self, columns: Sequence[str]) -> RelatedModel:
@@ -128,8 +124,7 @@ class RelatedModel(AroundModel):
         Later tries draw from an earlier column on: the last may fit no value that the others have.
         """
         drawn = rows.column_names
-        rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
-        rules = _under_do(rules, set(do), drawn)
+        rules = self._under_do(set(do), drawn)
         for rule in rules:
             rows = self._put_on_bound(rows, rule, draw, rng, fixed)
         kept: list[pa.Table] = []
@@ -209,6 +204,21 @@ class RelatedModel(AroundModel):
         others = rows.filter(pa.array(~chosen))
         return in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
 
+    def _under_do(self, do: set[str], order: Sequence[str]) -> list[RelationSchema]:
+        """Return the relations of drawn columns that stay under do(): all but what it sets free.
+
+        A hamlet that is drawn after a village that is set still lies in it.
+        """
+        rules = [among(one, order) for one in self._rules]
+        rules = [one for one in rules if one.of and {one.column, *one.of} <= set(order)]
+        place = {name: at for at, name in enumerate(order)}
+        return [
+            one
+            for one in rules
+            if not is_set_free(one, rules, do)
+            or (one.is_nested and one.column in do and place[one.column] < place[one.of[0]])
+        ]
+
     def _all_settled(
         self, rows: pa.Table, rules: Sequence[RelationSchema], fixed: set[str]
     ) -> pa.Table:
@@ -216,6 +226,8 @@ class RelatedModel(AroundModel):
         for rule in rules:
             if rule.kind == "not_above":
                 rows = _moved_inside(rows, rule, fixed, rows.column_names)
+            elif rule.kind == "years":
+                rows = with_years(rows, rule, fixed, rows.column_names)
             elif rule.kind in GROUPS:
                 rows = settled(rows, rule, self._schema, fixed)
             elif rule.column not in fixed:
@@ -224,18 +236,6 @@ class RelatedModel(AroundModel):
             if rule.is_nested and rule.of[0] not in fixed:
                 rows = with_decider(rows, rule)
         return rows
-
-
-def _under_do(
-    rules: Sequence[RelationSchema], do: set[str], order: Sequence[str]
-) -> list[RelationSchema]:
-    """Return the relations that stay under do(): all, and what comes after a column that is set."""
-    return [
-        one
-        for one in rules
-        if not is_set_free(one, rules, do)
-        or (one.is_nested and one.column in do and order.index(one.column) < order.index(one.of[0]))
-    ]
 
 
 def _followed(
@@ -272,7 +272,7 @@ def _places(
     for rule in (one for one in rules if attempt < REDRAWS[one.kind]):
         is_moved = rule.kind == "decided" and bool(set(rule.of) & moved_by_do)
         held = fixed | set(rule.of) if is_moved else fixed
-        for names, wrong in _faults(rows, rule, schema):
+        for names, wrong in _faults(rows, rule, schema, fixed):
             names = rule.of if rule.is_nested and rule.column not in fixed else names
             last, *others = sorted((drawn.index(name) for name in names), reverse=True)
             if drawn[last] not in held:
@@ -283,19 +283,18 @@ def _places(
 
 
 def _faults(
-    rows: pa.Table, rule: RelationSchema, schema: TableSchema
+    rows: pa.Table, rule: RelationSchema, schema: TableSchema, fixed: set[str]
 ) -> Iterator[tuple[list[str], npt.NDArray[np.bool_]]]:
     """Yield columns of which the last is drawn again, and the rows in which it is."""
-    if rule.kind == "not_above":
-        yield [rule.column, *rule.of], above(rows, rule)
+    if rule.kind == "all_different":
+        names, wrongs = repeated(rows, rule, schema, fixed)
+        for place, (name, wrong) in enumerate(zip(names, wrongs, strict=True)):
+            if name not in fixed:
+                yield [one for one in names[: place + 1] if one not in fixed], wrong
         return
-    if rule.kind in GROUPS:
-        yield members_of(rule), faults(rows, rule, schema)
-        return
-    wrong, unlisted = broken(rows, rule)
-    yield [rule.column, *rule.of], wrong
-    if not rule.is_nested:
-        yield rule.of, unlisted
+    yield members_of(rule), breaks(rows, rule, schema)
+    if rule.kind == "decided" and not rule.is_nested:
+        yield rule.of, broken(rows, rule)[1]
 
 
 def _moved_inside(

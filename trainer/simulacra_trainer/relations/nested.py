@@ -17,13 +17,8 @@ from simulacra_intake.arrow_values import codes_of, words_of
 from simulacra_intake.columns.recognizers.postcodes import masked
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
-from simulacra_trainer.relations.decided import (
-    EXPECTED_VIOLATIONS,
-    FIRST_LOOK_ROWS,
-    LOOK_ROWS,
-    Bools,
-    with_levels,
-)
+from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
+from simulacra_trainer.relations.decided import FIRST_LOOK_ROWS, LOOK_ROWS, Bools, with_levels
 from simulacra_trainer.relations.numbers import spread_rows
 
 MAX_COLUMNS = 300

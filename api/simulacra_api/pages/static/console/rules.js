@@ -2,13 +2,14 @@
 import { html, useState } from "../vendor/preact.js";
 
 const EXTENSION = "x-simulacra";
-const KINDS = { not_above: "≤", decided: "is decided by", linear: "is computed from", product: "is computed from", ratio: "is computed from", logarithm: "is computed from", square: "is computed from", root: "is computed from", picked: "is one of" };
+const KINDS = { not_above: "≤", decided: "is decided by", linear: "is computed from", product: "is computed from", ratio: "is computed from", logarithm: "is computed from", square: "is computed from", root: "is computed from", picked: "is one of", years: "= years from" };
 const listOf = (names) => names.join(", ");
 
 /** A rule or a found relation as a sentence. */
 export function words(rule) {
   if (rule.text) return rule.text;
   if (rule.kind === "exactly_one" || rule.kind === "at_most_one") return `${rule.kind.replaceAll("_", " ")} of ${listOf([rule.column, ...rule.of])} is yes`;
+  if (rule.kind === "all_different") return `no two of ${listOf([rule.column, ...rule.of])} are alike`;
   return rule.kind ? `${rule.column} ${KINDS[rule.kind]} ${listOf(rule.of)}` : JSON.stringify(rule);
 }
 
