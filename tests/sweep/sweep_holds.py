@@ -162,6 +162,42 @@ def ratio(name: str, above: str, below: str) -> Hold:
     return _each(f"{name} = {above} / {below}", wrong, is_joint=True)
 
 
+def logarithm(name: str, of: str, digits: int) -> Hold:
+    """A column is the natural logarithm of another."""
+
+    def wrong(_: Frame, rows: Frame) -> Any:
+        return (rows[name] - np.log(rows[of])).abs() > 0.51 * 10.0**-digits
+
+    return _each(f"{name} = log({of})", wrong, is_joint=True)
+
+
+def shares(*names: str) -> Hold:
+    """Columns are shares of 100, none below 0."""
+
+    def wrong(_: Frame, rows: Frame) -> Any:
+        parts = rows[[*names]].astype(float)
+        return ((parts.sum(axis=1) - 100).abs() > 1e-6) | (parts < 0).any(axis=1)
+
+    return _each(f"{names[0]} to {names[-1]} sum to 100", wrong, is_joint=True)
+
+
+def ranks(*names: str) -> Hold:
+    """Columns have the ranks from 1 on, each once."""
+
+    def wrong(_: Frame, rows: Frame) -> Any:
+        found = np.sort(rows[[*names]].to_numpy(float), axis=1)
+        return (found != np.arange(1, len(names) + 1)).any(axis=1)
+
+    return _each(f"{names[0]} to {names[-1]} are ranks", wrong, is_joint=True)
+
+
+def years(age: str, born: str, met: int) -> Hold:
+    """An age is the years from a birth to one survey year, or one less."""
+    label = f"{age} is that of {born}"
+    wrong: Wrong = lambda _, rows: ~(met - rows[born] - rows[age]).isin([0, 1])  # noqa: E731
+    return _each(label, wrong, is_joint=True)
+
+
 def picked(name: str, by: str, form: str) -> Hold:
     """A column has the value of the one of several columns that another names."""
 

@@ -340,6 +340,18 @@ def _gaps(rng: Rng) -> pd.DataFrame:
     return frame.assign(income=np.where(rng.random(300) < 0.3, np.nan, rng.integers(10, 90, 300)))
 
 
+def _ranked(rng: Rng) -> pd.DataFrame:
+    frame = pd.DataFrame(_answers(rng, 320))
+    spent = np.round(np.exp(3 + 0.05 * frame["school_years"] + rng.normal(0, 0.5, 320)), 2)
+    frame = frame.assign(spent=spent, log_spent=np.round(np.log(spent), 4))
+    frame["born"] = 2025 - frame["age"] - (rng.random(320) < 0.6)
+    parts = np.floor(100 * rng.dirichlet([4, 3, 2], 320)[:, :2]).astype(int)
+    frame = frame.assign(tv=parts[:, 0], web=parts[:, 1], radio=100 - parts.sum(axis=1))
+    moved = 0.4 * (frame["happy"].to_numpy()[:, None] - 3) * [1, 0, 0, -1]
+    order = (rng.gumbel(0, 1, (320, 4)) - moved).argsort(axis=1).argsort(axis=1) + 1
+    return frame.assign(**{f"rank_{fruit}": order[:, k] for k, fruit in enumerate(FRUITS)})
+
+
 def _one_column(rng: Rng) -> pd.DataFrame:
     return pd.DataFrame({"fruit": rng.choice(FRUITS, 250, p=[0.5, 0.25, 0.15, 0.1])})
 
@@ -405,6 +417,12 @@ CODED = (
     H.decides("region", "east"),
     H.decides("town", "region"),
 )
+RANKED = (
+    H.logarithm("log_spent", "spent", 4),
+    H.shares("tv", "web", "radio"),
+    H.ranks(*(f"rank_{fruit}" for fruit in FRUITS)),
+    H.years("age", "born", 2025),
+)
 PARTY = H.one_hot(*(f"party_{k}" for k in range(4)))
 SHOPPED = (H.date("day"), H.whole("customer_id"), H.decimals("amount", 2))
 WORKED = (H.one_hot("ind_0", "ind_1", "ind_2"), H.few_values("year"), H.decimals("lwage", 3))
@@ -455,6 +473,7 @@ TABLES = (
     Table("raked", _raked, CLOSE, ANSWERS, options=RAKED),
     Table("trend", _trend, CLOSE, ANSWERS, options=WAVES, real=True),
     Table("ruled", _ruled, (*SCALES, H.below("school_years", "age", 5)), ANSWERS, options=RULE),
+    Table("ranked", _ranked, (*SCALES, *RANKED), ANSWERS),
 )
 SMALL = ("diary", "weighted", "forty")
 """The tables of `make test`."""
