@@ -3,8 +3,6 @@
 Prints one JSON line with the URL on stdout when it is ready.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import gc

@@ -1,7 +1,5 @@
 """The ASGI application: routes, errors and middleware around one set of services."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module

@@ -1,7 +1,5 @@
 """HTML pages from `templates/`: whatever a template prints is escaped, unless it is markup."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined

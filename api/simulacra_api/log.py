@@ -5,8 +5,6 @@ once, after all earlier lines, so the order holds and important lines do not wai
 the access lines of the last 0.1 s; what must not be lost is in the audit log.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

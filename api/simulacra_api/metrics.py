@@ -3,8 +3,6 @@
 The series are bounded: routes are templates, unknown paths and methods are one value each.
 """
 
-from __future__ import annotations
-
 import ipaddress
 
 from prometheus_client import (

@@ -1,7 +1,5 @@
 """Start of the `simulacra` program: it ends with 130 on Ctrl-C, also while it loads its modules."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

@@ -1,7 +1,5 @@
 """From a request for access to credentials: the only calls that need no token."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator

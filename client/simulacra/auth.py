@@ -1,7 +1,5 @@
 """OAuth2 client credentials for httpx2: a token on demand, and a new one after a 401."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncGenerator, Generator
 

@@ -1,7 +1,5 @@
 """Offline check of erasure certificates against the installation's published keys."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The `simulacra` command: `up`, the customer's commands, `mcp` and `admin`."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.metadata import version

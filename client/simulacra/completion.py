@@ -4,8 +4,6 @@ The service returns only what it filled, so the join is made here. A cell that w
 changed: a filled cell stands only where the given rows have a gap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal

@@ -4,8 +4,6 @@ Each operation in `operations` is a generator that yields what to do (a Request,
 or a LocalWork) and receives the result. `Client` and `AsyncClient` only carry out these steps.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How to read a generated CSV with pandas, so that it is the same table as the Parquet file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 A file without a strong ETag (rows rendered as CSV or Arrow) starts again from the beginning.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -3,8 +3,6 @@
 The verdict says what an answer rests on, so every view shows it before any number.
 """
 
-from __future__ import annotations
-
 from html import escape
 from typing import Any
 

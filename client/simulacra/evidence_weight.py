@@ -3,8 +3,6 @@
 Users import these from `simulacra.inference`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any

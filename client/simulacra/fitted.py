@@ -1,7 +1,5 @@
 """A model on the service, with the names of `simulacra.fit`: each call waits for its result."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -9,8 +9,6 @@ Tables whose gaps were filled are pooled by `pool_filled`, and have no evidence 
 `bootstrap`, `pool`, `pool_filled` and `glm` need the extra `inference` (pandas, statsmodels).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -6,8 +6,6 @@ not the paths of the uploaded files. A home that cannot be written costs the con
 command.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

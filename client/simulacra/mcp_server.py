@@ -4,8 +4,6 @@ Tables move between files on this machine and the service: no row and no secret 
 model's context. Files are read and written only below one folder.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

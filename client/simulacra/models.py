@@ -4,8 +4,6 @@ A field that the service left out is None as an attribute. Unknown fields are ke
 answers of a newer service pass through.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape

@@ -4,8 +4,6 @@ The command line and Python read interventions here, so that both take the same 
 same words: a name that is not known is answered with the nearest one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any

@@ -1,7 +1,5 @@
 """Operations as methods of what waits (`Client`), and of what has coroutines (`AsyncClient`)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload

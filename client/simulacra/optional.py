@@ -1,7 +1,5 @@
 """Packages that may be missing, and how they are installed."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

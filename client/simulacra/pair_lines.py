@@ -1,7 +1,5 @@
 """Pairs of columns and what is stated of them, as lines: `x*y`, `x=Yes*y=No:positive`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

@@ -3,8 +3,6 @@
 They take the text color of the page, so that they read on light and on dark notebooks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any

@@ -6,8 +6,6 @@ A sheet (.csv, .xlsx) has a column for each variable and a row for each cell; it
 share, percent, count, or min and max. An empty cell leaves the variable open.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Generated rows in memory, from the service or from the engine in this process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@
 `multiple price of 0.05`. A name or level may stand in double quotes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

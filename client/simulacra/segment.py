@@ -1,7 +1,5 @@
 """A segment estimate as the service answers: shares in words, verdict included."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from simulacra.models import Answer, Json, html_table

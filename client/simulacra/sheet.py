@@ -1,7 +1,5 @@
 """An answer sheet as the service answers: what may be claimed first, then the levers."""
 
-from __future__ import annotations
-
 from html import escape
 
 from simulacra.models import Answer, Json, html_table

@@ -1,7 +1,5 @@
 """Signatures that are made from other ones, for `help`, notebooks, commands and tools."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Mapping

@@ -3,8 +3,6 @@
 pyarrow is imported only when it is used.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ A sheet is that of quotas (`quota_cells`), but no schema is there yet: cells are
 are written with two dots (18..27). Counts are divided by those of rows of the same variables.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

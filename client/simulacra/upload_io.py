@@ -1,7 +1,5 @@
 """Files that are read while they are sent, and count the bytes."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -7,8 +7,6 @@ additionalProperties beside properties, no const. This module rewrites pydantic'
 rejects what it cannot rewrite.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ Exception messages and object bodies may quote customer data, so neither is writ
 appears as its type and where it was raised, and kopf's records about objects are below the level.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

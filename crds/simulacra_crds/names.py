@@ -1,7 +1,5 @@
 """Names of resources and namespaces. They are computed, so that equal requests give equal names."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -5,8 +5,6 @@ The ranges are IANA's special-purpose registries for IPv4 and IPv6 (RFC 6890, as
 192.0.0.0/24, 192.88.99.0/24, fec0::/10 and, before 3.13, 3fff::/20, so it is not asked.
 """
 
-from __future__ import annotations
-
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _SPECIAL_V4 = [

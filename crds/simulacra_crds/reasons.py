@@ -1,7 +1,5 @@
 """Reasons of conditions, failures and events: documented constants for programs."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -4,8 +4,6 @@ Names and ids, API paths, fixed fields, tasks, reconcilers, webhooks, job bodies
 chart's roles read it. `CONTRIBUTING.md` says what else a new kind needs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 

@@ -4,8 +4,6 @@ A ConfigMap in the tenant's namespace with ids only. The API writes it when a cl
 the operator delivers and deletes it.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

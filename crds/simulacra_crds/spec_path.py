@@ -1,7 +1,5 @@
 """Places in a spec without the customer's words: for status, logs and events."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

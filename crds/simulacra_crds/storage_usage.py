@@ -1,7 +1,5 @@
 """Stored bytes of a resource, which count towards its tenant's quota."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

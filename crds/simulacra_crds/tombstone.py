@@ -5,8 +5,6 @@ resource, whose name is a hash of the key. The operator writes it before it remo
 and deletes it later. The API answers a repeated request from it.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

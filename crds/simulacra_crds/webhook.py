@@ -5,8 +5,6 @@ the tenant's key (`simulacra_custody.keys.sealed_secrets`); its event types and 
 the clear. The API writes it, the operator delivers.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime

@@ -18,8 +18,6 @@ attach, port-forward, eviction, scale, tokens, CRD conversion webhooks, all kind
 enforce nothing. The gaps of CEL are listed in `cel`.
 """
 
-from __future__ import annotations
-
 from simulacra_controlplane.app import create_app
 from simulacra_controlplane.store import Store
 

@@ -3,8 +3,6 @@
 Prints {"server": URL} on stdout when it is ready.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The ASGI application: authentication, error bodies, and the routes that are not resources."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hmac

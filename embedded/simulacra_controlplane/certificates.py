@@ -4,8 +4,6 @@ kubectl and client-go send a bearer token only over TLS (client-go `clientcmd`: 
 the auth information if we are secure"), so plain HTTP is no choice even on loopback.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

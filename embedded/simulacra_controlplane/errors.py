@@ -4,8 +4,6 @@ Source: apimachinery `api/errors/errors.go`; clients match on `reason` and `code
     `message`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,8 +3,6 @@
 Source: client-go `util/jsonpath`, of which this is the part that CRD columns use.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Metadata of Kubernetes objects, which are plain JSON dictionaries here."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import uuid

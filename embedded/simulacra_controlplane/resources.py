@@ -1,7 +1,5 @@
 """Which resources are served: the built-in table and what the stored CRDs add."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

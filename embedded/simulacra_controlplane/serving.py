@@ -5,8 +5,6 @@ Layout of the folder (mode 0700): `objects.sqlite`, `port`, `token`, `ca.crt`, `
 `kubeconfig` (secrets mode 0600) and `pods/<uid>/<container>.log`, which the node agent writes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

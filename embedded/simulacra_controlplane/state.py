@@ -1,7 +1,5 @@
 """The server's state: store, registry and change hub, and objects as clients see them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager

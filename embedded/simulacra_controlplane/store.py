@@ -14,8 +14,6 @@ with it: freed pages are overwritten (`secure_delete`) and the write-ahead log, 
 the old page, is overwritten and emptied at once.
 """
 
-from __future__ import annotations
-
 import heapq
 import os
 import sqlite3

@@ -5,8 +5,6 @@ pid. Progress goes to stderr, the output of the programs to DIR/logs. Exit code 
 SIGTERM, 2 when it cannot start or continue.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import logging

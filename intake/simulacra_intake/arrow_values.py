@@ -1,7 +1,5 @@
 """Arrow columns and rows as several parts of the engine need them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

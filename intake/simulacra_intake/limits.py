@@ -1,7 +1,5 @@
 """Limits of an upload; every error names the limit that was exceeded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 KIB = 1 << 10

@@ -1,7 +1,5 @@
 """Processes that do not outlive their parent (Linux: prctl(2), PR_SET_PDEATHSIG)."""
 
-from __future__ import annotations
-
 import ctypes
 import signal
 

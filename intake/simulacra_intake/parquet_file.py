@@ -5,8 +5,6 @@ read. They take Python's lock for it, and in a process that is about to end this
 "terminate called without an active exception" (exit status 134).
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ A confined child process parses (`sandbox/`); this side starts it, turns its end
 and reads what it wrote.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Columns of a raw table, each read by what the whole table, the file and the user say about it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from typing import TypeVar

@@ -4,8 +4,6 @@ They are neither learned nor generated, as weights are not. Each is scaled by th
 the weight that it varies, so the clean table keeps them as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ A table with a subject has its persons' numbers in the clean table beside the le
 every split and sample of rows keeps them. All that protects people then counts persons, not rows.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

@@ -4,8 +4,6 @@ In the clean table, the column of the clusters has a number for each row's clust
 every split and sample of rows keeps both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ The weight column is in the clean table beside the learned columns, so every spl
 rows keeps it. methods-generation.md says how weights are used.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

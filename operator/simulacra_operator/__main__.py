@@ -1,7 +1,5 @@
 """Entry point of the operator: `python -m simulacra_operator`."""
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import logging

@@ -1,7 +1,5 @@
 """Liveness, readiness and metrics over HTTP."""
 
-from __future__ import annotations
-
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 

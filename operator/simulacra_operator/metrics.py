@@ -1,7 +1,5 @@
 """Prometheus metrics of the operator; labels are kinds, verbs and constants, never names."""
 
-from __future__ import annotations
-
 from prometheus_client import Counter, Gauge, Histogram
 
 from simulacra_crds.kube.client import WORK_RESOURCES

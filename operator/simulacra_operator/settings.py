@@ -1,7 +1,5 @@
 """Settings of the operator, read from its environment once at startup."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ All of it names columns and levels, so it is stored encrypted (artifact estimate
 the figures in `EffectResult.estimate` go to a status.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -4,8 +4,6 @@ A proposal never binds by itself. A person confirms it, or asks for `background:
 knowledge, with origin `proposed`); until then no arrow is drawn into a proposed column.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Literal

@@ -1,7 +1,5 @@
 """Base of all shapes on the wire, and the words and validation rules that they share."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from itertools import combinations
 from typing import Annotated, Any, Literal

@@ -4,8 +4,6 @@ Fields of a generated table carry the form as metadata, so Parquet and Arrow fil
 whoever writes a CSV, the trainer or the API, applies it. Imported by those who have pyarrow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal

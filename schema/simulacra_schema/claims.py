@@ -1,7 +1,5 @@
 """Figures that a verdict may claim: a point only where the verdict's own words have one."""
 
-from __future__ import annotations
-
 from simulacra_schema.answers import AdjustmentSpan, EffectResult, SegmentEffect
 from simulacra_schema.base import VerdictKind
 

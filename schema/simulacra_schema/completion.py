@@ -4,8 +4,6 @@ The report names columns and levels, so it is stored encrypted (artifact complet
 `CompletionReport.summary` goes to a status. docs/adr/0093 says why completion works as it does.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal

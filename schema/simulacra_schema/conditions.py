@@ -8,8 +8,6 @@ column of several answers it states the share of the rows that have each option.
 states a closed range for every row. A quota states the share of a cell. All entries hold together.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Sequence

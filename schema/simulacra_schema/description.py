@@ -5,8 +5,6 @@ One document everywhere: a Data Resource of Data Package v2 with a Table Schema
 resource. It may name some columns only, and of each only some properties. It is customer data.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

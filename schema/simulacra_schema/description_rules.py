@@ -1,7 +1,5 @@
 """Rules between the properties of a description, and what this release does not honor yet."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import get_args

@@ -1,7 +1,5 @@
 """The hint of errors about a word that nothing is called by."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 

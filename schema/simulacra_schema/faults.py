@@ -1,7 +1,5 @@
 """Faults of a question against the schema of its data: where, what is wrong, what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Only what is certain is refused here, before a Job starts: a row has a value of 
 named, so a rule of such columns alone, or a total of columns with known ends, can be decided.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -16,8 +16,6 @@ a text of its spellings. Sections, all of which a language may leave out:
     times             how often and how long ago; each word may be a pattern
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """The wave after the newest one of a tracker: what a question about it, or rows of it, may say."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator
 from math import prod
 

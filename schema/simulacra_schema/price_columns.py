@@ -1,7 +1,5 @@
 """Columns of price questions: found by the words of names and labels, and checked."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Van Westendorp (1976): at which price a product is too cheap, cheap, expensive a
 Gabor and Granger (1966): who would buy at each of several prices.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

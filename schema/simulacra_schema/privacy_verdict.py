@@ -1,7 +1,5 @@
 """The verdict on privacy, of ordinary and of linked rows, from figures alone."""
 
-from __future__ import annotations
-
 from simulacra_schema.base import VerdictLevel as Level
 from simulacra_schema.verdict_parts import Verdict, at_most, rounded, worst
 from simulacra_schema.worth import Figures

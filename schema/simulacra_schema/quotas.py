@@ -5,8 +5,6 @@
 A cell is the rows that meet all of `where`. Cells may overlap and nest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

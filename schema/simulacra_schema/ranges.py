@@ -1,7 +1,5 @@
 """Closed ranges of numbers and dates."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Annotated

@@ -4,8 +4,6 @@ The program holds questions and the intervals that the verdicts claim, no rows. 
 with the engine: two methods that agree say more than one that agrees with itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.resources import files
 from pprint import pformat

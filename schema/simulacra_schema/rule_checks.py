@@ -1,7 +1,5 @@
 """Rules in the names and levels of a schema, and what the schema says against them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from simulacra_schema.conditions import level_in

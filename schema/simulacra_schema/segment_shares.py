@@ -4,8 +4,6 @@ The result names columns and levels, so it is stored encrypted (artifact segment
 `SegmentResult.summary` goes to a status.
 """
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from simulacra_schema.base import AnswerPart, KubeModel, optional

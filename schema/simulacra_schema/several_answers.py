@@ -3,8 +3,6 @@
 `{"media": {"TV": 0.5}}` is `{"media: TV": {"yes": 0.5}}`.
 """
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 from simulacra_schema.conditions import ConditionSet, level_in

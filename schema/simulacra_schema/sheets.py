@@ -4,8 +4,6 @@ All of it names columns and levels, so it is stored encrypted (artifacts sheet.j
 sheet.xlsx). Only the counts of `SheetResult.summary` go to a status.
 """
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from simulacra_schema.answers import EffectResult, Span

@@ -6,8 +6,6 @@ states that the treatment comes first, or in don't know. The API answers with th
 and the pod checks them again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 

@@ -6,8 +6,6 @@
 They have the words of conditions. A share is one of those who answered.
 """
 
-from __future__ import annotations
-
 from operator import not_
 from typing import Annotated
 

@@ -5,8 +5,6 @@ what came of it; all of an earlier wave comes before all of a later one. Nothing
 person confirms it as blocks. Until then an answer that uses it is of the kind `usual order`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """What verdicts are made of: levels, and figures that meet limits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

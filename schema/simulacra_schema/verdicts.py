@@ -5,8 +5,6 @@ names. Figures are rounded to two digits before they meet a limit: no limit is b
 A figure that is absent never makes a verdict better.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from simulacra_schema.base import VerdictKind, VerdictLevels

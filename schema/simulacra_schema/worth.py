@@ -5,8 +5,6 @@ Without a measured ratio there is no worth and no weight, and the sentence says 
 (methods-worth.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ because a fit needs the kernels of the graph first and compiles them itself. Two
 compile the same kernel at once: numba replaces each file as a whole, and both write the same.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

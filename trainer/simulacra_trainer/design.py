@@ -8,8 +8,6 @@ weights are raked, answers count by their distance to a regression on the margin
 Saerndal, 1992): what the targets tell is known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property

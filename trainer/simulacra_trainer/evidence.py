@@ -5,8 +5,6 @@ variance V / n + V / N, the variance of simple synthesis (Raab, Nowok & Dibben, 
 1 / (1/n + 1/N) respondents has just this variance. methods-worth.md says how.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

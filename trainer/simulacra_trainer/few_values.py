@@ -1,7 +1,5 @@
 """Numbers of few values: shelf prices, discounts, years. They are levels more than measurements."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -4,8 +4,6 @@ numba writes into its cache, but the file system of an image is read-only. So th
 directory of the pod, with links to the shipped files; numba compiles other kernels into it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

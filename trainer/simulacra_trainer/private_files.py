@@ -1,7 +1,5 @@
 """Files that only their owner may read: models hold the training table."""
 
-from __future__ import annotations
-
 import os
 from pathlib import PosixPath
 from typing import IO, Any

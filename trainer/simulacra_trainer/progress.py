@@ -1,7 +1,5 @@
 """Progress of a run: percent, seconds left and step, reported at most once a second."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable

@@ -5,8 +5,6 @@ Weights are multiplied until all margins hold (iterative proportional fitting, D
 one of those who answered. Trimming caps the weights and rakes again until both hold.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Search of the weakest strength of a model that passes a privacy test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 

@@ -1,7 +1,5 @@
 """A fitted model with its training data and reports, and the directory that stores it."""
 
-from __future__ import annotations
-
 import importlib
 import json
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ One worker runs in each pod of an Indexed Job. The leader (rank 0) does the whol
 lend their processors while the network is trained.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

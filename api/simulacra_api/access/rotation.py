@@ -5,8 +5,6 @@ an hour and travels with every request, and a console's cookie is sent by its br
 steals one must not turn it into a secret, which lives until it is rotated.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

@@ -1,7 +1,5 @@
 """Routes of access: sign up, claim the credentials once, rotate them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response

@@ -1,7 +1,5 @@
 """Bodies of signups, credential claims and rotations."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

@@ -6,8 +6,6 @@ AccessRequests themselves, so all processes share them; concurrent requests in s
 exceed them by one per process.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -3,8 +3,6 @@
 A position counts the segments of all tenants, so in the clear it would tell how much others do.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """The use of a tenant's quotas, the audit events of its data, and support access to it."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 from typing import Annotated

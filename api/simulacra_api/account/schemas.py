@@ -1,7 +1,5 @@
 """Bodies of a tenant's quotas, audit events and support access."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal
 

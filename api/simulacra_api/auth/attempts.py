@@ -5,8 +5,6 @@ gave a client's secret before has a limit of its own with this client: others' w
 the same client or from behind the same proxy, do not lock it out.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import time
 from collections import Counter, OrderedDict

@@ -5,8 +5,6 @@ random bits. Parameters are OWASP's second profile (19 MiB, t=2, p=1): 17 ms a c
 defaults cost 230 ms, a lever against the service for anyone who can call the token endpoint.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

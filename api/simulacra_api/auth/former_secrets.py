@@ -5,8 +5,6 @@ former Secrets stay, so that a rollback finds them. Each is marked with a digest
 it is copied again only if its content changes, which an API of the former release does.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Keys of an external OpenID Connect issuer: discovered, cached, kept while the issuer is down."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

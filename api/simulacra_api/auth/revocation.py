@@ -4,8 +4,6 @@ Both are in the client's Secret. It is read at most every few seconds, one read 
 concurrent requests of a client, so a revocation holds in every process that much later.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import NamedTuple

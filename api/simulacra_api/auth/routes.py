@@ -1,7 +1,5 @@
 """Routes of the built-in issuer: token endpoint (RFC 6749), key set and discovery document."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

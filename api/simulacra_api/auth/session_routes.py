@@ -3,8 +3,6 @@
 They are for the pages and for `simulacra up`, so they are not part of the documented API.
 """
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 

@@ -5,8 +5,6 @@ access token is no cookie. No process remembers a session: every replica checks 
 session ends with the access token it was made from, with that token's revocation, and at sign-out.
 """
 
-from __future__ import annotations
-
 import time
 from urllib.parse import urlsplit
 

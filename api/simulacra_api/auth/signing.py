@@ -9,8 +9,6 @@ the next key. When a next key becomes active, the first process that reads the S
 The write is conditional: a process that loses uses the keys of the winner.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets

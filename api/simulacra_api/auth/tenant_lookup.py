@@ -1,7 +1,5 @@
 """The tenant behind a client id or a support token: the Tenant whose spec or status lists it."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import time

@@ -1,7 +1,5 @@
 """Access tokens: RFC 9068 JWTs of the built-in issuer, and the checks of every issuer's tokens."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -5,8 +5,6 @@ set that verified the signature. The signature is verified again once the keys h
 whether or not they changed; issuer, audience, times and revocation are checked at every request.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

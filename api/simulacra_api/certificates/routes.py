@@ -1,7 +1,5 @@
 """Erasure certificates of a tenant, and the keys, checkpoint and root that verify them."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Bodies of erasure certificates."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

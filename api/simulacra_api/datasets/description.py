@@ -5,8 +5,6 @@ as for other knowledge (`datasets.refit`). Each step is safe to repeat: a reques
 leaves a dataset without a model, and the same request again goes on (ADR 0053).
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

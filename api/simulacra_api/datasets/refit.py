@@ -6,8 +6,6 @@ step is safe to repeat: a request that broke off leaves a dataset without a mode
 request again creates it.
 """
 
-from __future__ import annotations
-
 import json
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Routes of datasets: list, show, read documents, state knowledge, extend, delete."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response

@@ -1,7 +1,5 @@
 """Bodies of datasets: resource, list, filters and changes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

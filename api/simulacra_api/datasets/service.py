@@ -1,7 +1,5 @@
 """Datasets with their models as a customer sees them, and the change of their retention."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 

@@ -4,8 +4,6 @@ Whoever has the file has shares of answers and no rows. When it was read is on r
 Model for its erasure certificate: what a customer keeps is not erased.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

@@ -7,8 +7,6 @@ The file of the same name holds them. `{"$body": NAME}` stands for one of its `b
 `$fields` for those fields of it alone; the fields beside it are added, or replace those of it.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`/llms.txt` and `/llms-full.txt` (llmstxt.org): the documentation as Markdown for models."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_api.docs.operations import INTRODUCTION, RULES, STEPS, Operation, operations

@@ -1,7 +1,5 @@
 """The OpenAPI 3.1 document: the routes as FastAPI sees them, with errors, examples and links."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Introduction, steps, rules and operations: the content of the page and of llms.txt."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Routes of health, metrics, the error catalog and the documentation; none needs a token."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Drafts: rows from a description, as a file in memory of which nothing is stored."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Any
 

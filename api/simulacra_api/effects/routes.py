@@ -5,8 +5,6 @@ A question is checked against the schema at once and becomes an EffectEstimate. 
 name levels, so they are read from its encrypted artifact.
 """
 
-from __future__ import annotations
-
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.effects.schemas import EffectBody, EffectRequest
 from simulacra_api.generations.probe import probe

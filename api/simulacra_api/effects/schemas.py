@@ -1,7 +1,5 @@
 """Bodies of effect estimates: question, answer, list."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

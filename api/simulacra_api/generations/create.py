@@ -1,7 +1,5 @@
 """What a request for rows may ask of its tenant, and the spec that it becomes."""
 
-from __future__ import annotations
-
 import secrets
 
 from simulacra_api.generations.schemas import GenerationRequest, GivenBody

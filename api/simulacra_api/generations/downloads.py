@@ -6,8 +6,6 @@ artifact gives a clean error. If the object is changed or the store fails after 
 is cut.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

@@ -5,8 +5,6 @@ deleted before the answer. Its parts, conditions and queue are those of a large 
 (`docs/adr/0005`). If the process dies, the probe expires: its retention is one minute.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import secrets

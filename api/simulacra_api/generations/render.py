@@ -3,8 +3,6 @@
 Memory holds one part as stored, one batch of its rows, and the bytes written for the batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 

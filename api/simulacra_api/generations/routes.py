@@ -1,7 +1,5 @@
 """Routes of generations: create, list, show, report, download, delete."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Response

@@ -1,7 +1,5 @@
 """Bodies of generations, and of probes, which sample a few rows."""
 
-from __future__ import annotations
-
 import time
 from datetime import datetime
 from typing import Any, Literal

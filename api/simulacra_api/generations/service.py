@@ -1,7 +1,5 @@
 """Generations as a customer sees them: pages, bodies, and the documents beside the rows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

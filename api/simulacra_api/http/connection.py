@@ -1,7 +1,5 @@
 """HTTP connections with time limits on heads, on bodies after their answer, and on readers."""
 
-from __future__ import annotations
-
 import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol

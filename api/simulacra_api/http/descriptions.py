@@ -1,7 +1,5 @@
 """Descriptions in requests: their check, and the bytes that are stored of them."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import hmac

@@ -5,8 +5,6 @@ the same name holds the entries; those of answers to questions that are not ther
 registry of kinds. Codes are added, never changed.
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Entity tags and conditional requests (RFC 9110, section 13): 304 Not Modified and 412."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated

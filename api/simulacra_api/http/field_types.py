@@ -1,7 +1,5 @@
 """Field types of bodies: whole numbers in their bounds, column values, the status of a job."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Any, Literal, cast
 

@@ -6,8 +6,6 @@ logged, because they may hold a link's signature, a token or a column name: the 
 template.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

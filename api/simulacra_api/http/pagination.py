@@ -5,8 +5,6 @@ come and go, and the server keeps no state. The control plane sorts by name, and
 so a page reads all of a tenant's objects of a kind, which are few and small.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar

@@ -1,7 +1,5 @@
 """Errors as RFC 9457 problem details: the one envelope of every answer that is not a success."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Byte ranges of a download (RFC 9110, section 14): one range of an artifact of known size."""
 
-from __future__ import annotations
-
 import re
 
 from simulacra_api.http.problems import Problem

@@ -6,8 +6,6 @@ annotation decides: a job that ends while it is being cancelled counts as cancel
 that was reported as failed must not become ready.
 """
 
-from __future__ import annotations
-
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.schemas import JobBody
 from simulacra_api.jobs.service import find_job, stage_of

@@ -1,7 +1,5 @@
 """`Prefer: wait=N` (RFC 7240): answer when a job has ended, or after N seconds."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from typing import Annotated, Any

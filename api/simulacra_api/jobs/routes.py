@@ -1,7 +1,5 @@
 """Routes of jobs: list, poll, follow (server-sent events), cancel."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated

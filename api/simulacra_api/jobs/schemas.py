@@ -1,7 +1,5 @@
 """Bodies of jobs: one job, the list and its filters."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Jobs: status, progress and errors of datasets (prepare, then fit), generations and estimates."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 

@@ -1,7 +1,5 @@
 """Why nothing works on a job, in words."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from simulacra_api.tenancy.repository import is_deleting, status_of

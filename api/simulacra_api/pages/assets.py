@@ -1,7 +1,5 @@
 """Style sheets, scripts and fonts of the pages, and their Content-Security-Policy."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 from dataclasses import dataclass

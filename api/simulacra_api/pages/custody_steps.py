@@ -3,8 +3,6 @@
 The file of the same name holds them as `Map`; this module gives it the figures of the product.
 """
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from string import Template

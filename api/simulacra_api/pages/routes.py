@@ -3,8 +3,6 @@
 None needs a token: a page holds no data, its script gets the data from the API.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Annotated
 

@@ -6,8 +6,6 @@ once what it accepts itself, so n processes may exceed a quota by what the other
 seconds.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

@@ -7,8 +7,6 @@ and known counts are below the limit. So one process keeps the limit exactly, an
 it by at most (n - 1) x (a tenth of the limit + the requests of a second).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

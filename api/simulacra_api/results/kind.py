@@ -1,7 +1,5 @@
 """A kind of result over REST: its words, its bodies, and how a question becomes a resource."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -4,8 +4,6 @@ A request is checked against the schema at once and becomes a SegmentEstimate. S
 and levels, so they are read from its encrypted artifact.
 """
 
-from __future__ import annotations
-
 from simulacra_api.results.kind import ResultKind
 from simulacra_api.results.routes import result_routes
 from simulacra_api.segments.schemas import SegmentBody, SegmentRequest

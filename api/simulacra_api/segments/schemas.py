@@ -1,7 +1,5 @@
 """Bodies of segment estimates: request, shares, list."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Literal
 

@@ -4,8 +4,6 @@ A request is checked against the schema at once and becomes an AnswerSheet. Answ
 levels, so they are read from its encrypted artifacts.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bodies of answer sheets: question, ranked levers, list."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

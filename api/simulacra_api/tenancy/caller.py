@@ -1,7 +1,5 @@
 """The authenticated caller of a request."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Creation of resources: metadata, idempotency key, limits, quota and audit record."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_api.http.problems import Problem, invalid_field

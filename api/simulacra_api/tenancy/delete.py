@@ -1,7 +1,5 @@
 """Deletion: request it, wait for the finalizer to erase, answer 204 or 202."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from fastapi import Response

@@ -6,8 +6,6 @@ holds the digest of the first request. For 24 hours after that request the opera
 deleted resource replaces it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -7,8 +7,6 @@ process; what the operator writes shows at most that much later. The processes s
 length of the moment.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

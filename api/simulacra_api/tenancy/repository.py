@@ -1,7 +1,5 @@
 """The caller's own resources and their artifacts; others' and unknown ones are the same 404."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -4,8 +4,6 @@ With the settings of an installation in the environment it is the package of the
 without them that of the release. Exits with 2 when the folder is not empty or a document is wrong.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

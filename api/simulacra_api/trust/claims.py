@@ -4,8 +4,6 @@ The claims are the rows of two pages of the documentation. The results are in `c
 `scripts/claims.py` writes from the reports of the tests; without it no test counts as run.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

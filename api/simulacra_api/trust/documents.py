@@ -5,8 +5,6 @@ What an organization, the customer or a later release has to add stands under `o
 nothing of what "is".
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Collection, Mapping

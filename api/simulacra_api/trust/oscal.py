@@ -2,8 +2,6 @@
 Assessment Language), https://pages.nist.gov/OSCAL/resources/concepts/layer/implementation/component-definition/.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID, uuid5

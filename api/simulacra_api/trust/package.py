@@ -4,8 +4,6 @@ Of the places only host names, buckets and regions are taken: a URL's user, pass
 parameters are not.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """The trust page for everybody; the package and the last checks for signed-in clients."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -6,8 +6,6 @@ no content coding, so the two mean the same. Algorithms other than SHA-256 and S
 as the RFC allows.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

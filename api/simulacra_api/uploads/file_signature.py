@@ -3,8 +3,6 @@
 Only the obvious is decided here; `prepare` decides, under limits, whether the bytes are a table.
 """
 
-from __future__ import annotations
-
 from simulacra_api.http.problems import Problem
 
 HEAD_BYTES = 4096

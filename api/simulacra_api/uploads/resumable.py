@@ -7,8 +7,6 @@ upload in one request writes. Until then the Dataset waits; after an hour withou
 operator abandons it, and the pieces are erased with it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress

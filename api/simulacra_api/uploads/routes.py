@@ -1,7 +1,5 @@
 """Routes of uploads: in one request; in pieces: begin, show progress, append."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response

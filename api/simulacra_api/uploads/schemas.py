@@ -1,7 +1,5 @@
 """Bodies of uploads: the fields of the form and of the plan, and the answers."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The upload in one request: from the claim of its key to the complete Dataset."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator

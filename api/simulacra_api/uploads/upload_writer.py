@@ -5,8 +5,6 @@ is stored, the wrapped key is in its status before the first byte is encrypted, 
 gets the digest, which makes it complete, last.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Webhooks of a tenant: create, list, show and delete them. The operator delivers the messages."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -2,8 +2,6 @@
 access: request it, and turn an approved request into a connection.json.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

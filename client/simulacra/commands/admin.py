@@ -3,8 +3,6 @@
 Only `trust-package` asks the service, which knows its own settings; the others run kubectl.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import time

@@ -1,7 +1,5 @@
 """`simulacra admin support`: open, list and close support access to a tenant."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets

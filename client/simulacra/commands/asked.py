@@ -4,8 +4,6 @@ Columns and levels are checked against the schema before the request, so that a 
 answered with the nearest name. Everything else is the service's to check.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Commands for proof of erasure: certificates, audit checkpoint, published keys."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

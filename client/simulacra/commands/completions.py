@@ -1,7 +1,5 @@
 """Command that fills in the gaps of given rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path

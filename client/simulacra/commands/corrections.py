@@ -1,7 +1,5 @@
 """Corrections of what is read, as flags of a command: --subject, --cluster, --drop, --missing."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from simulacra import corrections

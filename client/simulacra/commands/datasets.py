@@ -1,7 +1,5 @@
 """Commands for datasets: list, schema, description, refit, retention."""
 
-from __future__ import annotations
-
 import json
 from itertools import chain
 from pathlib import Path

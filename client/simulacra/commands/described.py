@@ -1,7 +1,5 @@
 """The description of a dataset, and the commands that change it, in lines for people."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Command that draws rows from a description, before there is data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Commands for estimates: effects, and shares of answers in segments; list them."""
 
-from __future__ import annotations
-
 import json
 from itertools import chain
 from pathlib import Path

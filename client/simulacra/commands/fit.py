@@ -1,7 +1,5 @@
 """Command that fits a model on this machine, without a service."""
 
-from __future__ import annotations
-
 import gc
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Errors of service and engine in the words of the command line: flags instead of JSON pointers."""
 
-from __future__ import annotations
-
 import re
 
 from simulacra.errors import ApiError, EngineError, JobFailed

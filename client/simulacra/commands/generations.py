@@ -1,7 +1,5 @@
 """Commands for generations: generate, list, download, probe."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Commands for the causal graph of a dataset and for what is known about it."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any

@@ -3,8 +3,6 @@
 So every authentication of a kubeconfig works, and they need no credentials of the service.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Tables of the list commands for people: one line each, with what is needed to go on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

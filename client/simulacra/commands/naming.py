@@ -1,7 +1,5 @@
 """What a person types to name a resource: its id, how the id begins, or the name of its table."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Arguments and options that several commands have, and the files that they name."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

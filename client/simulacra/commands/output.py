@@ -4,8 +4,6 @@ Results go to stdout: JSON with `--json` or without a terminal, or else tables. 
 and so do progress bars, which need a terminal and no `--json`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -1,7 +1,5 @@
 """Command that checks a sheet of quotas before rows are generated."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

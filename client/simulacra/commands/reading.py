@@ -1,7 +1,5 @@
 """What was read from an upload, in lines for people."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Commands for any resource by its id: show, report, delete; and for jobs: list, wait, cancel."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

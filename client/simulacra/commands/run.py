@@ -1,7 +1,5 @@
 """Command that does the whole job: upload, fit, generate, download, and what the rows are worth."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

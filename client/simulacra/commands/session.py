@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed or me
 only in part; 4 the service did not answer in time; 130 interrupted. Errors go to stderr.
 """
 
-from __future__ import annotations
-
 import errno
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Commands for answer sheets: compare all levers of an outcome, list sheets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path

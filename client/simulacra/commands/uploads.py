@@ -1,7 +1,5 @@
 """Command that uploads a table and fits its model."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

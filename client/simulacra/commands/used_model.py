@@ -1,7 +1,5 @@
 """The model that a command uses: of a table on a service, or saved on this machine (--model)."""
 
-from __future__ import annotations
-
 import shlex
 import uuid
 from collections.abc import Iterator, Mapping

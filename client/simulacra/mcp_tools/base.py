@@ -1,7 +1,5 @@
 """What the tools share: the client, the folder of files, errors for the model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

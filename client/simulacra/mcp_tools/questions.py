@@ -1,7 +1,5 @@
 """Tools that ask: an average effect, all levers of an outcome, shares of segments."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Tools for everything that has an id: wait for it, see it, report on it, erase it."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from typing import Annotated, Any
 

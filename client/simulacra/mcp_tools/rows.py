@@ -1,7 +1,5 @@
 """Tools that generate rows and write them to a file."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """Arguments that several tools have, with the descriptions that the model reads."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field

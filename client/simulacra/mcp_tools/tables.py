@@ -1,7 +1,5 @@
 """Tools for tables: upload, what was read as what, and a new fit."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import uuid

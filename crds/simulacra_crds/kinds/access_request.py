@@ -1,7 +1,5 @@
 """AccessRequest: a company asks to become a tenant; a person decides with kubectl."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """AnswerSheet: one outcome, the effects of many levers on it, with simultaneous intervals."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -4,8 +4,6 @@ Field names are camelCase on the wire (Kubernetes' convention) and snake_case in
 string, list and map has a limit, because the API server holds all of them in memory.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """Dataset: one uploaded seed table, from raw bytes to a cleaned table with a schema."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """EffectEstimate: the average causal effect of one column on another, with interval and support."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """GenerationJob: one synthetic table, under conditions or interventions."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

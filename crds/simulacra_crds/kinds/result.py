@@ -1,7 +1,5 @@
 """What all results of a Model share: its name in spec, and a life that is longer than its."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """SegmentEstimate: shares of answers in segments, with interval, worth and verdict."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

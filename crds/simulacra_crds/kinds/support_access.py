@@ -4,8 +4,6 @@ An administrator adds a grant to a Tenant's spec. The operator copies it to stat
 a later change of the grant has no effect, except that its removal ends the access.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 Objects are plain JSON dicts. Errors are few and typed, because reconcilers branch on them.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing

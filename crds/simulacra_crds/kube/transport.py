@@ -4,8 +4,6 @@ The official client's own requests convert each object to generated classes; `Cl
 Credentials are read again when the server refuses them, as tokens are replaced on disk.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping

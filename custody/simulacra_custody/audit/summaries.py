@@ -1,7 +1,5 @@
 """What the operator signs of a wave summary: whose it is, and the digest of its content."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel

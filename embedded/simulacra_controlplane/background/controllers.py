@@ -1,7 +1,5 @@
 """Background controllers: garbage collection, namespace deletion, expiry of events."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -5,8 +5,6 @@ is. Objects whose owners are all gone are deleted, references to vanished owners
 the finalizers of foreground and orphan deletion are released when their condition holds.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane.objects import Object, clone

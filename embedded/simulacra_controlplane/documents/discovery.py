@@ -1,7 +1,5 @@
 """Discovery documents: groups, versions and resources."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane import errors

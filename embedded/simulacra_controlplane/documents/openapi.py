@@ -1,7 +1,5 @@
 """OpenAPI v3, as far as `kubectl apply` and `kubectl explain` read it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

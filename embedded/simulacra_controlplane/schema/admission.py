@@ -1,7 +1,5 @@
 """Admission: a body becomes an object that may be stored, or is refused."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane import errors

@@ -5,8 +5,6 @@ and the embedded Job controller and node agent write. A rule that is missing her
 that a real server refuses.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """CustomResourceDefinitions: checks, conditions, and the resources that they serve."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane import errors, jsonpath

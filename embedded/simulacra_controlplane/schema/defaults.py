@@ -4,8 +4,6 @@ Source: kubernetes `pkg/apis/{core,batch}/v1/defaults.go` and the registries' st
 fields that the product, its Job controller and node agent, or kubectl read.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
 Source: apiextensions-apiserver `pkg/apiserver/schema/{pruning,defaulting}`.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -5,8 +5,6 @@ scripts/extract_builtin_schemas.py); custom kinds bring their own, to which `api
 `metadata` are added here.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

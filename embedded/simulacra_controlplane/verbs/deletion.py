@@ -1,7 +1,5 @@
 """Deletion: preconditions, finalizers, cascade, grace. Source: apiserver `rest/delete.go`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

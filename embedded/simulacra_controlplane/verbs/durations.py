@@ -1,7 +1,5 @@
 """Ages as kubectl prints them. Source: apimachinery `util/duration.HumanDuration`."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

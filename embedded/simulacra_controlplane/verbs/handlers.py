@@ -1,7 +1,5 @@
 """One function a verb on resource paths."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic_core import to_json

@@ -3,8 +3,6 @@
 A pod whose files are gone has an empty log. `follow` ends when the pod has ended or is gone.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Merge patch (RFC 7386) and JSON patch (RFC 6902)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jsonpatch

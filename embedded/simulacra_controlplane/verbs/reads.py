@@ -1,7 +1,5 @@
 """Get and list: selection, pagination at a fixed revision, and the form that the client accepts."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

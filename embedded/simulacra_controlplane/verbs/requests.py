@@ -1,7 +1,5 @@
 """What a request asks for: its path as resource and name, its query, its body."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

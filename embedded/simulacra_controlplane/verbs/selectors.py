@@ -1,7 +1,5 @@
 """Label and field selectors of list, watch and deletecollection."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ Source: apimachinery `pkg/util/strategicpatch`. Lists whose schema says
 `$deleteFromPrimitiveList/` and `$setElementOrder/` are honored.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane.errors import bad_request

@@ -1,7 +1,5 @@
 """The Table form of objects (`Accept: application/json;as=Table`), which `kubectl get` prints."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

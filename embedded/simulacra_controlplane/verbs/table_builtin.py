@@ -1,7 +1,5 @@
 """Printer columns of built-in kinds. Source: `pkg/printers/internalversion/printers.go`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any

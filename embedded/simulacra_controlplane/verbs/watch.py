@@ -1,7 +1,5 @@
 """Watch: what happened since a revision, then what happens, as a stream of JSON lines."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator

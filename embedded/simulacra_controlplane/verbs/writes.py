@@ -4,8 +4,6 @@ a real server.
 Source: apiserver `pkg/registry/{rest,generic/registry}`; update and patch end in the same `commit`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_controlplane import errors

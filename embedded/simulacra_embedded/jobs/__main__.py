@@ -1,7 +1,5 @@
 """`python -m simulacra_embedded.jobs`: run the Job controller on the cluster of KUBECONFIG."""
 
-from __future__ import annotations
-
 import argparse
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The Job controller: a work queue, fresh reads before each `reconcile`, writes after it."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Pods of a Job: their state, and the Pod to create for a completion."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 from datetime import UTC, datetime

@@ -10,8 +10,6 @@ The rules are those of Kubernetes' `pkg/controller/job/job_controller.go` (syncJ
   says why.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any

@@ -3,8 +3,6 @@
 Reasons and messages of conditions are those of Kubernetes' own controller.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

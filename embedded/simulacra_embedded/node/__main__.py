@@ -1,7 +1,5 @@
 """`python -m simulacra_embedded.node --data-dir DIR`: run the node agent."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

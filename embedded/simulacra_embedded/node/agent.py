@@ -1,7 +1,5 @@
 """The node agent: watches the pods of this node, starts and ends their runners."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

@@ -1,7 +1,5 @@
 """Command and environment of a container, resolved as in kubelet."""
 
-from __future__ import annotations
-
 import base64
 import os
 import re

@@ -1,7 +1,5 @@
 """The process that pods are forks of: a fork server that has imported the trainer."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 

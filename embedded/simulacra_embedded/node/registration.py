@@ -1,7 +1,5 @@
 """The Node object of this machine and its heartbeat."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

@@ -1,7 +1,5 @@
 """CPU and memory of a container: quantities (`500m` cores, `2Gi` bytes) and threads."""
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal, InvalidOperation
 from typing import Any

@@ -1,7 +1,5 @@
 """The runner of one pod, from its binding to its end."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

@@ -1,7 +1,5 @@
 """Status of a Pod as kubelet writes it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

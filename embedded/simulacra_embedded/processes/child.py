@@ -1,7 +1,5 @@
 """Child processes that cannot outlive their parent."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence

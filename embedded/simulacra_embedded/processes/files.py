@@ -1,7 +1,5 @@
 """Private files: atomic replacement, and logs of bounded size."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path

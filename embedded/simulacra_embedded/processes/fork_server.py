@@ -7,8 +7,6 @@ answers are "PID", once the fork leads a session of its own, and "PID CODE"; or 
 can be no fork.
 """
 
-from __future__ import annotations
-
 import gc
 import importlib
 import json

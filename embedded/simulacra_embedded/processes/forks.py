@@ -1,7 +1,5 @@
 """Child processes that begin as forks of one that has done their imports."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import json

@@ -1,7 +1,5 @@
 """`main` of a program that works on the cluster until a signal, and its readiness line."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -1,7 +1,5 @@
 """Sessions of processes, read from /proc: members, memory, and survivors of a crash."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -4,8 +4,6 @@
 program, and `bootstrap` the first objects on the control plane.
 """
 
-from __future__ import annotations
-
 
 class UpError(Exception):
     """`simulacra up` cannot start or continue. The message says what is wrong and what to do."""

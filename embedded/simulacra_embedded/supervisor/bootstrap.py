@@ -1,7 +1,5 @@
 """First objects on the control plane, at each start: CRDs, namespace, tenant, client."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -11,8 +11,6 @@ Layout 1 (mode 0700):
     logs/, run/      of the supervisor: output and pids of the programs
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """Link that signs the user of this machine in to the console, once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Supervisor of the five programs: start in order, keep running, stop the control plane last."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """One supervised program: start, readiness, restart after its end, stop."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

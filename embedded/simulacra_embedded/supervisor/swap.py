@@ -1,7 +1,5 @@
 """Swap of this machine that would hold memory in clear on a disk."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 _SWAPS = Path("/proc/swaps")

@@ -1,7 +1,5 @@
 """Neighboring columns of one question: sets of options that are chosen or not, and grids."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal

@@ -1,7 +1,5 @@
 """Cleaned columns: values in the clean type, schema entry, notes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 

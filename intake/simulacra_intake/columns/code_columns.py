@@ -8,8 +8,6 @@ What is a code in most items of a question is one in all of them: one item may h
 "98" to show that it is no quantity; its neighbors show it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 A name alone proposes nothing, because "cluster" is also a segment of customers: values must agree.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Sequence
 

@@ -1,7 +1,5 @@
 """Delimiter and decimal sign in which generated rows are written as a CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Columns that identify rows or hold free text, which are never learned."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

@@ -4,8 +4,6 @@ A coded category becomes its labels, in the order of the codes; codes that mean 
 missing. A number with labels for some values only (0 "none", 99 "very many") stays a number.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 R writes NA for a missing value, so what else the column and the file hold decides.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 To add one, write its module in `recognizers/` and give it a place here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ their limits, and more if they are uneven (the birthday problem; von Mises, 1939
 differ where measurements could not were given out, one to each row.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Special answers: words such as "Refused" and codes such as 99, which are no quantities."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache

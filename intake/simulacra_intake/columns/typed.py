@@ -1,7 +1,5 @@
 """Cleaning of a column by its Arrow type: text, booleans, moments, numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -1,7 +1,5 @@
 """The column of survey weights of an upload, and the errors that make it unusable."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

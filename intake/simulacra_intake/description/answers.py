@@ -1,7 +1,5 @@
 """Several answers in a cell, and columns of one question, as the user states them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Sequence
 

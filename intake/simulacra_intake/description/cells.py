@@ -1,7 +1,5 @@
 """Cells of a described column as words: what the user says is missing is set apart."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ What the cells contradict is an error of the description; the column is then rea
 so that all errors are found at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

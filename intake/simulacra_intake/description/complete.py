@@ -1,7 +1,5 @@
 """The completed description: every column with all that was decided, who said it, and why."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What the user states beyond the reading of cells: titles, units, dropped columns, relations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Encoding and dialect of a CSV: as the user states them, and as they were read."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

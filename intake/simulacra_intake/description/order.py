@@ -1,7 +1,5 @@
 """The column that orders the rows of a person: stated, or found in a cleaned table."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -1,7 +1,5 @@
 """What a user states about a table, by column, and the errors of what the data contradict."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Levels of a question under its earlier name, as levels that it has now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa

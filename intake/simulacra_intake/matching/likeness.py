@@ -1,7 +1,5 @@
 """How alike two questions are: by name, by levels and shares, and by what they go with."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Sequence

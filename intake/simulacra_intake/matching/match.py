@@ -5,8 +5,6 @@ what it goes with, by signed rank correlations with questions that kept their na
 speak against a turned scale and against names that were exchanged.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

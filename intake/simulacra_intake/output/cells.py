@@ -1,7 +1,5 @@
 """Cells written from learned columns: several answers, and codes for "no answer"."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

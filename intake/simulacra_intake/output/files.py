@@ -1,7 +1,5 @@
 """Output of generated tables to a file, all or nothing; its suffix sets the format."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path

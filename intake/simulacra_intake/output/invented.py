@@ -5,8 +5,6 @@ Names come from Faker, machine addresses from ranges for documentation and tests
 value that may be a real one of the upload is drawn again, and left empty when that fails.
 """
 
-from __future__ import annotations
-
 import unicodedata
 import zlib
 from collections.abc import Callable

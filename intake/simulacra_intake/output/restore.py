@@ -1,7 +1,5 @@
 """Generated rows restored to the columns, order and Arrow types of the upload."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

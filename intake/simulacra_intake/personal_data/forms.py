@@ -1,7 +1,5 @@
 """Form of names and streets in a column, so that invented ones look alike."""
 
-from __future__ import annotations
-
 import importlib
 import math
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ National numbers and checksums are those of python-stdnum, phone numbers are kno
 and form, or by the numbering plans of libphonenumber.
 """
 
-from __future__ import annotations
-
 import importlib
 import ipaddress
 import re

@@ -4,8 +4,6 @@ A kind is found if at least `MOST` of the distinct words have its form and, wher
 its checksum.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Who gave the rows of a table: what counts persons, and the level of their rare words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

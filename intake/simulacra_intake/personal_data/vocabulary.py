@@ -5,8 +5,6 @@ inside of a compound ("telefon" in "Telefonnummer"). Chinese, Japanese and Korea
 their words of two letters match inside too ("氏名" in "回答者氏名").
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import string

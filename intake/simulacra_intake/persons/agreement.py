@@ -4,8 +4,6 @@ Numbers of respondents that start again in each wave of a tracker repeat as thos
 a panel a person's answers agree; under restarting numbers nothing does beyond chance.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

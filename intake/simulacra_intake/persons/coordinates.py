@@ -1,7 +1,5 @@
 """Coordinates of persons, which are learned on a grid of 0.1 degrees."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

@@ -3,8 +3,6 @@
 A panel's wave is another thing: which interview of a person a row is (`waves`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 

@@ -4,8 +4,6 @@ A place that is the same in nearly all words of a form ("+44 7" in British mobil
 all others are drawn. Codes are counted out rather than drawn at random, so they never repeat.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import string

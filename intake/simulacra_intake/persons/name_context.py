@@ -1,7 +1,5 @@
 """Names of persons that no list has, found by their context: e-mail addresses, first names."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

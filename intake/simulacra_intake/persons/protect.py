@@ -2,8 +2,6 @@
 few persons is not emitted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Frequent ones are learned as any. Rare ones are learned as one level, and a row 
 public level at random, which belongs to no other answer of the row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

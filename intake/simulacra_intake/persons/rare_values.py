@@ -5,8 +5,6 @@ a code for no answer becomes a gap. Where persons have several rows, numbers and
 extreme ones are moved inside. A column of numbers of fewer than five persons is not learned.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -4,8 +4,6 @@ Those of one column are one level, learned as a group, if five persons have one 
 else others are drawn in their place. On a scale they become the neighbor level.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 

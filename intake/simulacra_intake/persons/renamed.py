@@ -3,8 +3,6 @@
 What a summary has is asked about in `simulacra_trainer.waves.matched`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Roles that the user states, checked against the cells."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

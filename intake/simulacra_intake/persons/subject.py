@@ -5,8 +5,6 @@ name, its form, the order of the file or the personal data that it decides say t
 persons. Of several, the one that decides most columns is the subject; the others are foreign keys.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The wave of a panel: which of the interviews of a person a row is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Sequence
 

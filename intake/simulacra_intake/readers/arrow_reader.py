@@ -4,8 +4,6 @@ Lengths and offsets in the file are untrusted and Arrow does not check all of th
 limit of the confined process matters here.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Batches that every reader returns, and the typed columns of Parquet and Arrow files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ of its accented letters that belong to one language, so "Łódź" in Windows-125
 as "£ódŸ" in Windows-1252.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

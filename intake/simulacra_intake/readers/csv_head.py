@@ -1,7 +1,5 @@
 """First and last lines of a CSV: delimiter, layout, and the lines below the table."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ pyarrow.csv parses; this module gives it a stream of known encoding and turns it
 messages for the customer.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -6,8 +6,6 @@ JIS X 0208 and Big5, and the syllables of KS X 1001. Other encodings, read as on
 many rare characters, or fail.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Lines of a sheet that are not rows: titles above the header, further header lines, totals."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence

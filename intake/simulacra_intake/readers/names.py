@@ -1,7 +1,5 @@
 """Names of columns, made whole and checked, and the number of rows and columns."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

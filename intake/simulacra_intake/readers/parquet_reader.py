@@ -5,8 +5,6 @@ limit of the process has the last word. Dictionary-encoded text stays encoded, w
 files small.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator

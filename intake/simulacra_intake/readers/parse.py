@@ -3,8 +3,6 @@
 The table is never in memory as a whole.
 """
 
-from __future__ import annotations
-
 import io
 import json
 from importlib import import_module

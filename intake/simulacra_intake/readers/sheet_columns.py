@@ -1,7 +1,5 @@
 """Columns of a worksheet: cells of mixed types collected in chunks and unified at the end."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Detection of file formats, compression, encoding and delimiter from bytes."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -5,8 +5,6 @@ end on a header that declares 100,000 variables. Layout:
 https://www.gnu.org/software/pspp/pspp-dev/html_node/System-File-Format.html
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Columns that the file does not name: an index is named as one, an empty column is left out."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import pyarrow as pa

@@ -6,8 +6,6 @@ gigabytes, an XML entity can expand to as much, and calamine keeps every cell be
 the last filled one, so two cells in opposite corners of a sheet cost seventeen billion.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import io

@@ -8,8 +8,6 @@ network namespace, only the system calls of a parser and only the files of Pytho
 discarded, because it could quote the upload.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

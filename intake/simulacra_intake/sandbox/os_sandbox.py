@@ -7,8 +7,6 @@ are the stable ABI of the kernel. Called through libc: no maintained library exi
 and those for seccomp need a system library.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

@@ -6,8 +6,6 @@ message, detail, pointer} with exit status REFUSED. KEYS_FD has the key of SINK_
 stdin if the upload is an `EncryptedFile`.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -4,8 +4,6 @@ A Tenant that an administrator deletes later stays deleted, whatever the request
 that led to no Tenant is deleted after 30 days.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

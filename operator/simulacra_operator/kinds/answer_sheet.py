@@ -1,7 +1,5 @@
 """AnswerSheet: once its Model is Ready, a `sheet` Job compares all levers of an outcome."""
 
-from __future__ import annotations
-
 from simulacra_crds.tasks import SheetRequest
 from simulacra_operator.work.jobs import Size
 from simulacra_operator.work.questions import question

@@ -5,8 +5,6 @@ tenant's users cannot write, says which prefixes may be read, at which endpoint 
 reads with that access only. Messages never quote the uri, which may contain customer data.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

@@ -6,8 +6,6 @@ Dataset stops after reading and its upload is kept, one hour at most, until `hol
 spec, status and clock, so that a restart changes nothing (ADR 0053).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """EffectEstimate: once its Model is Ready, an `estimate` Job answers one causal question."""
 
-from __future__ import annotations
-
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_operator.work.questions import question
 

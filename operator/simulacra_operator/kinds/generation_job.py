@@ -4,8 +4,6 @@ With spec.given, it completes rows: those of the Model's own Dataset, or of anot
 be Ready too. Its one part has the filled cells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

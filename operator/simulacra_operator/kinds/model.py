@@ -1,7 +1,5 @@
 """Model: once its Dataset is Ready, a `fit` Job fits it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

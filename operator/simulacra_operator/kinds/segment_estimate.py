@@ -1,7 +1,5 @@
 """SegmentEstimate: once its Model is Ready, a `boost` Job certifies the shares of its segments."""
 
-from __future__ import annotations
-
 from simulacra_crds.tasks import BoostRequest
 from simulacra_operator.work.questions import question
 

@@ -1,7 +1,5 @@
 """Conditions, and the merge patch between the current and the desired status."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

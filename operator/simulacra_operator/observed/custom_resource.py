@@ -4,8 +4,6 @@ The CRD schemas accept slightly more than the pydantic models. A spec that the m
 never block a deletion, so a deletion uses metadata and status only.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ So the pass that its last event starts need not read it. A drained pod is soon g
 counts no failure: it is missed among the pods of the last pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from simulacra_crds.kube.client import Object

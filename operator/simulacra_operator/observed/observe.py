@@ -4,8 +4,6 @@ Each pass reads the resource and its Job from the API server. What many resource
 Dataset, Model) may be half a second old, but never older than its last event.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,8 +4,6 @@ An admission webhook may quote the whole pod in its answer. So of an Event, only
 recognized, and of them only the names of cluster objects.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -5,8 +5,6 @@ pass wrote is kept for the next pass over the same object, until another's event
 the version that it changes, so one that is outdated after all only meets a conflict.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 from simulacra_crds.kube.client import CUSTOM, Cluster, Object

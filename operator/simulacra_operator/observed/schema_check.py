@@ -4,8 +4,6 @@ The checks are those of the API and of the pods. The finding has the path in the
 place of a column among the keys instead of its name; names and levels stay in memory.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from pydantic import ValidationError

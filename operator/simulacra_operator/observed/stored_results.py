@@ -1,7 +1,5 @@
 """Results of pods that are longer than a termination message, read from the object store."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from typing import Protocol

@@ -5,8 +5,6 @@ log looks like meanwhile. It is kept with the progress of the check in a ConfigM
 the checkpoint key signed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -1,7 +1,5 @@
 """ConfigMaps of the operator in the system namespace."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, NotFound, Object

@@ -4,8 +4,6 @@ A pass with actions is followed by another, until one has none. A pass that fail
 backoff. Events only say that a key may need a pass; the sweep finds what a missed event concerned.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import traceback

@@ -4,8 +4,6 @@ A pool of threads runs them. A call that hangs costs a thread, never the loop, a
 pool limits the load on a slow store or key provider.
 """
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from collections import deque

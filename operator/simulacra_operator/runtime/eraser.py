@@ -5,8 +5,6 @@ out again (when the key was shredded, how much was stored) is in status before t
 certificate is the last step: where it exists, the erasure is complete and on record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal

@@ -1,7 +1,5 @@
 """Routes events to the controller: which resource they concern, and whether it needs a pass."""
 
-from __future__ import annotations
-
 from simulacra_crds.kube.client import Object
 from simulacra_operator.observed.custom_resource import Key, key_of
 from simulacra_operator.runtime.controller import Controller

@@ -4,8 +4,6 @@ An Event is emitted when the reason of Ready changes to one that people care abo
 condition says: constants and counts, never customer data. One that cannot be written is dropped.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs the actions of a pass. Each may be repeated, because a pass may be cut off after any."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import time

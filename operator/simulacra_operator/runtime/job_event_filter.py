@@ -1,7 +1,5 @@
 """Filter of Job events: most do not concern a reconciler."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from simulacra_crds.kube.client import Object

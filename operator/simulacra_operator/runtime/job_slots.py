@@ -8,8 +8,6 @@ wait), updated by events, and the Jobs are read again when the quota looks full 
 `REREAD_S`, in case an event was lost.
 """
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import itertools

@@ -4,8 +4,6 @@ kopf's defaults would collide with other operators (finalizer, annotations, peer
 spec, with the customer's conditions, into an annotation. This setup avoids both.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator

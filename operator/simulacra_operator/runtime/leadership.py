@@ -8,8 +8,6 @@ server waits instead of ending: nothing can be read, so nothing is started, and 
 says whether it still leads.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import secrets

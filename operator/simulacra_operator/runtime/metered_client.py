@@ -3,8 +3,6 @@
 The number of writes per resource is documented, so it is a metric.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """What a pass does: observes a resource and asks the reconciler of its kind for actions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Work queue: each key at most once, never in two passes at a time, with retry backoff."""
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import itertools

@@ -1,7 +1,5 @@
 """What the controller keeps of each resource from pass to pass, in one place by key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -4,8 +4,6 @@ The API serves the ConfigMap with the public parts. The Secret is in a namespace
 the API may read nothing.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from contextlib import suppress

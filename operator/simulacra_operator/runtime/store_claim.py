@@ -9,8 +9,6 @@ orphans. So the name survives upgrades, reinstallations and lost Secrets, and a 
 rebuilt from a backup is another installation.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Never

@@ -1,7 +1,5 @@
 """Cleanup of stored objects without a resource, of expired tombstones and of old notices."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from datetime import datetime

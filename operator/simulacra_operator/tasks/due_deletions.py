@@ -4,8 +4,6 @@ A deletion applies to the version in the snapshot only, so of an extension and a
 one wins. A tenant's limit, which changes no version, is read again before it deletes anything.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Publication of the live data keys as a signed Merkle root, for proofs of absence."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from simulacra_custody.audit.installation_keys import InstallationKeys

@@ -1,7 +1,5 @@
 """Periodic tasks: a step that runs again and again, whether the last one failed or not."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator

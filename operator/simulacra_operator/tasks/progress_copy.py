@@ -1,7 +1,5 @@
 """Copies the progress that running work stores, in coarse steps, into status."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 

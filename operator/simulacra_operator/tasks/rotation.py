@@ -6,8 +6,6 @@ running Job (whose pods know the token that it was created with) uses the new on
 nothing is lost whatever is interrupted.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Never
 

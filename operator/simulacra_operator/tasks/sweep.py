@@ -8,8 +8,6 @@ Sweeps take a quarter of the time at most. A resource that is created or gets an
 between two of them is known by its event, and by the next sweep if that is missed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import logging

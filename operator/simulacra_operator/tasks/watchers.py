@@ -8,8 +8,6 @@ the finalizer of those that have it: a Tenant that is no longer listed would be 
 bytes would stay. So its reconciler keeps the finalizer itself.
 """
 
-from __future__ import annotations
-
 from contextlib import aclosing
 
 from simulacra_crds.kinds.base import LABEL_KIND

@@ -3,8 +3,6 @@
 The first action that fails ends the pass, which is then retried from a fresh observation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from simulacra_crds.kinds.base import Artifact

@@ -1,7 +1,5 @@
 """A resource and its ancestor: when the work may start, owner and labels, the pods' task."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET, LABEL_GIVEN

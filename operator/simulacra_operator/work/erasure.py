@@ -8,8 +8,6 @@ bytes are verified absent and that is on record. The spec is not used, so an inv
 obstacle.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_GIVEN

@@ -3,8 +3,6 @@
 Nothing is kept in memory, so restarts and clock changes have no effect.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ It knows names and wrapped keys only. A distributed fit is an Indexed Job as wel
 at once and connect to the first of them, by a name that a headless Service provides.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 

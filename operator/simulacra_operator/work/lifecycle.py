@@ -4,8 +4,6 @@
 state, so missed events and an interrupted earlier pass make no difference.
 """
 
-from __future__ import annotations
-
 from simulacra_crds.kinds.base import LastFailure, Phase
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason

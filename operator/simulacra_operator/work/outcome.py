@@ -1,7 +1,5 @@
 """Outcome of a Job from its conditions and pods: running, succeeded, failed or lost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,8 +4,6 @@ Messages contain only what the operator wrote into the pod. Of the kubelet's mes
 names of the Secret and its keys are recognized.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Kinds that ask a Model one question: once it is Ready, one Job answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

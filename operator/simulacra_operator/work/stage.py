@@ -1,7 +1,5 @@
 """Stage of the work of one resource: what its status shows and what to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Status of a resource whose work is one Job, from the stage of the work."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

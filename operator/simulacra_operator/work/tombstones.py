@@ -4,8 +4,6 @@ A resource older than that needs none. An upload that was never completed create
 key stays free. A probe has an empty digest: it has no key.
 """
 
-from __future__ import annotations
-
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Object
 from simulacra_crds.tombstone import REQUEST_DIGEST, TOMBSTONE_LIFETIME, Tombstone, manifest

@@ -1,7 +1,5 @@
 """What a column of a draft can hold, and why there is no draft."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence

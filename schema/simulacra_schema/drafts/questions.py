@@ -1,7 +1,5 @@
 """Questions of a description as a draft asks them: their kinds, values, ranges and skips."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

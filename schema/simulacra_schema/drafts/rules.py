@@ -1,7 +1,5 @@
 """Rules of a description in a draft: which rows break one, and what a row needs to hold it."""
 
-from __future__ import annotations
-
 import math
 import operator
 import random

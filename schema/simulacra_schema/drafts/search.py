@@ -1,7 +1,5 @@
 """The search for answers that meet shares, cells and rules to the row."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """A draft: random answers to a questionnaire as an Arrow table, marked as one in every format."""
 
-from __future__ import annotations
-
 import math
 import random
 from fractions import Fraction

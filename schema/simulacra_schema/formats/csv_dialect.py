@@ -4,8 +4,6 @@ A generated table carries them as metadata, so Parquet files keep types and whoe
 the trainer or the API, writes the dialect of the upload. Imported by those who have pyarrow.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pyarrow as pa

@@ -3,8 +3,6 @@
 pyreadstat writes whole data frames and no multiple-response sets; this writes a stream.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import struct

@@ -3,8 +3,6 @@
 Layout: https://www.gnu.org/software/pspp/pspp-dev/html_node/System-File-Format.html
 """
 
-from __future__ import annotations
-
 import re
 import struct
 import sys

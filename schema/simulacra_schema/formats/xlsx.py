@@ -3,8 +3,6 @@ sheet "Rows", and the sheet "Columns" with the labels of columns and codes. `wri
 several small tables.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

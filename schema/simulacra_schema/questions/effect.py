@@ -1,7 +1,5 @@
 """The effect of one column on another."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, Generic, Literal
 

@@ -1,7 +1,5 @@
 """What a fit follows: causal knowledge, family, privacy."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

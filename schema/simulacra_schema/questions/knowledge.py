@@ -4,8 +4,6 @@ The rules are those of the fit (`simulacra_trainer.graph.constraints`, which nee
 matrices), in plain Python so that the API can answer at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise

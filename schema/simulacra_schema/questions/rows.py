@@ -1,7 +1,5 @@
 """Rows under conditions and interventions, or given rows to complete."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Generic, Literal, TypeVar
 

@@ -1,7 +1,5 @@
 """Shares of answers in segments."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Literal

@@ -1,7 +1,5 @@
 """The effects of many levers on one outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 

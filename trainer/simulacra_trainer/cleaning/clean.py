@@ -4,8 +4,6 @@ Conservative by design: a value changes only if the whole column shows its meani
 stay.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Cleaning under a description, and the completed description of the result."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

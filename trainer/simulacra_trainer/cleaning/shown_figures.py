@@ -4,8 +4,6 @@ A schema is shown to whoever may use the dataset, so no figure of it is one pers
 counts one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The pairs that a completion is asked about: their columns, rows and statements."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 

@@ -5,8 +5,6 @@ max(0, p + q - 1) and at most min(p, q) (Fréchet, 1951). Means of these over re
 cell's share for any common columns; statements narrow them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product

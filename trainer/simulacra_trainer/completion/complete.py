@@ -1,7 +1,5 @@
 """The entry point of a completion."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What is to be filled: the columns, their gaps, and why a completion is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ The completed description of the donors' table is stated for the columns that bo
 of them every level is rare and every column may be constant.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Answers of a column in few groups, of which the cells of a pair are made."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

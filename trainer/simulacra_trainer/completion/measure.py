@@ -3,8 +3,6 @@
 Before it: whether the common columns tell anything about what is to be filled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 

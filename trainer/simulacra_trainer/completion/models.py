@@ -1,7 +1,5 @@
 """The m fillings of a table, each by models of another random half of the donors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ the figure under independence given z, and bounds that hold whatever else connec
 docs/adr/0098 has the reasons, benchmarks/results/fusion.md the figures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace

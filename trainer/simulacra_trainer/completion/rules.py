@@ -1,7 +1,5 @@
 """Relations of the table in filled cells: given cells stay, drawn ones follow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

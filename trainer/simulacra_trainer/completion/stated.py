@@ -1,7 +1,5 @@
 """Rules of the description in filled rows: given cells stay, and gaps no draw helps stay empty."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

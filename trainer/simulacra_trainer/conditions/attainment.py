@@ -4,8 +4,6 @@ AttainmentDetail names columns, levels and values: it is customer data and goes 
 encrypted artifact attainment.json. Its summary holds figures without names, for a status.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import ConfigDict, Field

@@ -6,8 +6,6 @@ as a column of its own. A cell is a combination of classes; the minimum-KL tilt
 depends on cells only.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

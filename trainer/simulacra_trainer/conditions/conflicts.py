@@ -5,8 +5,6 @@ the schema, so what it refuses no table of this schema can meet. `conflict` is a
 atoms of a pool, where the data have no rows that a request needs.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence

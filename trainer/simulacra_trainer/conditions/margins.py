@@ -4,8 +4,6 @@ Raking is iterative proportional fitting (Deming and Stephan 1940). Its limit is
 the table nearest to the start in KL(p || q) (Csiszar 1975). The programs are solved by HiGHS.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What became of quotas, and why one is not met."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

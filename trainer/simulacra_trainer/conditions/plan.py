@@ -5,8 +5,6 @@ them. Picking pool rows at the raked frequencies is therefore the minimum-KL til
 model, without rejection.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Quotas as conditions on a pool: the class of each row, and the bounds of the cell's share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ ten); then one small integer program (HiGHS) finds the table, or the one that mi
 the fewest rows.
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 

@@ -3,8 +3,6 @@
 Hard are numeric ranges, shares of zero ("none of these") and shares that sum to one ("only these").
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Possible values of a column, from its schema alone; the rows are never read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

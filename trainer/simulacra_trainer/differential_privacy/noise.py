@@ -9,8 +9,6 @@ of several queries add up (Bun & Steinke, 2016). Two tables are neighbors when t
 content of one row; the number of rows is public.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -14,8 +14,6 @@ and the exponential mechanism with parameter e costs rho = e^2 / 8 (Cesar & Roge
 is computed from the drawn rows is post-processing and costs nothing.
 """
 
-from __future__ import annotations
-
 import math
 import secrets
 from dataclasses import dataclass

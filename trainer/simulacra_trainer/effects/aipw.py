@@ -13,8 +13,6 @@ So no single row can dominate. Folds are drawn three times; the median counts, a
 the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whom an effect is for: everybody who was asked about, or those of them who have counterparts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 

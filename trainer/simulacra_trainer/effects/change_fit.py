@@ -8,8 +8,6 @@ and its error (best linear predictor: Chernozhukov, Demirer, Duflo & Fernandez-V
 2025). What remains is the reliability, and the share of the differences that is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ and of the weights moves the effect by at most S r / sqrt(1 - r), where S^2 is t
 residual times the mean squared representer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -5,8 +5,6 @@ background. A column that none of them orders is unknown: tiers say nothing of c
 or of the treatment's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain

@@ -4,8 +4,6 @@ There a model extrapolates, and no standard error knows by how much. The fitted 
 rows well where its level is wrong, so the arm is counted among the rows with the lowest one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Answers by a stated design: an instrument, or parallel trends of two groups."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from simulacra_crds.tasks import EstimateRequest

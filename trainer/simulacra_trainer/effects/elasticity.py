@@ -7,8 +7,6 @@ outcome may differ. Of a yes/no outcome it is a semi-elasticity: percentage poin
 1 % more of the treatment.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

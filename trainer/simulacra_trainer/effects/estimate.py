@@ -1,7 +1,5 @@
 """Average causal effects from a table, statements and a learned graph, with a verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Everything that an answer is judged by: effects under each open set, checks, sensitivity."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -10,8 +10,6 @@ Economics 11, 2019). With one instrument the effective F of Montiel Olea & Pflue
 robust F of the first stage.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

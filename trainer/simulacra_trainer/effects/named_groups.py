@@ -3,8 +3,6 @@
 So people can filter the same rows, and judge whom an answer leaves out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

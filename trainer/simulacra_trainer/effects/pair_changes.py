@@ -5,8 +5,6 @@ cumulative share, and keep their quantile. `change_fit` measures both. Where the
 everybody with the same treatment changes by the mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

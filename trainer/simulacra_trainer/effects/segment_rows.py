@@ -1,7 +1,5 @@
 """The rows of segments: groups of one or two columns, numbers cut at quantiles."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

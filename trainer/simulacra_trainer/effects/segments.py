@@ -9,8 +9,6 @@ holds for all segments. Whether segments differ at all is the same max-t of thei
 their mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ correlations, so they are drawn from those. Estimates of the same rows correlate
 1.96 and Bonferroni's value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -14,8 +14,6 @@ splines; Nychka, JASA 83, 1988; Marra & Wood, Scandinavian Journal of Statistics
 the curve by a test instead, or a prior that favors lines, misses effects that are barely curved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

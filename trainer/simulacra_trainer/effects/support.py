@@ -4,8 +4,6 @@ Effects, sheets, rows under do() and pairs all ask `unsupported`, so none claims
 cannot be answered.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ respondents with the value represent the population under the intervention (Horv
 same columns, and the same rule says whether they are enough (`support`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

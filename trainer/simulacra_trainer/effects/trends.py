@@ -9,8 +9,6 @@ people are asked in each wave (Sant'Anna & Xu, Difference-in-differences with co
 2023). Errors are those of persons or clusters, so what the answers of a person share cancels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Numbers and lists of columns in the texts of answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ bin 1..250 (a value frequent enough to fill a bin gets its own); for levels 1..2
 frequent ones and 255 for all others.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 
 import numpy as np

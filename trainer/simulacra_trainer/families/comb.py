@@ -5,8 +5,6 @@ multiples is said by ten shares, each of the persons of all multiples together; 
 is not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

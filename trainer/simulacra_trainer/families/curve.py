@@ -8,8 +8,6 @@ generalized Pareto tails with the mean and the spread of the last persons. So a 
 statistic of many persons, or invented: how often it comes tells nothing of one person.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

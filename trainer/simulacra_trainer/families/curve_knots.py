@@ -1,7 +1,5 @@
 """The knots of a column's curve: means of persons, jumps of the density, and tails (`curve`)."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -5,8 +5,6 @@ own cell), a level is a cell, missing is a cell. Likelihoods are probabilities o
 gains nothing from a finer density.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Gumbel-max noise, which couples the value of a category with its value in another world."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -8,8 +8,6 @@ Grids are nested (1, 5, 10, 50, ...). A number rounded to tens is a multiple of 
 ten cases, so the shares of multiples are solved for the shares of grids, from the finest on.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -4,8 +4,6 @@ The errors of shares, means and coefficients of the rows are smaller than those 
 numbers, at the same law of each single row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Causal knowledge as constraints of the search, and errors for contradictions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Four quantile bins worked best on mixed tables with linear and nonlinear effects
 to 0.96).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

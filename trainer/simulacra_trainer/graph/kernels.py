@@ -15,8 +15,6 @@ one pool of flat arrays; nodes 0..p-1 are the roots. All kernels release the GIL
 randomness.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -6,8 +6,6 @@ half-samples find it again (`suggestions`). The form of a function never decides
 because on real data that is no better than a coin flip.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -5,8 +5,6 @@ Start from v-structures and known directions, then apply Meek's four rules until
 bool [p, p]: a -> b if only [a, b] is set, undecided if [b, a] is set too.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

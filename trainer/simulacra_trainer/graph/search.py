@@ -4,8 +4,6 @@ One column at a time is moved to its best position until no move helps; then aga
 order. Restarts share the grow-shrink trees, so forty cost two to five times as much as one.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

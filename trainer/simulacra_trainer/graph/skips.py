@@ -6,8 +6,6 @@ column with gaps is drawn only if the two columns also depend on each other amon
 answered both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

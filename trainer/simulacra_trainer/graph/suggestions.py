@@ -6,8 +6,6 @@ searched from its own random order and without knowledge, do not. On 29 survey t
 arrows at columns that nothing can cause then pointed into them; with bootstraps 27 of 58 did.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

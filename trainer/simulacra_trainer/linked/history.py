@@ -4,8 +4,6 @@ The running mean (or the shares of levels) over the rows so far shows what is th
 that no random effects have to be modelled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ spread, or the shares of levels. A model of one half of the persons draws person
 may be copies, or nearer to the seen half, than chance allows (`attackers.neighbors`).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

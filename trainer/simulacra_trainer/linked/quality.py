@@ -5,8 +5,6 @@ of persons and rows, and from one row to the next are all relations between colu
 found and judged as those of ordinary rows are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ persons in the table than to others. Here neighboring values share their persons
 some of them are more frequent than chance allows, as round amounts are.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The column that orders the rows of a person: a wave, a date, a number or an ordered scale."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

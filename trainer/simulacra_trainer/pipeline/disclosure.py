@@ -10,8 +10,6 @@ All is measured on exchanged halves. A model of half of the rows tells more of t
 all, so gains are divided by constants.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

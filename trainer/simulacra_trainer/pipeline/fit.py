@@ -1,7 +1,5 @@
 """The fit pipeline: causal graph, half-model with privacy tuning, model of all rows, report."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The report of a fit: half-model against holdout, copying test, relations, worth, verdicts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -6,8 +6,6 @@
 - Linked rows: persons are drawn as rows are, then their histories (`linked_rows`).
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

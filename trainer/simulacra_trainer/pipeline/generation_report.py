@@ -8,8 +8,6 @@ answers, whether the person is in the table. Columns with a condition or an inte
 compared, because they differ on purpose.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

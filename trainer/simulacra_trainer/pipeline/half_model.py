@@ -1,7 +1,5 @@
 """The half-model of a fit, which tests privacy: by tuning, by its family, or with a guarantee."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -9,8 +9,6 @@ ones to most synthetic rows, and the half that holds them wins (independent colu
 tables are tested both ways.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

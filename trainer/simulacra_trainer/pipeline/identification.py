@@ -1,7 +1,5 @@
 """Verdict of rows under do(): what they rest on, and what remains an assumption."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from pydantic import Field

@@ -5,8 +5,6 @@ hold whole persons and have random streams of their own, so rows do not depend o
 shards, and a person is in one shard. A person has one set of invented values in all its rows.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ small tables with log-linear regressions, attackers may gain no more than a tole
 the copying test allows.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

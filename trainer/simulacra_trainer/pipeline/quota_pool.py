@@ -5,8 +5,6 @@ all rows is. They replace the pool's rows in the cell and stand for as many: the
 the learned distribution, by its weights, which are equal within every combination of quotas.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The rows and the schema that a fit learns: within its limits, and private where requested."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

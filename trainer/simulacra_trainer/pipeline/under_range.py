@@ -3,8 +3,6 @@
 The range is on the column of most different numbers, and wide, so that most people are inside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

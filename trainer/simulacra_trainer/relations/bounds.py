@@ -1,7 +1,5 @@
 """Columns that are never above another: start before end, a part within the whole."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 import numpy as np

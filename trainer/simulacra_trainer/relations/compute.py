@@ -1,7 +1,5 @@
 """Compute the columns that relations give from the others."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ these are nearly all rows, no row breaks it, and neither column decides alone: b
 persons would have broken it. Pairs of fewer persons are in no rule and are not drawn because of it.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 

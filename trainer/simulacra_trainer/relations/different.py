@@ -5,8 +5,6 @@ persons a value twice. A row that repeats one is drawn again from the column tha
 each column follows what those before it leave.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np

@@ -13,8 +13,6 @@ so three of the four columns follow from two. Columns of few values are learned 
 of two learned ones may have a value that nobody has seen, and a price list has none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa

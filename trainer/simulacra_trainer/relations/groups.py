@@ -5,8 +5,6 @@ Others join a group if no row has two of them, though by chance 20 persons would
 Rare ones that fill the rows which the group leaves over make it complete.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 

@@ -5,8 +5,6 @@ least five persons have, with the value of each; a level that stands for rare wo
 apart and a gap decide nothing. Chance would have let 20 persons break it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The numeric columns of a clean table as a matrix, for the search of relations."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ it gives its column in every row, up to the rounding of that column: a price giv
 to six places, but a rounded percentage need not give the price.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ three values, all of them those of one column; a column that is equal to the pic
 is no choice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a fit does with the relations of a schema."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Totals and means of batteries, and other sums with the coefficients 1 and -1."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 import numpy as np

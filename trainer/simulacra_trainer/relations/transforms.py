@@ -4,8 +4,6 @@ Tables of economists and of scores often hold both `wage` and `log_wage`, `age` 
 Learned apart, the pair contradicts itself in every row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 

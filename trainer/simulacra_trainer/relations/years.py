@@ -5,8 +5,6 @@ a year, or the interviews took months. A row whose age does not fit is drawn aga
 fits, birth or age moves by whole years.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 

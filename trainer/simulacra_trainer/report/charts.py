@@ -1,7 +1,5 @@
 """Pictures of the report as inline SVG: shares, distributions, associations, lines of waves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise

@@ -1,7 +1,5 @@
 """The causal graph as SVG: causes above effects, in layers (Sugiyama et al., 1981)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Facts of a table and its fit for the head of a report: columns, persons, weights, guarantee."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

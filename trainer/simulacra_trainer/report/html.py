@@ -1,7 +1,5 @@
 """The report as one HTML file, from `templates/report.html.j2`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any

@@ -4,8 +4,6 @@ An attacker who has the rows alone reads the words in them. A word that one to f
 name or single them out, so rows that carry such words are not called private.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

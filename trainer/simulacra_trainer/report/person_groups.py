@@ -6,8 +6,6 @@ so the rows of two reports differ by whole groups (microaggregation; Domingo-Fer
 Mateo-Sanz, 2002).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

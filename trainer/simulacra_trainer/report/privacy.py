@@ -1,7 +1,5 @@
 """Privacy: exact copies of training rows, and nearness to them, against unseen real rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -9,8 +9,6 @@ report. Real rows are in a quota where most of their group of five persons or mo
 not depend on the ends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

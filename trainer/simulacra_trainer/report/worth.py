@@ -4,8 +4,6 @@ Of a single pair there are a word and its strength; how far its cells are from u
 on halves of a few hundred rows.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

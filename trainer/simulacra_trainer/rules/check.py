@@ -3,8 +3,6 @@
 A gap breaks no rule, unless the rule asks for `missing`. It is in no cell of `if` and `forbidden`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import numpy as np

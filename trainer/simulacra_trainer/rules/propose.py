@@ -7,8 +7,6 @@ The constant is the difference of five persons or more, or a multiple of five be
 are proposed as forbidden where independent columns would have many rows with both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from itertools import combinations
 

@@ -4,8 +4,6 @@ Under a narrow condition or do() hardly any draw may hold a rule. What is fixed 
 columns of a rule the last one moves first, no farther than needed, and within its own range.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The rules of a description in the names of a clean table, and how many of its rows break them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

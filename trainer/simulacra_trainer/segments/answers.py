@@ -1,7 +1,5 @@
 """Respondents of cells by answer, and the conditions that ask for certified shares."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter

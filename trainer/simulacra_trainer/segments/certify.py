@@ -4,8 +4,6 @@ Segments of a wave borrow from the same segment in other waves of a tracker: the
 of the pooling like any other column.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any

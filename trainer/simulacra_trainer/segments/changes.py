@@ -7,8 +7,6 @@ of several segments share sampling points that fails, and the usual two-sided te
 pooled shares are never tested: pooling shrinks changes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

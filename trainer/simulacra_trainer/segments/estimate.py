@@ -5,8 +5,6 @@ dependences the privacy limit weakens. Their counts have noise (`cell_keys`), so
 shares counts persons.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import product
 

@@ -7,8 +7,6 @@ left out of a total are fewer than five together, the counts that are shown are 
 these expected ones they make up the total: subtraction gives what was expected, whatever was there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

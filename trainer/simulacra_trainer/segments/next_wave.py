@@ -4,8 +4,6 @@ All counts are those that segments show, so that no choice of targets tells of f
 `past_waves` has the method.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 

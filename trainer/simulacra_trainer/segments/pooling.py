@@ -9,8 +9,6 @@ likelihood is approximated by a normal one around the current logits, as in iter
 least squares. One round of scales gives levels and cells Student tails, for outliers among them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Distribution functions are linear between means of BLOCK persons or more (mid-di
 functions; Ma, Genton & Parzen, 2011), so no figure is one person's.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

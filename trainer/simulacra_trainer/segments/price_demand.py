@@ -4,8 +4,6 @@ Demand falls with the price (isotonic regression), in a band that holds for all 
 price has a set of prices that are not worse beyond chance (Hsu, 1984).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, stdtrit

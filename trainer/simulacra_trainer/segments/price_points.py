@@ -4,8 +4,6 @@ Each crossing of two curves is the median of the two columns together, so its in
 Woodruff's (1952).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import isotonic_regression
 

@@ -1,7 +1,5 @@
 """Answers to price questions, from the respondents in the model's clean table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from simulacra_schema.price_columns import asked_price

@@ -8,8 +8,6 @@ MIN_EFFECTIVE effective rows, or persons, are near a value there is a gap, never
 A value of fewer than MIN_PERSONS persons is no point, and no figure counts them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """From a request to the answer sheet: contrasts, simultaneous intervals, verdicts, ranking."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Sequence

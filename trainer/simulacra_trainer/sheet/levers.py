@@ -1,7 +1,5 @@
 """Contrasts of a sheet: which columns are levers, and which two values of each are compared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 Its pictures are SVG coordinates: intervals, curves, propensities.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Order of the levers, and the words that keep it from being read as more than it is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from simulacra_schema.answers import VERDICT_KINDS

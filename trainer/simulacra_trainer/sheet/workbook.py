@@ -1,7 +1,5 @@
 """The answer sheet as an Excel workbook: ranking, adjustment sets, checks, curves, statements."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any

@@ -1,7 +1,5 @@
 """Encrypted artifacts of one resource, read and written through custody."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager

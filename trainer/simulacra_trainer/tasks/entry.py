@@ -5,8 +5,6 @@ hold no customer data: of an unexpected error only the type and the location are
 support id, because its text may quote data.
 """
 
-from __future__ import annotations
-
 import errno
 import importlib
 import json

@@ -3,8 +3,6 @@
 Its checkpoints are encrypted artifacts, from which the next pod resumes it.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -4,8 +4,6 @@ No artifact has a cell that was given: the part of a completion has row numbers,
 filled cells, and completion.json figures of columns.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 

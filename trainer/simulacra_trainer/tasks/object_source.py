@@ -5,8 +5,6 @@ store is not trusted: received bytes count against the limit, its error texts ar
 its error codes, and botocore follows no redirects.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

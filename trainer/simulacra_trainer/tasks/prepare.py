@@ -1,7 +1,5 @@
 """The task prepare: from an upload, or an object in the customer's store, to a clean dataset."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 A pod runs one of them and imports what it needs; that of all takes half a CPU second more.
 """
 
-from __future__ import annotations
-
 from simulacra_crds.tasks import (
     ESTIMATE,
     REQUEST,

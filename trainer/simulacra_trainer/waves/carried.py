@@ -5,8 +5,6 @@ share, respondents and design effect. Sampling points that several waves visit c
 summary does not name them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

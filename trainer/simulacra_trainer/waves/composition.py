@@ -6,8 +6,6 @@ are those of resampled sampling points or rows (Rao & Wu, 1988) or of the replic
 raking repeated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Labels of waves: that of a table without waves, and the order after a summary."""
 
-from __future__ import annotations
-
 from simulacra_intake.errors import invalid_request
 from simulacra_intake.persons.cross_sections import is_wave_name
 from simulacra_schema.table import TableSchema

@@ -1,7 +1,5 @@
 """Questions that a summary of earlier waves may have under another name, or others under theirs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether answers moved: tests of many contrasts at once, and intervals that hold together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 It is of the real rows alone: what rows a model draws keep of a move is no evidence of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

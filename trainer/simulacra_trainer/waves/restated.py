@@ -1,7 +1,5 @@
 """A summary of earlier waves under the names and levels that its questions have now."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple

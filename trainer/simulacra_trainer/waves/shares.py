@@ -5,8 +5,6 @@ that of its sampling points' totals within strata (Taylor's linearization; Wolte
 degrees of freedom are Satterthwaite's (1946). Points that several waves visit count once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

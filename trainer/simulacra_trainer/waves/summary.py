@@ -4,8 +4,6 @@ Banner columns are left out, the weakest first, until the strong attacker cannot
 without any the answers alone are in it, and where even they tell too much there is no summary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 

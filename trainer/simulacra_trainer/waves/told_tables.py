@@ -1,7 +1,5 @@
 """Tables of one wave of a summary: which cells are shown, and their counts with noise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

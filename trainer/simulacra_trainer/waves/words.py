@@ -1,7 +1,5 @@
 """What moved, in sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

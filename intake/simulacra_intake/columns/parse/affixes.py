@@ -1,7 +1,5 @@
 """Currency, percent signs, units, factors and minus signs around the digits of a number."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Words and signs of approximation around numbers: "ca. 120", "~45", "> 100", "50 or so"."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from functools import cache

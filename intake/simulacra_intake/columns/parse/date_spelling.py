@@ -1,7 +1,5 @@
 """What stands around the digits of dates, and how exactly they are written."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

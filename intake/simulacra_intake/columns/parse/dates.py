@@ -4,8 +4,6 @@ The data decide the order of day and month (13 or more in one position); if they
 stays text.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import dataclass, replace

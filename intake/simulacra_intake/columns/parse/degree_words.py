@@ -4,8 +4,6 @@ A level such as "eher unzufrieden" is a degree ("eher"), a negation ("un-") and 
 ("zufrieden"). Levels form a scale if all have one stem and no two the same position.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ A level is a unit of time, a number of times or of units, and words such as "les
 of a column must be read, and no two may have the same place.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Each form must hold several words, and all of them together nearly all rows. The
 month is one for the column: the forms that decide it decide for the others.
 """
 
-from __future__ import annotations
-
 from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ A column proves its decimal sign ("17,12", "1.234,5") or leaves it open ("33.000
 open column follows the columns of the file that prove one, then the delimiter.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Periods in order: months, quarters, weeks, half years, school years, survey waves."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Order of levels that form a scale: numbered answers, bands, survey word scales."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator, Sequence

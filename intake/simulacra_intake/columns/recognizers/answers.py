@@ -5,8 +5,6 @@ sign. So a column of words is read as a list where the parts of its cells are fe
 combinations, and keep that order; "Washington, DC" does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Dates in one form or in several, and dates of eight digits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from simulacra_intake.columns.build import CleanColumn, datetime_column, note_lost

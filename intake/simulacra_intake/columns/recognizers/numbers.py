@@ -1,7 +1,5 @@
 """Numbers, with their special codes, and words such as "Refused" among them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

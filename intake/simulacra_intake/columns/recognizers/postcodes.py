@@ -1,7 +1,5 @@
 """Postcodes: text that is learned by its first characters where few rows have the whole code."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

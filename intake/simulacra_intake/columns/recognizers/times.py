@@ -1,7 +1,5 @@
 """Times of day and durations written as text: seconds, and the form that writes them again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

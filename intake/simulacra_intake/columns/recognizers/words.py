@@ -1,7 +1,5 @@
 """Words: yes or no, periods in order, identifiers and free text, ordered scales, levels."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Objects of every tenant: a namespace under restricted Pod Security and its guard rails."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

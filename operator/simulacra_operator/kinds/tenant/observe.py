@@ -1,7 +1,5 @@
 """Everything that the reconciler knows about one tenant, and how it is read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Decisions for a tenant: namespace, guard rails and a working key; at the end, its erasure."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from simulacra_crds.kinds.base import FINALIZER

@@ -1,7 +1,5 @@
 """Status of a tenant."""
 
-from __future__ import annotations
-
 from simulacra_crds.kinds.tenant import CANARY_CONDITION, NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
 from simulacra_crds.names import system_namespace

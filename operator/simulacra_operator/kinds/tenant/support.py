@@ -5,8 +5,6 @@ A crash before that repeats the second, which then finds the record: the log has
 in status.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container
 from datetime import datetime, timedelta
 

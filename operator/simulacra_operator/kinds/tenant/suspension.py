@@ -3,8 +3,6 @@
 In two passes, as support access: the first writes the change to status, the second records it.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from simulacra_crds.kinds.tenant import Suspension

@@ -4,8 +4,6 @@ A place that could not be read to its end counts as not searched, whatever the r
 then says so and never becomes better by it.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Results of the canary's runs, and the signed ConfigMap that keeps the last of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """One run of the canary: a marked table is uploaded, fitted, asked for rows, and erased."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """The canary's task: a run now and then, the search for its marks, and the result on record."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence

@@ -5,8 +5,6 @@ died is delivered after its restart. Only the pauses between attempts are in mem
 has its own task: one that hangs delays no other.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import defaultdict

@@ -5,8 +5,6 @@ notice. An annotation of the resource or notice lists the notified webhooks, so 
 events make no difference.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Iterator

@@ -5,8 +5,6 @@ name cannot point elsewhere a moment later. Redirects are not followed, the envi
 are not used, and of the response only the status is read.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

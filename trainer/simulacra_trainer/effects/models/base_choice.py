@@ -5,8 +5,6 @@ predicts these best. So the losses are added up over the fits of a target, and e
 the base whose sum is least so far.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ Two windows around numbers of an attacker's choice may differ by one person, and
 their answers is then that person's. So rows are chosen by whole blocks.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """An effect request checked against the schema: two arms and an outcome over the known rows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

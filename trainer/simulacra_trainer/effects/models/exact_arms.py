@@ -9,8 +9,6 @@ a number stands for another kind of people:
 - a heap, which far more people have than its neighbors, is a habit, a norm or a contract.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -7,8 +7,6 @@ where the arms are too unlike for a line through its own rows to reach the other
 (docs/explanation/methods-effects.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

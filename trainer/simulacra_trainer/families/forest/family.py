@@ -1,7 +1,5 @@
 """The forest family: its options, fit and load."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Training batches of the coded table: rows and column orders, fixed by seed and step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

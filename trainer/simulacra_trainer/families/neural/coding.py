@@ -7,8 +7,6 @@ a training value only by chance. Levels beyond the 256 most frequent ones share 
 are drawn by frequency inside it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Conditional distributions of the columns, for sampling and likelihoods."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 

@@ -7,8 +7,6 @@ All columns are computed together as batched products. After NADE (Uria et al., 
 TabularARGN (Tiwald et al., 2025).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import groupby

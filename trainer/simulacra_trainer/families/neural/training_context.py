@@ -1,7 +1,5 @@
 """Context of a training: checkpoint directory, checkpoint writer, and worker group."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import pickle

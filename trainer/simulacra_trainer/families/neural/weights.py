@@ -1,7 +1,5 @@
 """The trained network as plain tensors stacked by column: sampled from, saved and loaded."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ What the workers must agree on goes through the leader's key-value store as plai
 are exchanged directly.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ipaddress
 import socket

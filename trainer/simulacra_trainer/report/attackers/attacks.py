@@ -10,8 +10,6 @@ nothing treats both alike, so every figure is a difference between members and c
   generated row (ibid.).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

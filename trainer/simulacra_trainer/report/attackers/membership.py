@@ -12,8 +12,6 @@ Members are persons whom the model has seen, controls are others of the same pop
 difference between the two is what the rows tell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

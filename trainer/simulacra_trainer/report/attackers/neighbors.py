@@ -6,8 +6,6 @@ Against a smaller holdout, with training rows thinned to its size, most copied r
 original, and the share looks several times better than it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """What own numbers and words tell of the people in a table: the bar, and the part of the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

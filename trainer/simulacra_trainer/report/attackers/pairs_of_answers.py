@@ -4,8 +4,6 @@ Joint answers may be kept where the numbers of each column tell nothing: so each
 counts by the logarithm of the rows near the person in both, over those that either tells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

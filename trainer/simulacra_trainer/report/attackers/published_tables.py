@@ -5,8 +5,6 @@ counts. Whoever knows a second survey of the same population can tell from the r
 who took part (Homer et al., 2008).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

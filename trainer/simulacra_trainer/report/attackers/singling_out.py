@@ -3,8 +3,6 @@
 Such attributes (birth date, sex, postcode) are called quasi-identifiers (Sweeney, 2002).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ The measure is Cramer's V with Bergsma's correction (2013), between levels and t
 one figure serves columns of every kind. Missing is a level.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

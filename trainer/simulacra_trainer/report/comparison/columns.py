@@ -1,7 +1,5 @@
 """Columns of several clean tables in one coding: float numbers, shared level codes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ mean over pairs of columns that depend on one another: the many pairs that do no
 that the model has lost. Any family can be measured so.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Both columns may be as in the table and in the same tenths, and their difference
 of an interview is nothing beside the weeks of its field work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Chi-squared tests of many pairs of columns, and how far generated cells are from unseen ones."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import chdtrc
 

@@ -4,8 +4,6 @@ The classifier is LightGBM (Ke et al., 2017). The figure is the AUC of its out-o
 (Lopez-Paz and Oquab, 2017), which is 0.5 if the rows cannot be told apart.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np

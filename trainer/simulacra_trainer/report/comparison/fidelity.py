@@ -4,8 +4,6 @@ The floor is the distance of equally many real training rows from the same unsee
 of sampling alone. A synthetic table at the floor is as close to the unseen rows as real rows are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

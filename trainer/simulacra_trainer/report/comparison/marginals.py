@@ -5,8 +5,6 @@ answers are summed up, and bins of numbers are joined with their neighbors. Ends
 numbers, never values of the table. With the persons' keys, counts have their noise (`cell_keys`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

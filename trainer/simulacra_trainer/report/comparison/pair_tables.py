@@ -1,7 +1,5 @@
 """Tables of counts of many pairs of coded columns, all pairs of one shape at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the rows with one answer to a question are worth, for the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ Real rows are unseen ones, so that the noise of the scores weakens both figures 
 many cells do not show when a model shrinks a trend: this does.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -7,8 +7,6 @@ share the tables, and a column needs A^-1 b times its own weights alone. A last 
 answers; its logarithm counts, because the first one says most about those that follow.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ whose columns are permuted (parallel analysis; Horn, 1965). They are rotated so 
 large ones (varimax; Kaiser, 1958), and small ones are left out.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh

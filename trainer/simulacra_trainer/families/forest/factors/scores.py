@@ -6,8 +6,6 @@ before it (`battery`), and beside it only columns that the factors do not explai
 whose correlation with it is beyond chance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

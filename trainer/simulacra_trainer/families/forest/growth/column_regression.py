@@ -1,7 +1,5 @@
 """The log-linear regression of one column: its classes, their values, and its prior."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cached_property
 

@@ -14,8 +14,6 @@
   value of the class. Values that another column decides are drawn by a class tree first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Values that an earlier column decides, as the answers of people who are not asked a question."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS

@@ -10,8 +10,6 @@ conversion. Two numeric columns with at least 10 distinct values each count as s
 rows alike or exactly in reverse.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Trees over hundreds of candidate predictors are slow and, with few rows, find splits in noise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

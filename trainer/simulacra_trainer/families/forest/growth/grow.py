@@ -5,8 +5,6 @@ tables prefer (`column_stages`). Dependencies (`dependencies.Dependency`) are lo
 separately for each value of the column that this one determines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 

@@ -1,7 +1,5 @@
 """The choice between two samplers of a column, by the likelihood of held-out rows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

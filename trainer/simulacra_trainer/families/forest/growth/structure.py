@@ -1,7 +1,5 @@
 """What does not depend on the order of the columns, and the growth of all columns by it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Grows one tree on a column's predictors: a class tree, or a number tree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

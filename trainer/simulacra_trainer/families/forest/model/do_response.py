@@ -7,8 +7,6 @@ regression's residuals. That tree splits where the regression misses a jump or w
 changes; elsewhere all rows share one noise distribution.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 Everything read is checked before a kernel uses it, because kernels index without bounds checks.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

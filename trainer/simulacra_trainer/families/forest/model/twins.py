@@ -1,7 +1,5 @@
 """The counterfactual twins of one column's values: what they had been under other causes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from simulacra_trainer.families.codec import Floats

@@ -5,8 +5,6 @@ one by one while each gains more log-likelihood than a price. The slopes that re
 ridge penalty that maximizes the evidence (MacKay, 1992).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ share an interval of scores; where each lies inside it is imputed from the regre
 ordered probit model (Albert & Chib, 1993).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

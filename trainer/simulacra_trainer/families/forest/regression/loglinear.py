@@ -9,8 +9,6 @@ found by maximizing the evidence (MacKay, 1992), so nothing is selected and noth
 cross-validated. Privacy tuning multiplies all t by one scale: the smaller, the less a row tells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -9,8 +9,6 @@ takes some ten gradients.
 Arrays have a column a row of the table: sums and maxima over classes are then vectorized.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ gradient and four of them suffice. With hundreds of weights the Hessian is too l
 (`loglinear_lbfgs`).
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

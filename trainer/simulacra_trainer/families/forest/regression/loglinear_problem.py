@@ -1,7 +1,5 @@
 """The regression problem of one column: rows of predictors, classes, and what solvers share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache, cached_property
 

@@ -8,8 +8,6 @@ Fellner-Schall iteration (Wood & Fasiolo, 2017), which shrinks useless terms to 
 to be selected or tuned by hand.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

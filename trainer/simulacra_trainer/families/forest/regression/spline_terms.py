@@ -1,7 +1,5 @@
 """Terms of a smooth regression: splines of one number, pairs, waves, steps of a category."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ splits like a number (Breiman et al., 1984, section 5.2; Loh and Vanichsetakul, 
 pays half the price of a split; a split on the variate pays the full price.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

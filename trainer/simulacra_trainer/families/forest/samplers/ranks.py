@@ -1,7 +1,5 @@
 """Compiled kernels that return the rank of a value among sorted donors."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from simulacra_trainer.families.codec import BELOW_ONE

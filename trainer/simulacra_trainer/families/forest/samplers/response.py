@@ -1,7 +1,5 @@
 """Draw a number under do(): a smooth regression plus a residual (see `model.do_response`)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

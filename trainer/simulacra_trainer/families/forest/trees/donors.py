@@ -5,8 +5,6 @@ leaf or level) count each person once. Repeating the donors of a leaf then makes
 the design-weighted one (Pfeffermann, 1993; for trees, Toth & Eltinge, 2011).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

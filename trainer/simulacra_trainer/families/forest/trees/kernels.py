@@ -10,8 +10,6 @@ chi-square, whose variance is at most four times its mean). The result is nearly
 the full search, at a fraction of its cost.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 import numpy.typing as npt

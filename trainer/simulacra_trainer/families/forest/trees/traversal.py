@@ -1,7 +1,5 @@
 """Compiled kernels that send rows down a tree to a leaf and pick a donor there."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from simulacra_trainer.families.forest.trees.kernels import (

@@ -1,7 +1,5 @@
 """A fitted tree, and the sums over columns that it splits on like columns."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 
