@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
-from simulacra_trainer.effects import designs, instrument, trends
+from simulacra_trainer.effects.designs import instrument, stated, trends
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import CROSS_FITS
 from simulacra_trainer.graph import CausalGraph
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--cross-fits", type=int, default=CROSS_FITS)
     given = parser.parse_args()
-    for module in (designs, instrument, trends):
+    for module in (stated, instrument, trends):
         vars(module)["CROSS_FITS"] = given.cross_fits
     print("| case | verdicts | covered | median error | median width | CPU s |")
     print("|---|---|---|---|---|---|", flush=True)

@@ -33,7 +33,7 @@ from scipy.special import ndtr, ndtri
 from simulacra_crds.tasks import FitRequest
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.effects.pair_changes import fit_changes
+from simulacra_trainer.effects.pairs.changes import fit_changes
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 
 HERE = Path(__file__).resolve().parent

@@ -13,9 +13,9 @@ from simulacra_schema.answers import EffectResult
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.effects.counterparts import MOST, PART, almost_without
 from simulacra_trainer.effects.estimate import estimate_effect
-from simulacra_trainer.effects.named_groups import keeps, named_group, outside_in_words
+from simulacra_trainer.effects.overlap.counterparts import MOST, PART, almost_without
+from simulacra_trainer.effects.overlap.named_groups import keeps, named_group, outside_in_words
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.pipeline.generate import plan_generation
 from simulacra_trainer.trained_model import TrainedModel

@@ -14,8 +14,8 @@ from simulacra_schema.answers import VERDICT_KINDS, EffectResult
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.effects.designs.instrument import anderson_rubin
 from simulacra_trainer.effects.estimate import estimate_effect
-from simulacra_trainer.effects.instrument import anderson_rubin
 from simulacra_trainer.graph import CausalGraph
 
 YES = ["false", "true"]

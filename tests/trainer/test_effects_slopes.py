@@ -11,8 +11,8 @@ import pytest
 
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.answered import effect_bounds
 from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.overlap.answered import effect_bounds
 from simulacra_trainer.effects.scores import Scores, part_of, summarize
 from simulacra_trainer.effects.slopes import Doses, sloped, spline_terms
 

@@ -17,8 +17,8 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects import findings
 from simulacra_trainer.effects.estimate import estimate_effect
+from simulacra_trainer.effects.overlap.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.effects.scores import Interval
-from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.pipeline.generate import plan_generation
 from simulacra_trainer.pipeline.generation_report import verdicts_on

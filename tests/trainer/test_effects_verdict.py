@@ -35,7 +35,7 @@ from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.checks import checked
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.findings import Findings
-from simulacra_trainer.effects.support import Support
+from simulacra_trainer.effects.overlap.support import Support
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.constraints import read_knowledge

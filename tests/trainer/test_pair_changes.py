@@ -13,9 +13,9 @@ from simulacra_schema.formats.file_labels import KEY
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.rules import Rule, StatedRule
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.effects import change_fit
-from simulacra_trainer.effects.change_fit import ChangeFit
-from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
+from simulacra_trainer.effects.pairs import fit as change_fit
+from simulacra_trainer.effects.pairs.changes import PairChanges, fit_changes
+from simulacra_trainer.effects.pairs.fit import ChangeFit
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation

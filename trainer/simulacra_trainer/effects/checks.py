@@ -16,8 +16,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from simulacra_schema.answers import Check, CheckName, Sensitivity, Span, Yardstick
-from simulacra_trainer.effects.counterparts import POWER
 from simulacra_trainer.effects.models.features import Features, Floats
+from simulacra_trainer.effects.overlap.counterparts import POWER
 from simulacra_trainer.effects.scores import Interval, Scores, kish, part_of
 from simulacra_trainer.effects.verdict import THIN
 from simulacra_trainer.effects.words import figure, percent

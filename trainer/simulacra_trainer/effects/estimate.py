@@ -19,15 +19,15 @@ from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.adjustment import MAX_OPEN
 from simulacra_trainer.effects.checks import OWN_GRAPH
 from simulacra_trainer.effects.column_timing import ColumnTiming, presumed, read_timing
-from simulacra_trainer.effects.designs import find_by_design, order_of_design
+from simulacra_trainer.effects.designs.stated import find_by_design, order_of_design
 from simulacra_trainer.effects.elasticity import elasticity
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.overlap.support import MIN_ARM
 from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.segment_rows import BANDS
 from simulacra_trainer.effects.segments import Segments, segment_effects
-from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.evidence import coarse, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph

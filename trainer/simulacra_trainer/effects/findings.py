@@ -9,14 +9,14 @@ from simulacra_schema.background import propose_background
 from simulacra_schema.base import VerdictKind
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import LinearEffects
-from simulacra_trainer.effects.answered import People, described
 from simulacra_trainer.effects.checks import Checked, sensitivity
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags
+from simulacra_trainer.effects.overlap.answered import People, described
+from simulacra_trainer.effects.overlap.support import MIN_ARM
 from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
-from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.tried_sets import Bounded, Tried, try_sets
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
 from simulacra_trainer.graph import CausalGraph

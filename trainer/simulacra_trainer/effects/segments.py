@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import GroupsDiffer, SegmentDifference, SegmentEffect, Span
-from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.models.contrast import Flags
 from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.effects.overlap.answered import People
 from simulacra_trainer.effects.scores import (
     Part,
     Scores,

@@ -20,14 +20,14 @@ from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.design import clusters_treated, units_in
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.column_timing import stated_timing
-from simulacra_trainer.effects.counterparts import almost_without, largest_share
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.blocks import in_blocks
 from simulacra_trainer.effects.models.contrast import Flags, is_observed, window_reach
 from simulacra_trainer.effects.models.exact_arms import are_enough
 from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats, build_features, levels_of
 from simulacra_trainer.effects.models.nuisance import fit_nuisance
-from simulacra_trainer.effects.support import Held, Support, unsupported
+from simulacra_trainer.effects.overlap.counterparts import almost_without, largest_share
+from simulacra_trainer.effects.overlap.support import Held, Support, unsupported
 from simulacra_trainer.evidence import coarse_share, drawn_apart, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 

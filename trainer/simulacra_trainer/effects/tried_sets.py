@@ -12,13 +12,13 @@ from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, LinearEffects, open_sets
 from simulacra_trainer.effects.aipw import Predictions
-from simulacra_trainer.effects.answered import People, answered_people, effect_bounds
 from simulacra_trainer.effects.column_timing import ColumnTiming
-from simulacra_trainer.effects.counterparts import without_counterparts
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import Flags
+from simulacra_trainer.effects.overlap.answered import People, answered_people, effect_bounds
+from simulacra_trainer.effects.overlap.counterparts import without_counterparts
+from simulacra_trainer.effects.overlap.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.effects.scores import Interval, Scores, effective_rows, summarize
-from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED, has_sure_sign
 from simulacra_trainer.graph import CausalGraph
 

@@ -16,7 +16,7 @@ from simulacra_schema.answers import AdjustmentEffect, Sensitivity, Span, Verdic
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.effect import Precision
 from simulacra_trainer.effects.column_timing import ColumnTiming
-from simulacra_trainer.effects.support import MIN_EFFECTIVE
+from simulacra_trainer.effects.overlap.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent, sentence
 from simulacra_trainer.evidence import Z95
 

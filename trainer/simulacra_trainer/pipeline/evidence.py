@@ -30,7 +30,7 @@ from simulacra_schema.worth import (
     worth_of,
 )
 from simulacra_trainer.conditions import AttainmentDetail
-from simulacra_trainer.effects.support import Support
+from simulacra_trainer.effects.overlap.support import Support
 from simulacra_trainer.effects.words import sentence
 from simulacra_trainer.evidence import (
     Basis,

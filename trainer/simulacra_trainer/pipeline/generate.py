@@ -25,7 +25,7 @@ from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.effects.pair_changes import PairChanges, fit_changes
+from simulacra_trainer.effects.pairs.changes import PairChanges, fit_changes
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
 from simulacra_trainer.pipeline.identification import (

@@ -8,8 +8,8 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
 from simulacra_schema.base import KubeModel, is_none
 from simulacra_trainer.effects.column_timing import stated_timing, statements
-from simulacra_trainer.effects.pair_changes import PairChanges
-from simulacra_trainer.effects.support import MIN_ARM, Held, Support, named, unsupported
+from simulacra_trainer.effects.overlap.support import MIN_ARM, Held, Support, named, unsupported
+from simulacra_trainer.effects.pairs.changes import PairChanges
 from simulacra_trainer.effects.treated import support_of_do
 from simulacra_trainer.effects.verdict import ALARM, MAX_TRIED
 from simulacra_trainer.effects.words import listed, percent

@@ -26,7 +26,7 @@ from simulacra_schema.rules import Rule
 from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.conditions.conflicts import refuse_contradictions
-from simulacra_trainer.effects.pair_changes import PairChanges
+from simulacra_trainer.effects.pairs.changes import PairChanges
 from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import (

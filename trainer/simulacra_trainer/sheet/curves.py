@@ -32,9 +32,9 @@ from simulacra_trainer.effects.models.fold_models import (
     outcomes_near,
     propensity,
 )
+from simulacra_trainer.effects.overlap.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.scores import by_unit, kish, summed
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
-from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.evidence import coarse, two_digits
 
 POINTS = 7

@@ -17,7 +17,7 @@ from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.models.blocks import around
 from simulacra_trainer.effects.models.features import LEVEL_KINDS, levels_of
-from simulacra_trainer.effects.support import MIN_ARM
+from simulacra_trainer.effects.overlap.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 
 Value = float | str

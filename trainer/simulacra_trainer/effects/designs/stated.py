@@ -9,15 +9,15 @@ from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.designs import INSTRUMENT_AFTER
 from simulacra_schema.questions.knowledge import with_blocks
 from simulacra_schema.statements import split_outcome
-from simulacra_trainer.effects.answered import People
 from simulacra_trainer.effects.checks import Checked, checked
 from simulacra_trainer.effects.column_timing import ColumnTiming, stated_timing, statement
+from simulacra_trainer.effects.designs.instrument import WEAK, moved_by
+from simulacra_trainer.effects.designs.trends import Change, Trends, trends_of
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.findings import Findings, effect_within, reach_of
-from simulacra_trainer.effects.instrument import WEAK, moved_by
 from simulacra_trainer.effects.models.contrast import Flags
-from simulacra_trainer.effects.support import MIN_ARM, MIN_EFFECTIVE
-from simulacra_trainer.effects.trends import Change, Trends, trends_of
+from simulacra_trainer.effects.overlap.answered import People
+from simulacra_trainer.effects.overlap.support import MIN_ARM, MIN_EFFECTIVE
 from simulacra_trainer.effects.tried_sets import ROWS_A_CLUSTER
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
 from simulacra_trainer.evidence import Z95, coarse, coarse_share, two_digits

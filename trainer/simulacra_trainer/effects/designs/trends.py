@@ -22,11 +22,12 @@ from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.conditions import level_in
 from simulacra_trainer.effects.aipw import aipw_scores, predict
 from simulacra_trainer.effects.checks import effective_shares
-from simulacra_trainer.effects.counterparts import without_counterparts
 from simulacra_trainer.effects.estimator import CROSS_FITS, Estimator
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.effects.overlap.counterparts import without_counterparts
+from simulacra_trainer.effects.overlap.support import MIN_ARM
 from simulacra_trainer.effects.scores import (
     Interval,
     Part,
@@ -38,7 +39,6 @@ from simulacra_trainer.effects.scores import (
     units_worth,
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
-from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.evidence import Z95
 
 OTHERS = ((1, 1.0), (2, 1.0), (3, -1.0))

@@ -9,12 +9,12 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.answers import Answered, Span
 from simulacra_trainer.effects.aipw import Predictions
-from simulacra_trainer.effects.counterparts import largest_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.models.contrast import Contrast, Flags
 from simulacra_trainer.effects.models.features import Floats
-from simulacra_trainer.effects.named_groups import Group, named_group, outside_in_words
-from simulacra_trainer.effects.support import named
+from simulacra_trainer.effects.overlap.counterparts import largest_of
+from simulacra_trainer.effects.overlap.named_groups import Group, named_group, outside_in_words
+from simulacra_trainer.effects.overlap.support import named
 from simulacra_trainer.effects.verdict import ALARM
 from simulacra_trainer.effects.words import figure, percent
 from simulacra_trainer.evidence import coarse_share

@@ -21,9 +21,9 @@ from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.contrast import Flags, outcome_values, read_outcome
 from simulacra_trainer.effects.models.features import LEVEL_KINDS, Floats
 from simulacra_trainer.effects.models.fold_models import cross_fits, expected_terms, folds_of_units
+from simulacra_trainer.effects.overlap.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.scores import by_unit, kish, summed
 from simulacra_trainer.effects.simultaneous import student_width
-from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.evidence import Z95, two_digits
 
 WEAK = 10.0

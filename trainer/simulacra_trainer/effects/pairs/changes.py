@@ -16,10 +16,10 @@ from simulacra_intake.rows_of_persons import Ints, persons_in, split_persons
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.design import units_in
-from simulacra_trainer.effects.change_fit import RIDGE, ChangeFit, ridge
 from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.models.features import Floats, build_features
 from simulacra_trainer.effects.models.nuisance import fit_nuisance
+from simulacra_trainer.effects.pairs.fit import RIDGE, ChangeFit, ridge
 from simulacra_trainer.effects.treated import columns_before
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec

@@ -1,0 +1,1 @@
+"""Effects by a stated design: parallel trends over waves, and instruments."""
