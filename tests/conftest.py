@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,20 @@ def _state_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Collect without the garbage collector, which would walk again and again what stays."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect without the garbage collector, which would walk again and again what stays.
+
+    What was imported and collected is left out of every later walk, that at the end too.
+    """
     gc.disable()
-    with suppress(AttributeError, TypeError):  # private names: another pytest is only slower
-        _rewrite_share(session.config)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Leave out what was imported and collected from every later walk, that at the end too."""
-    gc.freeze()
-    gc.enable()
+    try:
+        with suppress(Exception):  # private names, and files that the collection itself reports
+            _rewrite_share(session.config)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _rewrite_share(config: pytest.Config) -> None:
@@ -52,7 +53,7 @@ def _rewrite_share(config: pytest.Config) -> None:
     if count == 1:
         return
     number = int(config.workerinput["workerid"].removeprefix("gw"))  # type: ignore[attr-defined]
-    paths = [config.rootpath / one.partition("::")[0] for one in config.args]
+    paths = [config.invocation_params.dir / one.partition("::")[0] for one in config.args]
     files = [file for path in paths for file in sorted(path.rglob("*.py")) or [path]]
     names = [one for one in files if one.stem == "conftest" or one.stem.startswith("test_")]
     for file in names[number::count]:
