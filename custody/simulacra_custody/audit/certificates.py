@@ -58,7 +58,7 @@ class ErasureCertificate(_Stated):
         artefacts: the artifacts of the resource before the erasure.
         objects: number of stored objects erased, with old versions and unfinished puts.
         stored_bytes: their size, encrypted.
-        key_shredded_at: when the only copy of the data key was destroyed; None without a key.
+        key_shredded_at: when the only copy of the data key was destroyed; None if none was found.
         verified_absent_at: when a listing of the resource's prefix found no object.
         audit: position of the erasure in the audit log.
         summary: the wave summary that was made, of a Model.

@@ -164,7 +164,7 @@ class TenantEraser(_Erasure):
         meta = self._resource.meta
         if await self._custody.is_recorded(own_id, meta.deletion_timestamp or self._now()):
             return True
-        if ANNOTATION_KEY_LOST not in meta.annotations:
+        if meta.annotations.get(ANNOTATION_KEY_LOST) != "true":
             raise KeyMissing(f"no provider has the key of tenant {meta.name}, which is on record")
         return False
 
