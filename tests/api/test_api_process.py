@@ -177,6 +177,7 @@ def test_settings_of_api_and_audit_are_named_in_one_line(
 ) -> None:
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(program.log, "to_stderr", lambda: None)
+    monkeypatch.setattr(program, "forbid_core_dumps", _left_to_real_programs)
     assert program.main(["--port", "0"]) == 2
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
@@ -199,10 +200,15 @@ async def test_custody_and_audit_are_opened_once(
 
     monkeypatch.setattr(program._Server, "serve", serve)
     monkeypatch.setattr(program.log, "to_stderr", lambda: None)
+    monkeypatch.setattr(program, "forbid_core_dumps", _left_to_real_programs)
     monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
     assert await asyncio.to_thread(program.main, ["--port", "0"]) == 0
     # Custody has a store and keys, the audit log a store.
     assert sorted(opened) == ["wiring.open_keys", "wiring.open_store", "wiring.open_store"]
+
+
+def _left_to_real_programs() -> None:
+    """Forbid nothing: it would hold for later tests, and their children inherit the limit."""
 
 
 def _counted(opened: list[str], name: str, real: Any, *arguments: Any) -> Any:
