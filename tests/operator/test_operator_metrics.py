@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,8 +12,9 @@ from prometheus_client import REGISTRY
 
 from operator_facts import NOW, SETTINGS, resource
 from simulacra_crds.kube.client import ClusterError
-from simulacra_custody.audit.event import EventType
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.log import SegmentedAuditLog
+from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -28,6 +31,7 @@ from simulacra_custody.errors import (
 )
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import ErasureReport
+from simulacra_custody.stores.local import LocalStore
 from simulacra_operator.observed.custom_resource import Key, parse
 from simulacra_operator.observed.observe import Fault
 from simulacra_operator.runtime.controller import Controller
@@ -131,3 +135,29 @@ async def test_a_log_that_cannot_be_read_is_a_fault_of_the_audit_log() -> None:
     client = CustodyClient(cast(Any, SimpleNamespace(keys=None)), log, cast(Any, None))
     with pytest.raises(AuditUnavailable, match="away"):
         await client.record_once(EventType.TENANT_ERASED, "id", NOW)
+
+
+async def test_a_log_that_was_read_in_vain_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion that waits for its key asks every half minute, maybe for weeks."""
+    begin, log = datetime.now(UTC) - timedelta(days=9), SegmentedAuditLog(LocalStore(tmp_path))
+    for day in range(8):
+        time, data = begin + timedelta(days=day), AuditData(tenant="acme")
+        log.append(
+            AuditEvent(type=EventType.KEY_CHECKED, source=Component.API, time=time, data=data)
+        )
+    read, segment = list[int](), AuditReader._of
+
+    def of(reader: AuditReader, number: int, tenant: str | None) -> list[AuditEvent]:
+        read.append(number)
+        return segment(reader, number, tenant)
+
+    monkeypatch.setattr(AuditReader, "_of", of)
+    client = CustodyClient(cast(Any, SimpleNamespace(keys=None)), log, cast(Any, None))
+    sought = "8c0bb5a4-3e51-5a0c-8a39-6d5f3e8f2a11"
+    assert not await client.is_recorded(sought, begin)
+    assert not await client.is_recorded(sought, begin)
+    assert read == [8, 7, 6, 5, 4, 3, 2, 1, 8]
+    await client.record(EventType.KEY_DESTROYED, "acme", event_id=sought)
+    assert await client.is_recorded(sought, begin)

@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -72,6 +72,7 @@ class CustodyClient:
         self.certified_at: datetime | None = None
         self.audit = audit
         self.written: deque[str] = deque(maxlen=REMEMBERED)
+        self._absent: dict[str, datetime] = {}
         self._owner: StoreOwner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
@@ -259,12 +260,19 @@ class CustodyClient:
             await self.record(event, event_id=event_id, **fields)
 
     async def is_recorded(self, event_id: str, since: datetime) -> bool:
-        """Return whether the log has a record of this id since a time."""
-        has = AuditReader(self.audit).has
+        """Return whether the log has a record of this id since a time.
+
+        What was read in vain is not read again: a deletion may wait for weeks, and asks each time.
+        """
+        has, began = AuditReader(self.audit).has, datetime.now(UTC)
+        since = max(since, self._absent.get(event_id, since)) - CLOCK_SKEW
         try:
-            return await self.run("findAudit", has, event_id, since - CLOCK_SKEW)
+            found = await self.run("findAudit", has, event_id, since)
         except StoreUnavailable as error:
             raise AuditUnavailable(f"the audit log was not read: {error}") from error
+        if not found:
+            self._absent[event_id] = began
+        return found
 
     def close(self) -> None:
         """Let running calls end, and accept no more."""
