@@ -48,6 +48,10 @@ RUN_ELSEWHERE = {
     ("howto/operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
     (
         "howto/operations.md",
+        "kubectl annotate tenant acme simulacra.dev/key-lost=true",
+    ): "tests/node/test_node_product.py",
+    (
+        "howto/operations.md",
         "kubectl get secrets -n simulacra-system-clients",
     ): "tests/chart/test_controlplane_chart.py",
     (
