@@ -32,8 +32,8 @@ ALL_RESOURCES = ",".join([*(info.resource.PLURAL for info in WORK), "jobs", "pod
 def survey_part(path: Path, columns: Collection[str] = FEW, rows: int = 600) -> Path:
     """Write some columns of the survey's first rows to a CSV; return its path.
 
-    A fit of 4 columns takes 5 CPU seconds less than one with all 21, so it is for tests that look
-    at what becomes of a table, not at its content.
+    A fit of so few columns takes 5 CPU seconds less than one with all 21, so it is for tests that
+    look at what becomes of a table, not at its content.
     """
     with SURVEY.open(newline="") as source, path.open("w", newline="") as part:
         table = csv.DictReader(source)
