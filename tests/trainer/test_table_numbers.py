@@ -176,6 +176,19 @@ def test_digits_of_another_script_are_read(
     assert "digits of another script were read as 0 to 9" in actions(clean.schema, "n")
 
 
+def test_postcodes_in_digits_of_another_script_are_no_quantities() -> None:
+    cells = [
+        f"{20000 + 31 * i}".translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) for i in range(N)
+    ]
+    column = csv_table(postcode=cells, g=["a", "b"]).schema.columns[0]
+    assert (column.kind, column.level_values()) == ("categorical", ["20###", "21###"])
+
+
+def test_thousands_of_another_script_are_no_decimals_where_others_have_commas() -> None:
+    clean = csv_table(n=["۱٬۲۰۰", "۳٬۴۰۰"], price=["1,5", "2,75"])
+    assert clean.table["n"][:2].to_pylist() == [1200, 3400]
+
+
 def test_words_with_digits_of_another_script_keep_them() -> None:
     clean = csv_table(n=["３年生", "２年生", "１年生"], g=["a", "b"])
     assert set(clean.schema.columns[0].level_values()) == {"１年生", "２年生", "３年生"}
@@ -185,6 +198,11 @@ def test_words_with_digits_of_another_script_keep_them() -> None:
 def test_errors_of_spreadsheets_in_any_language_are_missing(error: str) -> None:
     clean = csv_table(n=["12,5", "7,25", error, "8,1"], g=["a", "b"])
     assert clean.table["n"][:4].to_pylist() == [12.5, 7.25, None, 8.1]
+
+
+def test_a_hashtag_in_capitals_is_no_error_of_a_spreadsheet() -> None:
+    column = csv_table(n=["#METOO!", "#climate", "none"], g=["a", "b"]).schema.columns[0]
+    assert set(column.level_values()) == {"#METOO!", "#climate", "none"}
 
 
 @pytest.mark.parametrize("word", ["n/a (not asked)", "refused (don't know)", "k.A. (verweigert)"])
@@ -198,6 +216,7 @@ def test_an_answer_apart_with_its_reason_is_special(word: str) -> None:
     [
         ["101A", "102A", "103A"],
         ["CA 12", "CA 13", "CA 30"],
+        ["CA 12", "CA 13", "30", "31"],
         ["1", "2", "3", "4", "> 4"],
         ["<10", "10-19", "20-29", "> 30"],
         ["about right", "1", "2", "3"],

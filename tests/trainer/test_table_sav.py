@@ -258,3 +258,18 @@ def test_skipped_and_refused_stay_two_codes(tmp_path: Path) -> None:
     # One person skips, or refuses, both questions.
     assert ((rows["sat"] == 9) == (rows["income"] == 9999)).mean() > 0.95
     assert meta.missing_ranges == dictionary(upload)["missing_ranges"]
+
+
+def test_codes_within_a_range_of_missing_values_come_back(tmp_path: Path) -> None:
+    upload, out = tmp_path / "upload.sav", tmp_path / "rows.sav"
+    frame = pd.DataFrame({"q": [1.0, 2.0, -5.0, -9.0] * 25, "age": np.arange(100.0) % 40})
+    pyreadstat.write_sav(
+        frame,
+        upload,
+        variable_value_labels={"q": {1.0: "low", 2.0: "high", -9.0: "refused"}},
+        missing_ranges={"q": [{"lo": -9.0, "hi": -1.0}]},
+    )
+    clean = clean_table(open_table(upload))
+    write_tables([restore(clean.table, clean.schema, rng=np.random.default_rng(1))], out)
+    rows, _ = pyreadstat.read_sav(out, user_missing=True)
+    assert set(rows["q"]) == {1.0, 2.0, -5.0, -9.0}

@@ -27,7 +27,7 @@ MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 """Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
 _OTHER_DIGITS = "[٠-٩۰-۹०-९０-９]"
 _ASCII = str.maketrans(
-    "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９．，％￥－٫٬٪", "0123456789" * 4 + ".,%¥-.,%"
+    "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９．，％￥－٫٬٪", "0123456789" * 4 + ".,%¥-.'%"
 )
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
 """Missing only where all other words are numbers or dates; levels among words."""
@@ -128,7 +128,10 @@ def split_words(
     no_value = pa.array(sorted(tokens), pa.string())
     missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=no_value))
     if len(tokens) > 1:
-        missing |= _true(pc.match_substring_regex(trimmed, _SPREADSHEET_ERROR))
+        errors = _true(pc.match_substring_regex(trimmed, _SPREADSHEET_ERROR))
+        # Beside hashtags, "#METOO!" is one.
+        has_tags = (_true(pc.starts_with(trimmed, "#")) & ~missing & ~errors).any()
+        missing |= errors & ~has_tags
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
     blank = bool((codes < 0).any() or _true(pc.equal(trimmed, ""))[used].any())

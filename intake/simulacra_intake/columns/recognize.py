@@ -39,7 +39,7 @@ RECOGNIZERS = (
     *WORDS,
 )
 """By rank: the narrower form stands before the wider one. The last proposes always."""
-_OF_DIGITS = (TIMES, COMPACT_DATES, NUMBERS, DATES)
+_OF_DIGITS = (NAMED_POSTCODES, POSTCODES, TIMES, COMPACT_DATES, NUMBERS, DATES)
 
 
 def recognize(column: TextColumn, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> CleanColumn:
@@ -62,7 +62,7 @@ def asked(column: TextColumn) -> Proposal:
 
 
 def _proposal(recognizer: Recognizer, column: TextColumn) -> Proposal:
-    """Return what a recognizer proposes; numbers and dates may have digits of another script."""
+    """Return what a recognizer proposes; numbers, dates and postcodes are read in any digits."""
     words = column.words.in_ascii() if recognizer in _OF_DIGITS else column.words
     proposal = recognizer.propose(replace(column, words=words)) or Proposal()
     if words is not column.words and proposal.column is not None:

@@ -106,9 +106,16 @@ def _has_numbers(declared: Declared) -> bool:
 
 
 def _codes_of(declared: Declared) -> dict[str, Code]:
-    """Return the code of each word, also of those that mean "no value"."""
-    bare = {str(end).removesuffix(".0"): end for span in declared.missing for end in span}
-    return bare | {word: code for code, word in declared.labels} | dict(declared.codes)
+    """Return the code of each labeled word, also of those that mean "no value"."""
+    return {word: code for code, word in declared.labels} | dict(declared.codes)
+
+
+def _number(code: Code) -> float | None:
+    """Return a code as a number; a word without a label is the text of its code."""
+    try:
+        return float(code)
+    except ValueError:
+        return None
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -169,7 +176,8 @@ def _numbers(column: pa.Array, declared: Declared) -> list[float | None]:
         return _numbers(column.cast(kind.value_type), declared)
     if _has_numbers(declared):
         codes = _codes_of(declared)
-        return [float(codes[word]) if word in codes else None for word in column.to_pylist()]
+        words = column.to_pylist()
+        return [None if word is None else _number(codes.get(word, word)) for word in words]
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         moments = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
         numbers = pc.divide(moments.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)

@@ -17,6 +17,7 @@ LEAST_NUMBERS = 10
 _ODD = r"[^0-9.,\s+-]"
 _ABOUT = r"[~≈≃∼～±]|\+/-"
 _BOUND = "[<>≤≥＜＞]=?"
+_SHORT = 4
 _NO_SPACES = "\u2e80"
 """The first letter of scripts that have no spaces between words."""
 
@@ -27,7 +28,7 @@ def _forms() -> tuple[str, str, str]:
     texts = {word for _, text in in_languages("approximately") for word in words_in(text)}
     words = sorted(texts, key=len, reverse=True)
     tight = [re.escape(word) for word in words if word.endswith(".") or word[0] >= _NO_SPACES]
-    spaced = [re.escape(word) for word in words if word not in tight]
+    spaced = [_spelled(word) for word in words if re.escape(word) not in tight]
     number = r"(?:[A-Z]{2,3} ?)?[^\pL0-9]{0,3}[0-9]"
     before = rf"(?:(?:{'|'.join([*tight, _ABOUT])})\s*|(?:{'|'.join(spaced)})\s+)"
     behind = rf"(?:\s*(?:{'|'.join(tight)})|\s+(?:{'|'.join(spaced)}))"
@@ -38,6 +39,13 @@ def _forms() -> tuple[str, str, str]:
     )
 
 
+def _spelled(word: str) -> str:
+    """Return the pattern of a word; short ones in capitals are codes: CA 90210."""
+    if len(word) >= _SHORT:
+        return re.escape(word)
+    return f"(?-i:[{word[0]}{word[0].upper()}]{re.escape(word[1:])})"
+
+
 def without_approximations(words: Words) -> tuple[Words, int]:
     """Return the words without those of approximation, and the rows that have one.
 
@@ -45,7 +53,8 @@ def without_approximations(words: Words) -> tuple[Words, int]:
     """
     levels = words.levels
     numbers = np.asarray(pc.match_substring_regex(levels, "[0-9]"))
-    if np.mean(numbers) < 0.5 or not pc.any(pc.match_substring_regex(levels, _ODD)).as_py():
+    are_few = 2 * numbers.sum() < max(numbers.size, 1)
+    if are_few or not pc.any(pc.match_substring_regex(levels, _ODD)).as_py():
         return words, 0
     before, behind, bound = _forms()
     exact = pc.replace_substring_regex(levels, before, r"\1")
