@@ -550,6 +550,20 @@ def test_best_and_worst_and_births_fit_in_all_filled_rows() -> None:
     assert set((2024 - born - age).ravel()) == {0, 1}
 
 
+def test_alike_cells_that_are_given_leave_no_other_cell_empty() -> None:
+    rng = np.random.default_rng(14)
+    items = np.array(["price", "quality", "service", "brand"])
+    shown = items[rng.permuted(np.tile(np.arange(4), (ROWS, 1)), axis=1)]
+    columns: Columns = {f"choice_{k + 1}": shown[:, k].tolist() for k in range(3)}
+    trained = model_of({"age": people()["age"].tolist()} | columns)
+    assert [one.kind for one in trained.schema.relations] == ["all_different"]
+    given = pa.table({"age": [40] * 20, "choice_1": ["price"] * 20, "choice_2": ["price"] * 20})
+    done = complete(trained, read_given(given, trained.schema), GivenOptions(implicates=2))
+    filled = done.filled.column("choice_3").to_pylist()
+    assert len(filled) == 40
+    assert set(filled) <= {*items[1:]}
+
+
 Gaps = dict[str, np.ndarray]
 
 

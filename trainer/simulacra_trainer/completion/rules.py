@@ -11,7 +11,7 @@ from simulacra_trainer.completion.cells import Booleans, Cells, Indices
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.relations.compute import breaks, computed_values
 from simulacra_trainer.relations.decided import broken, with_decided
-from simulacra_trainer.relations.different import among
+from simulacra_trainer.relations.different import among, repeated
 from simulacra_trainer.relations.groups import members_of
 from simulacra_trainer.relations.transforms import inverse
 
@@ -94,8 +94,11 @@ class Rules:
                 follows = self.cells.gaps[decided, rows] & (decided != column)
                 wrong |= broken(table, relation)[0] & ~follows
             elif relation.kind == "all_different":
+                # Others that were given alike are not this column's fault.
                 uncounted = relation.model_copy(update={"constant": 0.0})
-                wrong |= breaks(table, uncounted, self.schema)
+                name = self.cells.codecs[column].name
+                others = {*table.column_names} - {name}
+                wrong |= repeated(table, uncounted, self.schema, others)[1][-1]
             elif relation.kind not in COMPUTED:
                 known = [~np.isnan(values[k][rows]) for k in self.members(relation)]
                 wrong |= breaks(table, relation, self.schema) & np.all(known, axis=0)
