@@ -172,6 +172,15 @@ def test_columns_that_differ_by_chance_or_apart_are_no_group() -> None:
     assert groups(cleaned(other.assign(south=rng.choice(["d", "e", "f"], ROWS)))) == []
 
 
+def test_a_question_that_one_answer_opens_is_no_group() -> None:
+    frame, _ = people(7, 3)
+    rng = np.random.default_rng(7)
+    often = rng.choice(["never", "once", "often", "daily"], ROWS)
+    planned = rng.choice(["once", "often", "daily"], ROWS)
+    asked = frame.assign(often=often, planned=np.where(often == "never", planned, None))
+    assert groups(cleaned(asked)) == []
+
+
 def test_what_repeats_a_held_value_gets_the_one_that_is_left() -> None:
     clean = cleaned(ranking(0))
     names = [f"rank_{letter}" for letter in "abcde"]

@@ -37,8 +37,10 @@ def different_relations(
     glance = table.take(pa.array(spread_rows(table.num_rows, GLANCE_ROWS)))
     chance = _chance(_codes(glance, columns), persons)
     for i, j in np.argwhere(np.triu(chance > 0)):
-        if _repeats(_codes(table, [columns[i], columns[j]]), 1).any():
-            chance[i, j] = chance[j, i] = -np.inf
+        codes = _codes(table, [columns[i], columns[j]])
+        # A question that only some are asked: chance is what these alone answer.
+        both = codes[:, (codes >= 0).all(axis=0)]
+        chance[i, j] = chance[j, i] = _chance(both, persons * both.shape[1] / codes.shape[1])[0, 1]
     for members in sorted(_groups(chance)):
         names = [columns[i].name for i in members]
         names = [name for name in names if set(given.get(name, ())) <= set(names)]
@@ -128,7 +130,7 @@ def _repeats(codes: Ints, at: int) -> Bools:
     return np.asarray((codes[at] >= 0) & (codes[:at] == codes[at]).any(axis=0))
 
 
-def _chance(codes: Ints, persons: int) -> Floats:
+def _chance(codes: Ints, persons: float) -> Floats:
     """Return how many persons would have one value in two columns by chance, -inf if some do."""
     known = (codes >= 0).astype(np.float32)
     shares = np.stack([np.bincount(row[row >= 0], minlength=codes.max() + 1) for row in codes])
