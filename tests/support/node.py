@@ -70,7 +70,8 @@ class Node:
             "--timeout",
             "180s",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+        # Hooks and pods are waited for one after another, each as long as helm's limit says.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
