@@ -161,3 +161,5 @@ async def test_a_log_that_was_read_in_vain_is_not_read_again(
     assert read == [8, 7, 6, 5, 4, 3, 2, 1, 8]
     await client.record(EventType.KEY_DESTROYED, "acme", event_id=sought)
     assert await client.is_recorded(sought, begin)
+    await client.record_once(EventType.TENANT_ERASED, sought.replace("8c", "9c"), begin)
+    assert client._absent.keys() == {sought}, "nothing is kept of what is on record"

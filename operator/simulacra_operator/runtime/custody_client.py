@@ -258,6 +258,7 @@ class CustodyClient:
         """Write a record unless the log has one of this id since a time, as `record`."""
         if not await self.is_recorded(event_id, since):
             await self.record(event, event_id=event_id, **fields)
+            self._absent.pop(event_id, None)
 
     async def is_recorded(self, event_id: str, since: datetime) -> bool:
         """Return whether the log has a record of this id since a time.
