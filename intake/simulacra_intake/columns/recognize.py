@@ -45,8 +45,9 @@ _OF_DIGITS = (NAMED_POSTCODES, POSTCODES, TIMES, COMPACT_DATES, NUMBERS, DATES)
 def recognize(column: TextColumn, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> CleanColumn:
     """Return the proposal of the highest rank, with what higher ones leave open as notes."""
     doubts: list[str] = []
+    digits = column.words.in_ascii()
     for recognizer in recognizers:
-        proposal = _proposal(recognizer, column)
+        proposal = _proposal(recognizer, column, digits)
         if proposal.column is not None:
             for doubt in doubts:
                 proposal.column.note(doubt)
@@ -58,15 +59,19 @@ def recognize(column: TextColumn, recognizers: Sequence[Recognizer] = RECOGNIZER
 def asked(column: TextColumn) -> Proposal:
     """Return what the recognizer proposes that the user asks for."""
     (recognizer,) = (one for one in RECOGNIZERS if column.asked in one.kinds)
-    return _proposal(recognizer, column)
+    return _proposal(recognizer, column, column.words.in_ascii())
 
 
-def _proposal(recognizer: Recognizer, column: TextColumn) -> Proposal:
-    """Return what a recognizer proposes; numbers, dates and postcodes are read in any digits."""
-    words = column.words.in_ascii() if recognizer in _OF_DIGITS else column.words
-    proposal = recognizer.propose(replace(column, words=words)) or Proposal()
-    if words is not column.words and proposal.column is not None:
-        proposal.column.note("digits of another script were read as 0 to 9", words.present)
+def _proposal(recognizer: Recognizer, column: TextColumn, digits: Words) -> Proposal:
+    """Return what a recognizer proposes; numbers, dates and postcodes are read in any digits.
+
+    digits: the words in ASCII digits; the column's own where none is of another script.
+    """
+    if recognizer not in _OF_DIGITS or digits is column.words:
+        return recognizer.propose(column) or Proposal()
+    proposal = recognizer.propose(replace(column, words=digits)) or Proposal()
+    if proposal.column is not None:
+        proposal.column.note("digits of another script were read as 0 to 9", digits.present)
     return proposal
 
 

@@ -56,8 +56,8 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(special_words()))
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
-    for sign, form in ((" ", f"^(?:{_refusals()})$"), ("/", _joined()), ("(", _joined())):
-        has_sign = pc.match_substring(bare, sign)
+    for sign, form in ((" ", f"^(?:{_refusals()})$"), ("[/(]", _joined())):
+        has_sign = pc.match_substring_regex(bare, sign)
         if pc.any(has_sign).as_py():
             found = pc.match_substring_regex(pc.if_else(has_sign, bare, ""), form)
             spelled = pc.or_(spelled, found)

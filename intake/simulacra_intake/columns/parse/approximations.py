@@ -18,6 +18,7 @@ _ODD = r"[^0-9.,\s+-]"
 _ABOUT = r"[~≈≃∼～±]|\+/-"
 _BOUND = "[<>≤≥＜＞]=?"
 _SHORT = 4
+"""Letters from which on a word in capitals is no code."""
 _NO_SPACES = "\u2e80"
 """The first letter of scripts that have no spaces between words."""
 
