@@ -104,9 +104,9 @@ def short_ids(ids: list[str]) -> dict[str, str]:
 
 
 def _by_prefix(client: Client, text: str, prefix: str) -> str:
-    collection = KINDS[prefix].collection
-    found: list[Document] = getattr(client, collection)()
-    field = f"{collection[:-1]}_id"
+    kind = KINDS[prefix]
+    found: list[Document] = getattr(client, kind.collection)()
+    field = f"{kind.noun}_id"
     matching = [one for one in found if str(one[field]).startswith(text)]
     if len(matching) == 1:
         return str(matching[0][field])
@@ -114,7 +114,7 @@ def _by_prefix(client: Client, text: str, prefix: str) -> str:
         raise ValueError(_several(text, [str(one[field]) for one in matching], matching))
     known = short_ids([str(one[field]) for one in found])
     listed = f" There are {', '.join(list(known.values())[:_SHOWN])}." if known else ""
-    raise ValueError(f"No {collection[:-1]} has an id that begins with {text}.{listed}")
+    raise ValueError(f"No {kind.noun} has an id that begins with {text}.{listed}")
 
 
 def known_names(client: Client) -> dict[str, str]:
@@ -207,5 +207,5 @@ def _several(text: str, ids: list[str], known: Sequence[Document] = ()) -> str:
 
 def _kinds(prefixes: tuple[str, ...]) -> str:
     """Return the kinds of ids by their prefixes: "ds-... (dataset) or gen-... (generation)"."""
-    *others, last = (f"{one}... ({KINDS[one].collection[:-1]})" for one in prefixes)
+    *others, last = (f"{one}... ({KINDS[one].noun})" for one in prefixes)
     return f"{', '.join(others)} or {last}" if others else last

@@ -187,9 +187,7 @@ class Model:
             "treatment": treatment,
             "value": value,
             "baseline": baseline,
-            "outcome": outcome
-            if outcome_level is None
-            else f"{outcome}={level_text(outcome_level)}",
+            "outcome": _leveled(outcome, outcome_level),
             "segment": segment,
             "by": list(by),
             **asked_order(before, after, dont_know, blocks),
@@ -227,9 +225,7 @@ class Model:
             ValueError: the question does not match the schema, or no lever is left.
         """
         question: Json = {
-            "outcome": outcome
-            if outcome_level is None
-            else f"{outcome}={level_text(outcome_level)}",
+            "outcome": _leveled(outcome, outcome_level),
             **asked_order(before, after, dont_know, blocks),
             "population": population,
         }
@@ -346,6 +342,11 @@ def _generation(
         "seed": seed,
     }
     return GenerateRequest.model_validate(request)
+
+
+def _leveled(outcome: str, level: str | float | None) -> str:
+    """Return an outcome with the level whose share is compared, as a request names it."""
+    return outcome if level is None else f"{outcome}={level_text(level)}"
 
 
 def _lever(lever: str | Mapping[str, Any]) -> Json:

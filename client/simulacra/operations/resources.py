@@ -43,6 +43,11 @@ class Kind(NamedTuple):
     work: str = "working"
     ask: str = ""
 
+    @property
+    def noun(self) -> str:
+        """One of the collection, as a job and the fields of ids name it."""
+        return self.collection.removesuffix("s")
+
 
 KINDS = {
     "ds-": Kind("datasets", Dataset, "fitting"),
@@ -53,7 +58,7 @@ KINDS = {
     "job-": Kind("jobs", Job),
 }
 """By the prefix of their ids."""
-NOUNS = {kind.collection.removesuffix("s"): kind for kind in KINDS.values()}
+NOUNS = {kind.noun: kind for kind in KINDS.values()}
 """The same by the kind of a job."""
 ERASABLE = tuple(prefix for prefix in KINDS if prefix != "job-")
 """Prefixes of what a job makes, and what can be deleted."""
@@ -174,7 +179,7 @@ def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
     """Return the path of a resource by its id; ValueError names the accepted ids."""
     prefix = next((one for one in prefixes if resource_id.startswith(one)), None)
     if prefix is None:
-        kinds = " or ".join(f"{KINDS[one].collection[:-1]}_id ({one}...)" for one in prefixes)
+        kinds = " or ".join(f"{KINDS[one].noun}_id ({one}...)" for one in prefixes)
         raise ValueError(f"{resource_id}: give a {kinds}")
     return f"/v1/{KINDS[prefix].collection}/{resource_id}"
 
